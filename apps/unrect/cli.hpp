@@ -1,0 +1,39 @@
+// What the verbs of the command line share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "unrect/network/network_file.hpp"
+#include "unrect/polytope/halfspaces.hpp"
+
+namespace unrect::cli {
+
+// One a verb, in cmd_<verb>.cpp.
+void add_info(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_random(CLI::App& app);
+
+/// The options with which every verb that reads a network reads it.
+struct NetworkOptions {
+  std::filesystem::path file;
+  ImportOptions import;
+
+  void add_to(CLI::App& verb);
+  Network read() const { return read_network(file, import); }
+};
+
+/// "0.1,0.2" or the name of an .npy file. @throws Error naming the entry that is not a finite number.
+Vector parse_vector(const std::string& text, const std::string& what);
+
+/// "LO,HI" for all inputs, or "LO1,HI1,LO2,HI2,…". @throws Error unless there are `inputs` intervals.
+Box parse_box(const std::string& text, Index inputs);
+
+/// "17" for one, "3×32×32" for a tensor.
+std::string shape_text(const Shape& shape);
+
+}  // namespace unrect::cli

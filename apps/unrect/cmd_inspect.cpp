@@ -1,0 +1,206 @@
+// unrect inspect: a network at one input.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "inspection.hpp"
+#include "region_picture.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/view/bar_chart.hpp"
+#include "unrect/view/report.hpp"
+
+namespace unrect::cli {
+namespace {
+
+struct Command {
+  NetworkOptions network;
+  std::string at, sample, configuration, box, plane;
+  bool random = false, json = false, all_facets = false, raw = false;
+  std::uint64_t seed = 0;
+  Index top = 5;
+  std::filesystem::path out, slice, report;
+
+  void run() const;
+  void decide(const Network& net) const;
+  Vector point(const Network& net) const;
+  Plane chosen_plane(const Vector& x) const;
+  std::optional<Box> domain(const Network& net) const {
+    return box.empty() ? std::nullopt : std::optional<Box>(parse_box(box, net.input_size()));
+  }
+};
+
+Vector read_sample(const std::string& text, bool raw) {
+  const std::size_t colon = text.rfind(':');
+  UNRECT_REQUIRE(colon != std::string::npos && colon + 1 < text.size() &&
+                     text.find_first_not_of("0123456789", colon + 1) == std::string::npos && text.size() - colon < 12,
+                 ErrorCode::kInvalidArgument, "--sample {}: expected FILE:NUMBER, such as images.idx.gz:17", text);
+  const std::string file = text.substr(0, colon);
+  const auto number = static_cast<Index>(std::stoll(text.substr(colon + 1)));
+  const Array images = read_idx(file);
+  UNRECT_REQUIRE(!images.shape.empty() && number < images.shape[0], ErrorCode::kInvalidArgument,
+                 "{}: sample {} of {}; they count from 0", file, number, images.shape.empty() ? 0 : images.shape[0]);
+  const Vector all = images.to_vector();
+  const Index size = all.size() / images.shape[0];
+  const Vector sample = all.segment(number * size, size);
+  return raw ? sample : Vector(sample / 255);
+}
+
+Vector Command::point(const Network& net) const {
+  if (!at.empty()) return parse_vector(at, "--at");
+  if (!sample.empty()) return read_sample(sample, raw);
+  UNRECT_REQUIRE(random, ErrorCode::kInvalidArgument,
+                 "inspect where? Give one of --at \"v1,v2,…\", --at x.npy, --sample images.idx.gz:17, --random or "
+                 "--configuration");
+  Rng rng(seed);
+  if (const std::optional<Box> within = domain(net)) {
+    Vector x(net.input_size());
+    for (Index j = 0; j < x.size(); ++j) x[j] = rng.uniform(within->lower[j], within->upper[j]);
+    return x;
+  }
+  return rng.normal_vector(net.input_size());
+}
+
+Plane Command::chosen_plane(const Vector& x) const {
+  if (plane.empty()) return x.size() == 2 ? input_plane(x) : random_plane(x, seed);
+  const Vector axes = parse_vector(plane, "--plane");
+  UNRECT_REQUIRE(axes.size() == 2 && axes[0] == std::floor(axes[0]) && axes[1] == std::floor(axes[1]),
+                 ErrorCode::kInvalidArgument, "--plane {}: expected two input numbers, such as 0,3", plane);
+  return coordinate_plane(x, static_cast<Index>(axes[0]), static_cast<Index>(axes[1]));
+}
+
+// --configuration: does it occur? A ball or a proof.
+void Command::decide(const Network& net) const {
+  const Region region(net, parse_configuration(net, configuration));
+  const Halfspaces q = region.polytope().halfspaces;
+  const std::optional<Box> within = domain(net);
+  const Ball ball = within ? chebyshev_ball(q, *within) : chebyshev_ball(q);
+  const Halfspaces rows = within ? intersect(q, Halfspaces(*within)) : q;
+  const bool empty = ball.status == BallStatus::kEmpty;
+  const bool proven = empty && verify_farkas(rows, ball.farkas);
+  if (json) {
+    nlohmann::ordered_json result{{"occurs", ball.radius > 0}, {"status", to_string(ball.status)}};
+    if (empty) {
+      result["farkas"] = std::vector<double>(ball.farkas.begin(), ball.farkas.end());
+      result["farkas_proven"] = proven;
+    } else {
+      result["ball"] = {{"center", std::vector<double>(ball.center.begin(), ball.center.end())},
+                        {"radius", ball.radius}};
+    }
+    fmt::print("{}\n", result.dump(2));
+  } else if (empty) {
+    fmt::print("does not occur: {} of {} inequalities contradict each other (Farkas certificate {})\n",
+               (ball.farkas.array() > 0).count(), rows.size(),
+               proven ? "verified in exact arithmetic" : "not verified exactly");
+    const auto walls = region.offsets_and_walls().second;
+    for (Index i = 0; i < ball.farkas.size(); ++i) {
+      if (ball.farkas[i] <= 0) continue;
+      const bool side = i >= static_cast<Index>(walls.size());
+      fmt::print("  {:.6g} × {}\n", ball.farkas[i],
+                 side ? "a side of the box" : wall_text({walls[static_cast<std::size_t>(i)]}));
+    }
+  } else if (ball.radius > 0) {
+    fmt::print("occurs: its region holds a ball of radius {:.6g} around ({:.6g})\n", ball.radius,
+               fmt::join(ball.center, ", "));
+  } else {
+    fmt::print("does not occur: its inequalities hold together only on a set without interior\n");
+  }
+}
+
+Report make_report(const std::string& file, const Inspection& result, const std::optional<Figure>& picture) {
+  Report page(fmt::format("{} at one input", file));
+  page.paragraph(
+      "Around this input the network is one affine map on one polytope. What follows is that map, that polytope, "
+      "and how far every bound on the local Lipschitz constant is from the exact value.");
+  if (picture) {
+    page.heading("The region")
+        .figure(*picture,
+                "White: the region of the input. Labels: the layer·unit that switches across the edge. Colour: how "
+                "many units are on "
+                "another piece than at the input.");
+  }
+  std::vector<Bar> bars;
+  for (const auto& [name, bound] : result.bounds) {
+    if (bound > 0) bars.push_back({name, bound, categorical(name == "exact" ? 1 : 0)});
+  }
+  if (!bars.empty()) {
+    BarChartOptions options;
+    options.label = "Lipschitz constant (ℓ2)";
+    options.log = true;
+    page.heading("Bounds").figure(bar_chart(bars, options), "Every bound holds; only the first is attained.");
+  }
+  page.heading("All figures").preformatted(to_text(result));
+  return page;
+}
+
+void Command::run() const {
+  const Network net = network.read();
+  if (!configuration.empty()) return decide(net);
+  const Vector x = point(net);
+  UNRECT_REQUIRE(x.size() == net.input_size(), ErrorCode::kInvalidArgument,
+                 "the point has {} numbers, {} takes {} ({})", x.size(), network.file.string(), net.input_size(),
+                 shape_text(net.input_shape()));
+  InspectOptions options{top, all_facets, domain(net), seed};
+  const Inspection result = inspect(net, x, options);
+  std::optional<Figure> picture;
+  if (!slice.empty() || !report.empty()) {
+    const Plane through = chosen_plane(x);
+    const bool inputs = !plane.empty() || x.size() == 2;
+    const Vector axes = plane.empty() ? Vector(Eigen::Vector2d(0, 1)) : parse_vector(plane, "--plane");
+    if (x.size() >= 2) {
+      picture = region_picture(*result.region, through,
+                               fmt::format("{}: region of the input", network.file.filename().string()),
+                               inputs ? fmt::format("x{} - input", axes[0]) : "first direction",
+                               inputs ? fmt::format("x{} - input", axes[1]) : "second direction");
+    }
+  }
+  if (!slice.empty()) {
+    picture->save(slice.string() + ".svg");
+    picture->save(slice.string() + ".png");
+  }
+  if (!out.empty()) write_npz(out, to_arrays(result));
+  if (!report.empty()) make_report(network.file.filename().string(), result, picture).save(report);
+  if (json) {
+    fmt::print("{}\n", to_json(result).dump(2));
+  } else {
+    fmt::print("{}", to_text(result));
+  }
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto command = std::make_shared<Command>();
+  CLI::App* verb = app.add_subcommand("inspect", "Take a network apart around one input");
+  command->network.add_to(*verb);
+  CLI::Option_group* where = verb->add_option_group("where", "the input, or a configuration");
+  where->add_option("--at", command->at, "\"v1,v2,…\" or an .npy file");
+  where->add_option("--sample", command->sample,
+                    "item NUMBER of an IDX file (.gz or not), FILE:NUMBER, divided by 255");
+  where->add_flag("--random", command->random, "a standard normal point, or a uniform one of --box");
+  where->add_option("--configuration", command->configuration,
+                    "pieces such as 0110,10: does any input have them? A ball inside, or a Farkas certificate");
+  where->require_option(1);
+  verb->add_flag("--raw", command->raw, "do not divide --sample by 255");
+  verb->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…: stay within this domain");
+  verb->add_option("--seed", command->seed, "seed of --random, of the plane and of rays")->capture_default_str();
+  verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
+  verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
+  verb->add_option("--slice", command->slice, "draw the region in a plane through the input: PREFIX.svg and PREFIX.png")
+      ->expected(0, 1)
+      ->default_str("region");
+  verb->add_option("--plane", command->plane, "two inputs I,J that span the plane (else random directions)");
+  verb->add_option("--report", command->report, "write one HTML page with pictures and all figures");
+  verb->add_option("--out", command->out, "write the region as .npz: map, inequalities, facets, configuration");
+  verb->add_flag("--json", command->json, "one JSON object");
+  verb->footer(
+      "Layers and units count from 0. Beyond 64 inputs facets are found by rays, and the ball is the one around the\n"
+      "input, unless --all-facets asks for all.\n\n"
+      "Examples:\n  unrect inspect net.onnx --at \"0.1,0.2\"\n"
+      "  unrect inspect mnist.onnx --sample t10k-images-idx3-ubyte.gz:17 --slice seven\n"
+      "  unrect inspect net.npz --random --seed 3 --json --out region.npz\n"
+      "  unrect inspect net.npz --configuration 0110,10 --box -1,1");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli

@@ -1,0 +1,111 @@
+#include "region_picture.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "inspection.hpp"
+#include "unrect/base/error.hpp"
+
+namespace unrect::cli {
+namespace {
+
+constexpr double kFar = 1e6;    // stands in for infinity while an unbounded region's window is sought
+constexpr double kWork = 4e10;  // multiplications that a background may cost
+constexpr Index kLeastPixels = 24, kMostPixels = 320;
+constexpr int kMostLabels = 40;
+
+double multiplications(const Network& network) {
+  double total = 0;
+  for (const Node& node : network.nodes()) {
+    if (const Dense* dense = std::get_if<Dense>(node.op.get())) total += static_cast<double>(dense->weight.size());
+    if (const Convolution* conv = std::get_if<Convolution>(node.op.get())) {
+      total += static_cast<double>(conv->kernel.size() * conv->window.out_height() * conv->window.out_width());
+    }
+    total += static_cast<double>(node.size);
+  }
+  return total;
+}
+
+struct Square {
+  double x, y, half;
+};
+
+// A window with the region in its middle and as much around it; an unbounded one is shown as far as its walls reach.
+Square window_around(const RegionPolygon& polygon) {
+  double low_x = 0, high_x = 0, low_y = 0, high_y = 0;  // the origin, hence the input, is always in sight
+  for (Index i = 0; i < polygon.vertices.rows(); ++i) {
+    const double x = polygon.vertices(i, 0), y = polygon.vertices(i, 1);
+    if (std::max(std::abs(x), std::abs(y)) >= kFar * 0.999) continue;
+    low_x = std::min(low_x, x);
+    high_x = std::max(high_x, x);
+    low_y = std::min(low_y, y);
+    high_y = std::max(high_y, y);
+  }
+  const double extent = std::max(high_x - low_x, high_y - low_y);
+  return {(low_x + high_x) / 2, (low_y + high_y) / 2, extent > 0 ? 0.9 * extent : 1};
+}
+
+}  // namespace
+
+Figure region_picture(const Region& region, const Plane& plane, const std::string& title, const std::string& x_label,
+                      const std::string& y_label) {
+  const RegionPolygon whole = slice_region(region, plane, kFar);
+  UNRECT_REQUIRE(whole.vertices.rows() >= 3, ErrorCode::kInvalidArgument,
+                 "the plane only touches the region: there is nothing to draw");
+  const Square window = window_around(whole);
+  const Range x_range{window.x - window.half, window.x + window.half};
+  const Range y_range{window.y - window.half, window.y + window.half};
+
+  const auto pixels =
+      static_cast<Index>(std::clamp(std::sqrt(kWork / multiplications(region.network())),
+                                    static_cast<double>(kLeastPixels), static_cast<double>(kMostPixels)));
+  Matrix switched(pixels, pixels);
+  for (Index row = 0; row < pixels; ++row) {
+    Matrix samples(pixels, plane.origin.size());
+    const double y = y_range.max - (static_cast<double>(row) + 0.5) / static_cast<double>(pixels) * 2 * window.half;
+    for (Index column = 0; column < pixels; ++column) {
+      const double x =
+          x_range.min + (static_cast<double>(column) + 0.5) / static_cast<double>(pixels) * 2 * window.half;
+      samples.row(column) = (plane.origin + plane.axes * Eigen::Vector2d(x, y)).transpose();
+    }
+    switched.row(row) = switched_units(region.network(), region.configuration(), samples).transpose();
+  }
+  const Range counts{0, std::max(1.0, switched.maxCoeff())};
+
+  FigureOptions options;
+  options.title = title;
+  options.x = {x_label, x_range, false, {}, false};
+  options.y = {y_label, y_range, false, {}, false};
+  options.equal = true;
+  options.width = 720;
+  options.height = 620;
+  Figure figure(options);
+  figure.image(colorize(switched, counts), x_range, y_range).colorbar(counts, "units switched");
+  figure.polygon(whole.vertices, {faded(kWhite, 0.72), kInk, 1.8, ""});
+  figure.points(Matrix::Zero(1, 2), {categorical(1), 4.5, "input"});
+
+  int labels = 0;
+  for (Index i = 0; i < whole.vertices.rows() && labels < kMostLabels; ++i) {
+    if (whole.cut[static_cast<std::size_t>(i)]) continue;
+    Eigen::RowVector2d a = whole.vertices.row(i), b = whole.vertices.row((i + 1) % whole.vertices.rows());
+    // Only the part of the edge in sight carries the label: clip the segment to the window.
+    double from = 0, to = 1;
+    const Eigen::RowVector2d step = b - a;
+    for (int axis = 0; axis < 2; ++axis) {
+      const double low = axis ? y_range.min : x_range.min, high = axis ? y_range.max : x_range.max;
+      if (step[axis] == 0) continue;
+      const double t0 = (low - a[axis]) / step[axis], t1 = (high - a[axis]) / step[axis];
+      from = std::max(from, std::min(t0, t1));
+      to = std::min(to, std::max(t0, t1));
+    }
+    if (to <= from) continue;
+    const Eigen::RowVector2d middle = a + (from + to) / 2 * step;
+    figure.label(middle.x(), middle.y(), wall_label(whole.walls[static_cast<std::size_t>(i)]));
+    ++labels;
+  }
+  return figure;
+}
+
+}  // namespace unrect::cli

@@ -1,0 +1,227 @@
+"""The command line as a user runs it: what it prints, what it writes, how it refuses."""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+import xml.dom.minidom
+
+import numpy as np
+
+UNRECT = os.environ["UNRECT"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DATA = pathlib.Path(os.environ.get("UNRECT_DATA", ROOT.parent / "shared" / "data"))
+
+
+def run(*args, cwd=None):
+    return subprocess.run([UNRECT, *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+
+    def ok(self, *args):
+        done = run(*args, cwd=self.dir)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
+        return done.stdout
+
+    def refused(self, status, *words_then_args):
+        """The last argument is the list of words that the one line on stderr must hold."""
+        *args, words = words_then_args
+        done = run(*args, cwd=self.dir)
+        self.assertEqual(done.returncode, status, done.stderr + done.stdout[:200])
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def network(self, widths=(3, 8, 6, 2), seed=1):
+        rng = np.random.default_rng(seed)
+        arrays = {}
+        for l in range(len(widths) - 1):
+            arrays[f"W{l}"] = rng.normal(size=(widths[l + 1], widths[l])) * np.sqrt(2 / widths[l])
+            arrays[f"b{l}"] = 0.3 * rng.normal(size=widths[l + 1])
+        np.savez(self.dir / "net.npz", **arrays)
+        return [(arrays[f"W{l}"], arrays[f"b{l}"]) for l in range(len(widths) - 1)]
+
+
+def forward(layers, x):
+    bits = []
+    for w, b in layers[:-1]:
+        z = w @ x + b
+        bits.append((z > 0).astype(int).tolist())
+        x = np.maximum(z, 0)
+    return layers[-1][0] @ x + layers[-1][1], bits
+
+
+class Info(Case):
+    def test_counts(self):
+        self.network()
+        info = json.loads(self.ok("info", "net.npz", "--json"))
+        self.assertEqual(info["inputs"], 3)
+        self.assertEqual(info["outputs"], 2)
+        self.assertEqual(info["relu_units"], 14)
+        self.assertEqual(info["parameters"], 3 * 8 + 8 + 8 * 6 + 6 + 6 * 2 + 2)
+        self.assertIn("ReLU units", self.ok("info", "net.npz"))
+
+
+class Inspect(Case):
+    def test_agrees_with_numpy(self):
+        layers = self.network()
+        rng = np.random.default_rng(2)
+        for _ in range(20):
+            x = rng.normal(size=3)
+            got = json.loads(self.ok("inspect", "net.npz", "--at", ",".join(map(repr, x.tolist())), "--json"))
+            y, bits = forward(layers, x)
+            np.testing.assert_allclose(got["output"], y, rtol=1e-13, atol=1e-14)
+            self.assertEqual(got["configuration"], bits)
+            a, c = np.array(got["affine_map"]["linear"]), np.array(got["affine_map"]["constant"])
+            np.testing.assert_allclose(a @ x + c, y, rtol=1e-12, atol=1e-13)
+            self.assertAlmostEqual(got["bounds"]["exact"], np.linalg.norm(a, 2), places=12)
+            for bound in got["bounds"].values():
+                self.assertGreaterEqual(bound * (1 + 1e-12), got["bounds"]["exact"])
+            self.check_facets(layers, x, got)
+
+    def check_facets(self, layers, x, got):
+        _, bits = forward(layers, x)
+        self.assertTrue(got["facets_complete"])
+        center, radius = np.array(got["ball"]["center"]), got["ball"]["radius"]
+        self.assertEqual(forward(layers, center)[1], bits)
+        if got["ball"]["kind"] == "largest":
+            rng = np.random.default_rng(3)
+            for _ in range(50):
+                v = rng.normal(size=x.size)
+                inside = center + v / np.linalg.norm(v) * radius * (1 - 1e-9)
+                self.assertEqual(forward(layers, inside)[1], bits)
+        for facet in got["facets"]:
+            normal, witness = np.array(facet["normal"]), np.array(facet["witness"])
+            flipped = [list(layer) for layer in bits]
+            flipped[facet["layer"]][facet["unit"]] ^= 1
+            step = 1e-10 * (1 + np.linalg.norm(witness))
+            self.assertEqual(forward(layers, witness + step * normal)[1], flipped)
+            self.assertEqual(forward(layers, witness - step * normal)[1], bits)
+
+    def test_point_from_files(self):
+        self.network((784, 5, 2))
+        images = np.arange(2 * 784, dtype=np.uint8).reshape(2, 28, 28)
+        (self.dir / "images.idx").write_bytes(bytes([0, 0, 8, 3]) + np.array(images.shape, ">i4").tobytes() + images.tobytes())
+        got = json.loads(self.ok("inspect", "net.npz", "--sample", "images.idx:1", "--json"))
+        np.testing.assert_array_equal(got["input"], images[1].ravel() / 255)
+        np.save(self.dir / "x.npy", images[1].astype(np.float32) / 255)
+        again = json.loads(self.ok("inspect", "net.npz", "--at", "x.npy", "--json"))
+        np.testing.assert_allclose(again["output"], got["output"], rtol=1e-6)
+
+    def test_npz_and_pictures(self):
+        layers = self.network()
+        self.ok("inspect", "net.npz", "--random", "--seed", 4, "--out", "r.npz", "--slice", "pic", "--report", "r.html")
+        region = np.load(self.dir / "r.npz")
+        x = region["input"]
+        np.testing.assert_allclose(region["A"] @ x + region["c"], forward(layers, x.ravel())[0], rtol=1e-12)
+        self.assertTrue(np.all(region["normals"] @ x.ravel() <= region["offsets"] + 1e-12))
+        self.assertEqual((self.dir / "pic.png").read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        xml.dom.minidom.parse(str(self.dir / "pic.svg"))
+        page = (self.dir / "r.html").read_text()
+        self.assertIn("Lipschitz", page)
+        self.assertNotIn("http://" + "cdn", page)
+
+    def test_configuration(self):
+        np.savez(self.dir / "net.npz", W0=np.array([[1.0], [1.0]]), b0=np.array([0.0, -1.0]), W1=np.ones((1, 2)), b1=np.zeros(1))
+        self.assertIn("occurs", self.ok("inspect", "net.npz", "--configuration", "10"))
+        text = self.ok("inspect", "net.npz", "--configuration", "01")
+        self.assertIn("does not occur", text)
+        self.assertIn("verified in exact arithmetic", text)
+        proof = json.loads(self.ok("inspect", "net.npz", "--configuration", "01", "--json"))
+        self.assertFalse(proof["occurs"])
+        self.assertTrue(proof["farkas_proven"])
+        boxed = json.loads(self.ok("inspect", "net.npz", "--configuration", "11", "--box=-1,0.5", "--json"))
+        self.assertFalse(boxed["occurs"])
+
+
+class Convert(Case):
+    def test_round_trips_through_onnx(self):
+        layers = self.network()
+        self.ok("convert", "net.npz", "--out", "net.onnx")
+        self.ok("convert", "net.onnx", "--out", "back.npz")
+        back = np.load(self.dir / "back.npz")
+        for l, (w, b) in enumerate(layers):
+            np.testing.assert_array_equal(back[f"W{l}"], w)
+            np.testing.assert_array_equal(back[f"b{l}"], b)
+        import onnx
+
+        onnx.checker.check_model(onnx.load(str(self.dir / "net.onnx")))
+
+
+class Refusals(Case):
+    def test_bad_files(self):
+        self.refused(4, "info", "nothing.onnx", ["nothing.onnx", "No such file"])
+        (self.dir / "folder.onnx").mkdir()
+        self.refused(4, "info", "folder.onnx", ["folder.onnx", "regular file"])
+        (self.dir / "empty.onnx").write_bytes(b"")
+        self.refused(4, "info", "empty.onnx", ["empty.onnx"])
+        (self.dir / "noise.onnx").write_bytes(bytes(range(256)) * 8)
+        self.refused(4, "info", "noise.onnx", ["noise.onnx"])
+        (self.dir / "net.txt").write_text("?")
+        self.refused(2, "info", "net.txt", [".onnx", ".npz"])
+        self.network()
+        whole = (self.dir / "net.npz").read_bytes()
+        (self.dir / "half.npz").write_bytes(whole[: len(whole) // 2])
+        self.refused(4, "inspect", "half.npz", "--random", ["half.npz"])
+        arrays = dict(np.load(self.dir / "net.npz"))
+        arrays["W1"][0, 0] = np.nan
+        np.savez(self.dir / "nan.npz", **arrays)
+        self.refused(4, "info", "nan.npz", ["nan.npz", "W1"])
+        arrays["W1"] = np.zeros((6, 9))
+        np.savez(self.dir / "shape.npz", **arrays)
+        self.refused(4, "info", "shape.npz", ["shape.npz", "W1"])
+
+    def test_bad_points(self):
+        self.network()
+        self.refused(2, "inspect", "net.npz", "--at", "1,2", ["3"])
+        self.refused(2, "inspect", "net.npz", "--at", "1,nan,2", ["--at"])
+        self.refused(2, "inspect", "net.npz", "--at", "1,,2", ["--at"])
+        self.refused(2, "inspect", "net.npz", ["--at"])
+        self.refused(2, "inspect", "net.npz", "--at", "1,2,3", "--random", ["--random"])
+        self.refused(2, "inspect", "net.npz", "--configuration", "01,1", ["layer 0"])
+        self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--box", "1,0", ["[1, 0]"])
+        self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--slice", "p", "--plane", "0,9", ["9"])
+        self.refused(4, "inspect", "net.npz", "--at", "0,0,0", "--out", "nowhere/r.npz", ["nowhere/r.npz"])
+        self.refused(2, "open", "net.npz", ["open"])
+
+    def test_full_disk_leaves_nothing_behind(self):
+        if not os.access("/dev/full", os.W_OK):
+            self.skipTest("no /dev/full here")
+        self.network()
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([UNRECT, "info", "net.npz"], cwd=self.dir, stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn(b"standard output", done.stderr)
+
+
+@unittest.skipUnless(DATA.is_dir(), f"no real networks at {DATA}")
+class RealNetworks(Case):
+    def test_acas_xu(self):
+        net = DATA / "onnx/acasxu/ACASXU_run2a_1_1_batch_2000.onnx"
+        info = json.loads(self.ok("info", net, "--json"))
+        self.assertEqual((info["inputs"], info["outputs"], info["relu_units"]), (5, 5, 300))
+        got = json.loads(self.ok("inspect", net, "--at", "0.1,0,0,0.2,-0.1", "--json"))
+        self.assertEqual([len(layer) for layer in got["configuration"]], [50] * 6)
+        self.assertLess(got["affine_map_error"], 1e-12)
+
+    def test_unsupported_nodes_are_named(self):
+        for name, op in [("sigmoid", "Sigmoid"), ("tanh", "Tanh"), ("softmax-last-layer", "Softmax")]:
+            self.refused(3, "info", DATA / f"onnx/marabou/{name}.onnx", [op, f"{name}.onnx"])
+        self.ok("info", DATA / "onnx/marabou/softmax-last-layer.onnx", "--cut-softmax")
+
+    def test_mnist_digit_of_a_convolution(self):
+        got = json.loads(self.ok("inspect", DATA / "onnx/mnistfc/mnist-net_256x2.onnx", "--sample",
+                                 f"{DATA}/mnist/t10k-images-idx3-ubyte.gz:17", "--json"))
+        self.assertEqual(int(np.argmax(got["output"])), 7)
+
+
+if __name__ == "__main__":
+    unittest.main()

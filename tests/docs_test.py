@@ -1,0 +1,49 @@
+"""Runs every command line that README.md and docs/*.md show: a page that cannot be followed is wrong."""
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+UNRECT = os.environ["UNRECT"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def commands(page):
+    """The lines of sh blocks that call unrect, with '$ ' prompts and continuation lines taken off."""
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            line = line.strip().removeprefix("$ ")
+            if line.startswith("unrect "):
+                yield line.split("   #")[0].split(" | ")[0]
+
+
+def main():
+    failed = done = 0
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            # The files that the pages speak of.
+            subprocess.run([UNRECT, "random", "2,16,16,3", "--seed", "7", "--out", folder / "net.onnx"], check=True,
+                           stdout=subprocess.DEVNULL)
+            subprocess.run([UNRECT, "random", "784,32,32,10", "--seed", "1", "--out", folder / "mnist.onnx"], check=True,
+                           stdout=subprocess.DEVNULL)
+            np.save(folder / "x.npy", np.array([0.1, 0.2]))
+            images = (np.arange(20 * 784) % 251).astype(np.uint8)
+            (folder / "images.idx").write_bytes(bytes([0, 0, 8, 3]) + np.array([20, 28, 28], ">i4").tobytes() + images.tobytes())
+            for command in commands(page):
+                result = subprocess.run([UNRECT, *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True)
+                done += 1
+                if result.returncode != 0:
+                    failed += 1
+                    print(f"{page.name}: {command}\n  exit {result.returncode}: {result.stderr.strip()}")
+    print(f"{done - failed} passed, {failed} failed")
+    return 1 if failed or done == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+#include "unrect/base/file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "unrect/base/error.hpp"
+
+namespace unrect {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
+  throw Error(ErrorCode::kFile, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail(path, "cannot open");
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) fail(path, "cannot read");
+  UNRECT_REQUIRE(S_ISREG(info.st_mode), ErrorCode::kFile, "{}: not a regular file", path.string());
+  UNRECT_REQUIRE(static_cast<std::size_t>(info.st_size) <= max_bytes, ErrorCode::kFile,
+                 "{}: {} bytes is more than the {} this reader takes", path.string(), info.st_size, max_bytes);
+  std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path, "cannot read");
+    if (got == 0) break;  // the file shrank while it was read; its format's reader will say what is missing
+    filled += static_cast<std::size_t>(got);
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path aside = path.string() + fmt::format(".{}.part", ::getpid());
+  Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.get() < 0) fail(path, "cannot write");
+  const auto give_up = [&](std::string_view what) {
+    const int reason = errno;
+    ::unlink(aside.c_str());
+    errno = reason;
+    fail(path, what);
+  };
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t put = ::write(file.get(), bytes.data() + written, bytes.size() - written);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) give_up("cannot write");
+    written += static_cast<std::size_t>(put);
+  }
+  // Some file systems only report a full disk here or in close().
+  if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS) give_up("cannot write");
+  if (::close(file.release()) != 0) give_up("cannot write");
+  if (::rename(aside.c_str(), path.c_str()) != 0) give_up("cannot replace");
+}
+
+std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 16) != Z_OK) throw std::bad_alloc();
+  struct End {
+    z_stream* stream;
+    ~End() { inflateEnd(stream); }
+  } const end{&stream};
+  std::string out;
+  char chunk[1 << 16];
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  std::size_t left = bytes.size();
+  int state = Z_OK;
+  do {
+    const std::size_t feed = std::min<std::size_t>(left, UINT_MAX);
+    stream.avail_in = static_cast<uInt>(feed);
+    stream.next_out = reinterpret_cast<Bytef*>(chunk);
+    stream.avail_out = sizeof chunk;
+    state = inflate(&stream, Z_NO_FLUSH);
+    left -= feed - stream.avail_in;
+    const std::size_t got = sizeof chunk - stream.avail_out;
+    UNRECT_REQUIRE(state == Z_OK || state == Z_STREAM_END, ErrorCode::kFormat, "{}: damaged gzip stream near byte {}",
+                   name, bytes.size() - left);
+    UNRECT_REQUIRE(out.size() + got <= max_bytes, ErrorCode::kFormat, "{}: unpacks to more than {} bytes", name,
+                   max_bytes);
+    out.append(chunk, got);
+  } while (state != Z_STREAM_END);
+  return out;
+}
+
+}  // namespace unrect

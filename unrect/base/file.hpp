@@ -1,0 +1,21 @@
+// Whole files in, whole files out.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace unrect {
+
+/// The bytes of a regular file. @throws Error kFile for a missing file, a directory, or one over `max_bytes`.
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{8} << 30);
+
+/// Writes beside `path`, flushes to the disk, then renames: a reader sees the old file or the whole new one.
+/// @throws Error kFile (no folder, no space, no permission); `path` is then untouched.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// Undoes gzip. @throws Error kFormat, naming `name`, for a damaged stream or one that grows over `max_bytes`.
+std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes = std::size_t{4} << 30);
+
+}  // namespace unrect

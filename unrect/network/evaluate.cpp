@@ -1,0 +1,91 @@
+#include "unrect/network/evaluate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "unrect/base/error.hpp"
+#include "unrect/network/kernels.hpp"
+
+namespace unrect {
+namespace {
+
+// Samples are taken in blocks of at most this many elements of the widest value: bounded memory, warm caches.
+constexpr Index kBlockElements = Index{1} << 20;
+
+template <class S>
+OpOf<S> converted(const Op& op) {
+  if (const Dense* dense = std::get_if<Dense>(&op)) return DenseOf<S>{dense->weight.cast<S>(), dense->bias.cast<S>()};
+  if (const Convolution* conv = std::get_if<Convolution>(&op)) {
+    return ConvolutionOf<S>{conv->window, conv->groups, conv->kernel.cast<S>(), conv->bias.cast<S>()};
+  }
+  if (const Scale* scale = std::get_if<Scale>(&op)) return ScaleOf<S>{scale->factor.cast<S>(), scale->shift.cast<S>()};
+  if (const Select* select = std::get_if<Select>(&op)) return SelectOf<S>{select->index, select->fill.cast<S>()};
+  if (const Sum* sum = std::get_if<Sum>(&op)) {
+    SumOf<S> result;
+    for (const double f : sum->factors) result.factors.push_back(static_cast<S>(f));
+    return result;
+  }
+  if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
+    return PiecewiseOf<S>{f->kind, f->breaks.cast<S>(), f->slopes.cast<S>(), f->offsets.cast<S>()};
+  }
+  if (const Maximum* max = std::get_if<Maximum>(&op)) return *max;
+  if (const Input* input = std::get_if<Input>(&op)) return *input;
+  return Concat{};
+}
+
+}  // namespace
+
+template <class S>
+Evaluator<S>::Evaluator(const Network& network) : network_(network), last_use_(network.nodes().size(), 0) {
+  std::map<const Op*, std::shared_ptr<const OpOf<S>>> shared;
+  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
+    const Node& node = network.nodes()[i];
+    std::shared_ptr<const OpOf<S>>& op = shared[node.op.get()];
+    if constexpr (std::is_same_v<S, double>) {
+      op = node.op;
+    } else {
+      if (!op) op = std::make_shared<const OpOf<S>>(converted<S>(*node.op));
+    }
+    ops_.push_back(op);
+    for (const int input : node.inputs) last_use_[static_cast<std::size_t>(input)] = i;
+    widest_ = std::max(widest_, node.size);
+  }
+  last_use_[static_cast<std::size_t>(network.output())] = network.nodes().size();
+}
+
+template <class S>
+MatrixOf<S> Evaluator<S>::operator()(const MatrixRefOf<S>& samples) const {
+  UNRECT_REQUIRE(samples.cols() == network_.input_size(), ErrorCode::kInvalidArgument,
+                 "samples have {} columns, the network takes {} inputs", samples.cols(), network_.input_size());
+  UNRECT_REQUIRE(samples.allFinite(), ErrorCode::kInvalidArgument, "samples hold a value that is not finite");
+  MatrixOf<S> result(samples.rows(), network_.output_size());
+  const Index block = std::max<Index>(1, kBlockElements / widest_);
+  for (Index begin = 0; begin < samples.rows(); begin += block) {
+    const Index count = std::min(block, samples.rows() - begin);
+    std::vector<MatrixOf<S>> values(ops_.size());
+    values[0] = samples.middleRows(begin, count);
+    std::vector<const MatrixOf<S>*> inputs;
+    for (std::size_t i = 1; i < ops_.size(); ++i) {
+      inputs.clear();
+      for (const int input : network_.nodes()[i].inputs) inputs.push_back(&values[static_cast<std::size_t>(input)]);
+      values[i] = value<S>(*ops_[i], inputs);
+      for (const int input : network_.nodes()[i].inputs) {
+        const auto k = static_cast<std::size_t>(input);
+        if (last_use_[k] == i) values[k].resize(0, 0);
+      }
+    }
+    result.middleRows(begin, count) = values[static_cast<std::size_t>(network_.output())];
+  }
+  return result;
+}
+
+template class Evaluator<float>;
+template class Evaluator<double>;
+
+Vector evaluate(const Network& network, const VectorRef& x) {
+  return Evaluator<double>(network)(x.transpose()).transpose();
+}
+
+}  // namespace unrect

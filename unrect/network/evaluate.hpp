@@ -1,0 +1,34 @@
+// Forward passes, in double or float.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "unrect/network/network.hpp"
+
+namespace unrect {
+
+/// Runs a network on batches in `Scalar` arithmetic; owns the converted parameters.
+template <class Scalar>
+class Evaluator {
+ public:
+  explicit Evaluator(const Network& network);
+
+  /// Y = M(X), one sample a row; X: N × n_0, Y: N × n_L. @throws Error kInvalidArgument for a wrong width or a NaN.
+  MatrixOf<Scalar> operator()(const MatrixRefOf<Scalar>& samples) const;
+
+ private:
+  Network network_;
+  std::vector<std::shared_ptr<const OpOf<Scalar>>> ops_;
+  std::vector<std::size_t> last_use_;  // the last node that reads each value
+  Index widest_ = 1;                   // elements of the largest value
+};
+
+extern template class Evaluator<float>;
+extern template class Evaluator<double>;
+
+/// M(x) in double.
+Vector evaluate(const Network& network, const VectorRef& x);
+
+}  // namespace unrect

@@ -1,0 +1,257 @@
+#include "unrect/network/kernels.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace unrect {
+namespace {
+
+template <class S>
+using RowMap = Eigen::Map<MatrixOf<S>>;
+template <class S>
+using ConstRowMap = Eigen::Map<const MatrixOf<S>>;
+
+// Calls body(input offset, patch offset, count, stride) for every run of pixels that one kernel tap reads: the patch
+// matrix is (channels·kh·kw) × (out_height·out_width), and a run lies within one row of the output.
+template <class Body>
+void for_each_run(const Window& w, Index first_channel, Index channels, const Body& body) {
+  const Index out_h = w.out_height(), out_w = w.out_width();
+  Index row = 0;
+  for (Index c = first_channel; c < first_channel + channels; ++c) {
+    for (Index ky = 0; ky < w.kernel_height; ++ky) {
+      for (Index kx = 0; kx < w.kernel_width; ++kx, ++row) {
+        const Index shift = kx * w.dilation_width - w.pad_left;  // input column of output column 0
+        const Index begin = shift >= 0 ? 0 : (-shift + w.stride_width - 1) / w.stride_width;
+        const Index end = shift >= w.width ? 0 : std::min(out_w, (w.width - 1 - shift) / w.stride_width + 1);
+        if (begin >= end) continue;
+        for (Index oy = 0; oy < out_h; ++oy) {
+          const Index iy = oy * w.stride_height + ky * w.dilation_height - w.pad_top;
+          if (iy < 0 || iy >= w.height) continue;
+          body((c * w.height + iy) * w.width + begin * w.stride_width + shift, (row * out_h + oy) * out_w + begin,
+               end - begin);
+        }
+      }
+    }
+  }
+}
+
+bool is_pointwise(const Window& w) {
+  return w.kernel_height == 1 && w.kernel_width == 1 && w.stride_height == 1 && w.stride_width == 1 && w.pad_top == 0 &&
+         w.pad_left == 0 && w.pad_bottom == 0 && w.pad_right == 0;
+}
+
+template <class S>
+struct Patches {
+  explicit Patches(const ConvolutionOf<S>& conv)
+      : window(conv.window),
+        channels(window.channels / conv.groups),
+        outputs(conv.kernel.rows() / conv.groups),
+        pixels(window.out_height() * window.out_width()),
+        taps(conv.kernel.cols()),
+        direct(is_pointwise(window)) {}
+
+  const Window& window;
+  Index channels, outputs, pixels, taps;  // per group
+  bool direct;                            // the patch matrix is the image itself
+};
+
+template <class S>
+MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& x, bool with_bias) {
+  const Patches<S> p(conv);
+  MatrixOf<S> y(x.rows(), conv.kernel.rows() * p.pixels);
+  MatrixOf<S> patches;
+  if (!p.direct) patches.setZero(p.taps, p.pixels);  // taps in the padding stay zero for every sample
+  for (Index n = 0; n < x.rows(); ++n) {
+    for (Index g = 0; g < conv.groups; ++g) {
+      const S* const image = x.data() + n * x.cols();
+      const S* source = image + g * p.taps * p.pixels;  // only read when direct
+      if (!p.direct) {
+        if (conv.groups > 1) patches.setZero();
+        for_each_run(p.window, g * p.channels, p.channels, [&](Index from, Index to, Index count) {
+          if (p.window.stride_width == 1) {
+            std::copy_n(image + from, count, patches.data() + to);
+          } else {
+            for (Index k = 0; k < count; ++k) patches.data()[to + k] = image[from + k * p.window.stride_width];
+          }
+        });
+        source = patches.data();
+      }
+      RowMap<S> out(y.data() + n * y.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
+      out.noalias() = conv.kernel.middleRows(g * p.outputs, p.outputs) * ConstRowMap<S>(source, p.taps, p.pixels);
+      if (with_bias) out.colwise() += conv.bias.segment(g * p.outputs, p.outputs);
+    }
+  }
+  return y;
+}
+
+template <class S>
+void add_convolution_adjoint(const ConvolutionOf<S>& conv, const MatrixOf<S>& u, MatrixOf<S>& x) {
+  const Patches<S> p(conv);
+  MatrixOf<S> patches(p.taps, p.pixels);
+  for (Index n = 0; n < u.rows(); ++n) {
+    for (Index g = 0; g < conv.groups; ++g) {
+      const ConstRowMap<S> out(u.data() + n * u.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
+      S* const image = x.data() + n * x.cols();
+      if (p.direct) {
+        RowMap<S>(image + g * p.taps * p.pixels, p.taps, p.pixels).noalias() +=
+            conv.kernel.middleRows(g * p.outputs, p.outputs).transpose() * out;
+        continue;
+      }
+      patches.noalias() = conv.kernel.middleRows(g * p.outputs, p.outputs).transpose() * out;
+      for_each_run(p.window, g * p.channels, p.channels, [&](Index to, Index from, Index count) {
+        const S* const source = patches.data() + from;
+        if (p.window.stride_width == 1) {
+          for (Index k = 0; k < count; ++k) image[to + k] += source[k];
+        } else {
+          for (Index k = 0; k < count; ++k) image[to + k * p.window.stride_width] += source[k];
+        }
+      });
+    }
+  }
+}
+
+template <class S>
+MatrixOf<S> select(const SelectOf<S>& op, const MatrixOf<S>& x, bool with_fill) {
+  MatrixOf<S> y(x.rows(), static_cast<Index>(op.index.size()));
+  for (Index n = 0; n < x.rows(); ++n) {
+    for (Index i = 0; i < y.cols(); ++i) {
+      const Index from = op.index[static_cast<std::size_t>(i)];
+      y(n, i) = from >= 0 ? x(n, from) : with_fill ? op.fill[i] : S{0};
+    }
+  }
+  return y;
+}
+
+template <class S>
+MatrixOf<S> sum(const SumOf<S>& op, std::span<const MatrixOf<S>* const> inputs) {
+  MatrixOf<S> y = *inputs[0] * op.factors[0];
+  for (std::size_t k = 1; k < inputs.size(); ++k) y += *inputs[k] * op.factors[k];
+  return y;
+}
+
+template <class S>
+MatrixOf<S> concat(std::span<const MatrixOf<S>* const> inputs) {
+  Index width = 0;
+  for (const MatrixOf<S>* x : inputs) width += x->cols();
+  MatrixOf<S> y(inputs[0]->rows(), width);
+  Index at = 0;
+  for (const MatrixOf<S>* x : inputs) {
+    y.middleCols(at, x->cols()) = *x;
+    at += x->cols();
+  }
+  return y;
+}
+
+template <class S>
+MatrixOf<S> piecewise(const PiecewiseOf<S>& f, const MatrixOf<S>& x) {
+  if (f.is_relu()) return x.cwiseMax(S{0});
+  MatrixOf<S> y(x.rows(), x.cols());
+  for (Index n = 0; n < x.rows(); ++n) {
+    for (Index i = 0; i < x.cols(); ++i) {
+      const Index p = f.piece(i, x(n, i)), row = f.row_of(i);
+      y(n, i) = f.slopes(row, p) * x(n, i) + f.offsets(row, p);
+    }
+  }
+  return y;
+}
+
+// The slot of the unit's maximum, the first one where several attain it.
+template <class S>
+Index best_slot(const Maximum& op, Index unit, const S* x) {
+  const Index* const index = op.index.data() + unit * op.width;
+  Index best = -1;
+  for (Index slot = 0; slot < op.width; ++slot) {
+    if (index[slot] >= 0 && (best < 0 || x[index[slot]] > x[index[best]])) best = slot;
+  }
+  return best;
+}
+
+template <class S>
+MatrixOf<S> maximum(const Maximum& op, const MatrixOf<S>& x) {
+  MatrixOf<S> y(x.rows(), op.units());
+  for (Index n = 0; n < x.rows(); ++n) {
+    const S* const row = x.data() + n * x.cols();
+    for (Index i = 0; i < y.cols(); ++i) {
+      y(n, i) = row[op.index[static_cast<std::size_t>(i * op.width + best_slot(op, i, row))]];
+    }
+  }
+  return y;
+}
+
+template <class S>
+MatrixOf<S> affine(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in, bool with_constants) {
+  if (const auto* dense = std::get_if<DenseOf<S>>(&op)) {
+    MatrixOf<S> y = *in[0] * dense->weight.transpose();
+    if (with_constants) y.rowwise() += dense->bias.transpose();
+    return y;
+  }
+  if (const auto* conv = std::get_if<ConvolutionOf<S>>(&op)) return convolve(*conv, *in[0], with_constants);
+  if (const auto* scale = std::get_if<ScaleOf<S>>(&op)) {
+    MatrixOf<S> y = in[0]->array().rowwise() * scale->factor.transpose().array();
+    if (with_constants) y.rowwise() += scale->shift.transpose();
+    return y;
+  }
+  if (const auto* selection = std::get_if<SelectOf<S>>(&op)) return select(*selection, *in[0], with_constants);
+  if (const auto* weighted = std::get_if<SumOf<S>>(&op)) return sum(*weighted, in);
+  return concat(in);
+}
+
+}  // namespace
+
+template <class S>
+MatrixOf<S> value(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in) {
+  if (const auto* f = std::get_if<PiecewiseOf<S>>(&op)) return piecewise(*f, *in[0]);
+  if (const auto* max = std::get_if<Maximum>(&op)) return maximum(*max, *in[0]);
+  return affine(op, in, true);
+}
+
+template <class S>
+MatrixOf<S> linear_part(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in) {
+  return affine(op, in, false);
+}
+
+template <class S>
+void add_adjoint(const OpOf<S>& op, const MatrixOf<S>& u, std::span<MatrixOf<S>* const> out) {
+  if (const auto* dense = std::get_if<DenseOf<S>>(&op)) {
+    out[0]->noalias() += u * dense->weight;
+  } else if (const auto* conv = std::get_if<ConvolutionOf<S>>(&op)) {
+    add_convolution_adjoint(*conv, u, *out[0]);
+  } else if (const auto* scale = std::get_if<ScaleOf<S>>(&op)) {
+    out[0]->array() += u.array().rowwise() * scale->factor.transpose().array();
+  } else if (const auto* selection = std::get_if<SelectOf<S>>(&op)) {
+    for (Index n = 0; n < u.rows(); ++n) {
+      for (Index i = 0; i < u.cols(); ++i) {
+        const Index to = selection->index[static_cast<std::size_t>(i)];
+        if (to >= 0) (*out[0])(n, to) += u(n, i);
+      }
+    }
+  } else if (const auto* weighted = std::get_if<SumOf<S>>(&op)) {
+    for (std::size_t k = 0; k < out.size(); ++k) *out[k] += u * weighted->factors[k];
+  } else {
+    Index at = 0;
+    for (MatrixOf<S>* x : out) {
+      *x += u.middleCols(at, x->cols());
+      at += x->cols();
+    }
+  }
+}
+
+template <class S>
+std::vector<std::uint16_t> pieces_at(const OpOf<S>& op, std::span<const S> z) {
+  const auto* max = std::get_if<Maximum>(&op);
+  std::vector<std::uint16_t> pieces(max ? static_cast<std::size_t>(max->units()) : z.size());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const Index unit = static_cast<Index>(i);
+    pieces[i] = static_cast<std::uint16_t>(max ? best_slot(*max, unit, z.data())
+                                               : std::get<PiecewiseOf<S>>(op).piece(unit, z[i]));
+  }
+  return pieces;
+}
+
+template MatrixOf<float> value<float>(const OpOf<float>&, std::span<const MatrixOf<float>* const>);
+template MatrixOf<double> value<double>(const OpOf<double>&, std::span<const MatrixOf<double>* const>);
+template MatrixOf<double> linear_part<double>(const OpOf<double>&, std::span<const MatrixOf<double>* const>);
+template void add_adjoint<double>(const OpOf<double>&, const MatrixOf<double>&, std::span<MatrixOf<double>* const>);
+template std::vector<std::uint16_t> pieces_at<double>(const OpOf<double>&, std::span<const double>);
+
+}  // namespace unrect

@@ -1,0 +1,36 @@
+// Networks in files: ONNX, and .npz with W0, b0, W1, b1, …
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "unrect/network/network.hpp"
+
+namespace unrect {
+
+struct ImportOptions {
+  bool cut_softmax = false;  // drop a Softmax (LogSoftmax) that ends the network
+  bool fold = true;          // merge affine chains (network/fold.hpp)
+  // Weights, table entries and value elements of all nodes together: a small file can ask for very much.
+  Index max_elements = Index{1} << 29;
+};
+
+/// Reads .onnx or .npz, told by the extension.
+/// @throws Error kUnsupported naming node and op; kFormat or kFile naming the file, the place and what was expected.
+Network read_network(const std::filesystem::path& path, const ImportOptions& options = {});
+
+Network parse_onnx(std::string_view bytes, std::string_view name, const ImportOptions& options = {});
+Network parse_npz_network(std::string_view bytes, std::string_view name);
+
+enum class ExportPrecision { kFloat32, kFloat64 };
+
+/// An ONNX model (opset 13) that computes the same function; its input has a symbolic batch axis.
+std::string format_onnx(const Network& network, ExportPrecision precision);
+
+/// Writes .onnx, or .npz when the network is a fully connected chain. @throws Error kInvalidArgument for another
+/// extension.
+void write_network(const std::filesystem::path& path, const Network& network,
+                   ExportPrecision precision = ExportPrecision::kFloat64);
+
+}  // namespace unrect

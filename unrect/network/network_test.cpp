@@ -1,0 +1,231 @@
+#include "unrect/network/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unrect/base/error.hpp"
+#include "unrect/base/rng.hpp"
+#include "unrect/network/evaluate.hpp"
+#include "unrect/network/fold.hpp"
+#include "unrect/network/kernels.hpp"
+#include "unrect/network/random_network.hpp"
+
+namespace unrect {
+namespace {
+
+// y(o, oy, ox) = b(o) + Σ K(o, c, ky, kx) x(c, iy, ix), straight from the definition.
+Vector convolve_by_definition(const Convolution& conv, const Vector& x) {
+  const Window& w = conv.window;
+  const Index outs = conv.kernel.rows(), in_group = w.channels / conv.groups;
+  Vector y(outs * w.out_height() * w.out_width());
+  Index next = 0;
+  for (Index o = 0; o < outs; ++o) {
+    for (Index oy = 0; oy < w.out_height(); ++oy) {
+      for (Index ox = 0; ox < w.out_width(); ++ox) {
+        double sum = conv.bias[o];
+        for (Index c = 0; c < in_group; ++c) {
+          for (Index ky = 0; ky < w.kernel_height; ++ky) {
+            for (Index kx = 0; kx < w.kernel_width; ++kx) {
+              const Index iy = oy * w.stride_height + ky * w.dilation_height - w.pad_top;
+              const Index ix = ox * w.stride_width + kx * w.dilation_width - w.pad_left;
+              if (iy < 0 || iy >= w.height || ix < 0 || ix >= w.width) continue;
+              const Index channel = o / (outs / conv.groups) * in_group + c;
+              sum += conv.kernel(o, (c * w.kernel_height + ky) * w.kernel_width + kx) *
+                     x[(channel * w.height + iy) * w.width + ix];
+            }
+          }
+        }
+        y[next++] = sum;
+      }
+    }
+  }
+  return y;
+}
+
+Convolution random_convolution(Rng& rng) {
+  Convolution conv;
+  Window& w = conv.window;
+  conv.groups = 1 + rng.below(2);
+  w.channels = conv.groups * (1 + rng.below(3));
+  w.kernel_height = 1 + rng.below(3);
+  w.kernel_width = 1 + rng.below(3);
+  w.dilation_height = 1 + rng.below(2);
+  w.dilation_width = 1 + rng.below(2);
+  w.stride_height = 1 + rng.below(3);
+  w.stride_width = 1 + rng.below(3);
+  w.height = w.dilation_height * (w.kernel_height - 1) + 1 + rng.below(5);
+  w.width = w.dilation_width * (w.kernel_width - 1) + 1 + rng.below(5);
+  w.pad_top = rng.below(4);
+  w.pad_left = rng.below(4);
+  w.pad_bottom = rng.below(4);
+  w.pad_right = rng.below(4);
+  conv.kernel =
+      rng.normal_matrix(conv.groups * (1 + rng.below(3)), w.channels / conv.groups * w.kernel_height * w.kernel_width);
+  conv.bias = rng.normal_vector(conv.kernel.rows());
+  return conv;
+}
+
+TEST(Convolution, AgreesWithItsDefinition) {
+  Rng rng(1);
+  for (int trial = 0; trial < 300; ++trial) {
+    const Convolution conv = random_convolution(rng);
+    const Index in = conv.window.channels * conv.window.height * conv.window.width;
+    const Matrix x = rng.normal_matrix(2, in);
+    const Matrix* const inputs[] = {&x};
+    const Matrix y = value<double>(Op{conv}, inputs);
+    for (Index n = 0; n < 2; ++n) {
+      const Vector expected = convolve_by_definition(conv, x.row(n));
+      ASSERT_EQ(y.cols(), expected.size());
+      EXPECT_LT((y.row(n).transpose() - expected).cwiseAbs().maxCoeff(), 1e-12) << "trial " << trial;
+    }
+  }
+}
+
+// ⟨u, L v⟩ = ⟨Lᵀ u, v⟩ for every affine node.
+TEST(Kernels, AdjointsAreAdjoint) {
+  Rng rng(2);
+  std::vector<std::pair<Op, std::vector<Index>>> cases;
+  for (int k = 0; k < 50; ++k) {
+    const Convolution conv = random_convolution(rng);
+    cases.push_back({conv, {conv.window.channels * conv.window.height * conv.window.width}});
+  }
+  cases.push_back({Dense{rng.normal_matrix(3, 5), rng.normal_vector(3)}, {5}});
+  cases.push_back({Scale{rng.normal_vector(4), rng.normal_vector(4)}, {4}});
+  cases.push_back({Select{{2, -1, 0, 2}, rng.normal_vector(4)}, {3}});
+  cases.push_back({Sum{{1, -2, 0.5}}, {4, 4, 4}});
+  cases.push_back({Concat{}, {2, 3, 1}});
+  for (const auto& [op, sizes] : cases) {
+    std::vector<Matrix> in, back;
+    std::vector<const Matrix*> in_pointers;
+    std::vector<Matrix*> back_pointers;
+    for (const Index size : sizes) {
+      in.push_back(rng.normal_matrix(2, size));
+      back.push_back(Matrix::Zero(2, size));
+    }
+    for (std::size_t k = 0; k < in.size(); ++k) {
+      in_pointers.push_back(&in[k]);
+      back_pointers.push_back(&back[k]);
+    }
+    const Matrix y = linear_part<double>(op, in_pointers);
+    ASSERT_EQ(y.cols(), output_size(op, sizes));
+    const Matrix u = rng.normal_matrix(y.rows(), y.cols());
+    add_adjoint<double>(op, u, back_pointers);
+    double right = 0;
+    for (std::size_t k = 0; k < in.size(); ++k) right += in[k].cwiseProduct(back[k]).sum();
+    EXPECT_NEAR(u.cwiseProduct(y).sum(), right, 1e-10) << name_of(op);
+  }
+}
+
+TEST(Piecewise, FunctionsHaveTheirTextbookValues) {
+  const auto at = [](const Piecewise& f, double z) {
+    const Index p = f.piece(0, z);
+    return f.slopes(0, p) * z + f.offsets(0, p);
+  };
+  for (const double z : {-3.0, -1.0, -0.25, 0.0, 0.25, 1.0, 3.0}) {
+    EXPECT_DOUBLE_EQ(at(relu(), z), std::max(z, 0.0));
+    EXPECT_DOUBLE_EQ(at(leaky_relu(0.1), z), z < 0 ? 0.1 * z : z);
+    EXPECT_DOUBLE_EQ(at(clip(-1, 2), z), std::clamp(z, -1.0, 2.0));
+    EXPECT_DOUBLE_EQ(at(clip(-1, std::numeric_limits<double>::infinity()), z), std::max(z, -1.0));
+    EXPECT_DOUBLE_EQ(at(clip(-std::numeric_limits<double>::infinity(), 1), z), std::min(z, 1.0));
+    EXPECT_DOUBLE_EQ(at(absolute(), z), std::abs(z));
+    EXPECT_DOUBLE_EQ(at(hard_sigmoid(0.2, 0.5), z), std::clamp(0.2 * z + 0.5, 0.0, 1.0));
+    EXPECT_DOUBLE_EQ(at(soft_threshold(0.5), z), std::copysign(std::max(std::abs(z) - 0.5, 0.0), z));
+  }
+}
+
+TEST(Network, ChainComputesTheRecursion) {
+  Rng rng(3);
+  const Matrix w1 = rng.normal_matrix(4, 3), w2 = rng.normal_matrix(2, 4);
+  const Vector b1 = rng.normal_vector(4), b2 = rng.normal_vector(2), x = rng.normal_vector(3);
+  const Network network = Network::chain({w1, w2}, {b1, b2});
+  const Vector expected = w2 * (w1 * x + b1).cwiseMax(0) + b2;
+  EXPECT_LT((evaluate(network, x) - expected).norm(), 1e-14);
+  EXPECT_EQ(network.units(), 4);
+  EXPECT_EQ(network.parameters(), 12 + 4 + 8 + 2);
+}
+
+TEST(Network, BatchesAndFloatAgreeWithSingleSamples) {
+  Rng rng(4);
+  const Network network = random_residual(2, 8, 5, rng.split(1));
+  const Matrix x = rng.normal_matrix(7, network.input_size());
+  const Matrix y = Evaluator<double>(network)(x);
+  const MatrixOf<float> yf = Evaluator<float>(network)(x.cast<float>());
+  for (Index n = 0; n < x.rows(); ++n) {
+    const Vector one = evaluate(network, x.row(n).transpose());
+    EXPECT_LT((one.transpose() - y.row(n)).norm(), 1e-12);
+    EXPECT_LT((yf.row(n).cast<double>() - y.row(n)).norm(), 1e-5 * (1 + y.row(n).norm()));
+  }
+}
+
+TEST(Network, SaysWhichNodeIsWrong) {
+  NetworkBuilder builder(Shape{3});
+  try {
+    builder.add(Dense{Matrix::Zero(2, 4), Vector::Zero(2)}, {0}, "first");
+    FAIL() << "a 2×4 matrix was applied to 3 inputs";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_STREQ(error.what(), "node 1 'first' (Dense): weight is 2×4, expected 3 columns for an input of 3");
+  }
+  EXPECT_THROW(builder.add(relu(), {5}), Error);
+  Matrix nan = Matrix::Zero(2, 3);
+  nan(1, 1) = std::nan("");
+  EXPECT_THROW(builder.add(Dense{nan, Vector::Zero(2)}, {0}), Error);
+  EXPECT_THROW(Network::chain({}, {}), Error);
+  EXPECT_THROW(evaluate(Network::chain({Matrix::Zero(1, 2)}, {Vector::Zero(1)}), Vector::Zero(3)), Error);
+}
+
+TEST(Fold, KeepsTheFunctionAndDropsNodes) {
+  Rng rng(5);
+  NetworkBuilder builder(Shape{1, 6, 6});
+  int x = builder.add(Scale{Vector::Constant(36, 2), Vector::Zero(36)}, {0}, "normalise");
+  Convolution conv;
+  conv.window = {1, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+  conv.kernel = rng.normal_matrix(2, 9);
+  conv.bias = rng.normal_vector(2);
+  x = builder.add(conv, {x}, "conv");
+  Vector factor(72), shift(72);
+  for (Index i = 0; i < 72; ++i) {
+    factor[i] = i < 36 ? 0.5 : -3;
+    shift[i] = i < 36 ? 1 : 2;
+  }
+  x = builder.add(Scale{factor, shift}, {x}, "batch_norm");
+  x = builder.add(relu(), {x}, "relu");
+  Select transpose{{}, Vector::Zero(72)};
+  for (Index p = 0; p < 36; ++p) {
+    for (Index c = 0; c < 2; ++c) transpose.index.push_back(c * 36 + p);
+  }
+  x = builder.add(transpose, {x}, "transpose");
+  x = builder.add(Dense{rng.normal_matrix(5, 72), rng.normal_vector(5)}, {x}, "W");
+  x = builder.add(Dense{rng.normal_matrix(4, 5), rng.normal_vector(4)}, {x}, "V");
+  builder.add(relu(), {x}, "dead");
+  x = builder.add(Scale{rng.normal_vector(4), rng.normal_vector(4)}, {x}, "out");
+  const Network network = std::move(builder).build(x);
+  const Network folded = fold(network);
+  EXPECT_EQ(folded.nodes().size(), 4u);  // input, convolution, relu, matrix
+  EXPECT_EQ(folded.layers().size(), 1u);
+  const Matrix samples = rng.normal_matrix(20, 36);
+  const Matrix before = Evaluator<double>(network)(samples), after = Evaluator<double>(folded)(samples);
+  EXPECT_LT((before - after).cwiseAbs().maxCoeff(), 1e-12 * before.cwiseAbs().maxCoeff());
+}
+
+TEST(Fold, ASumOfMatricesOfOneInputIsAMatrix) {
+  Rng rng(6);
+  NetworkBuilder builder(Shape{3});
+  const int a = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {0});
+  const int b = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {0});
+  const Network network = std::move(builder).build(builder.add(Sum{{1, -1}}, {a, b}));
+  const Network folded = fold(network);
+  EXPECT_EQ(folded.nodes().size(), 2u);
+  const Vector x = rng.normal_vector(3);
+  EXPECT_LT((evaluate(network, x) - evaluate(folded, x)).norm(), 1e-14);
+}
+
+TEST(Fold, EqualMatricesAreHeldOnce) {
+  Rng rng(7);
+  const Matrix w = rng.normal_matrix(3, 3);
+  const Vector b = rng.normal_vector(3);
+  const Network folded = fold(Network::chain({w, w, w}, {b, b, b}));
+  EXPECT_EQ(folded.parameters(), 12);
+}
+
+}  // namespace
+}  // namespace unrect

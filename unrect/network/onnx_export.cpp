@@ -1,0 +1,330 @@
+// ONNX out: every value is a matrix [N, size], whatever shape it had.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "unrect/base/error.hpp"
+#include "unrect/network/network_file.hpp"
+#include "unrect/network/onnx.pb.h"
+
+namespace unrect {
+namespace {
+
+using onnx::AttributeProto;
+using onnx::NodeProto;
+using onnx::TensorProto;
+
+constexpr std::int64_t kIrVersion = 8, kOpset = 13;
+
+std::string printable(std::string name) {
+  for (char& c : name) {
+    if (c < ' ' || c == '\x7f') c = '_';  // bytes above 127 are negative
+  }
+  return name;
+}
+
+bool fits_float(double value) { return static_cast<double>(static_cast<float>(value)) == value; }
+
+class Writer {
+ public:
+  Writer(const Network& network, ExportPrecision precision) : network_(network), precision_(precision) {
+    model_.set_ir_version(kIrVersion);
+    model_.set_producer_name("unrect");
+    model_.add_opset_import()->set_version(kOpset);
+    graph_ = model_.mutable_graph();
+    graph_->set_name("unrect");
+  }
+
+  std::string write() && {
+    declare(graph_->add_input(), "input", network_.input_shape());
+    for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
+      const Node& node = network_.nodes()[i];
+      label_ = node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name);
+      parts_ = 0;
+      // A selection's indices depend on its input's width, too.
+      const bool shared = !std::holds_alternative<Select>(*node.op);
+      const std::size_t writer = shared ? written_.try_emplace(node.op.get(), i).first->second : i;
+      prefix_ = fmt::format("p{}", writer);
+      fresh_ = writer == i;
+      std::vector<std::string> inputs;
+      for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
+      values_.push_back(std::visit([&](const auto& op) { return put(op, inputs); }, *node.op));
+    }
+    label_ = "output";
+    prefix_ = "output";
+    fresh_ = true;
+    std::vector<std::int64_t> shape{-1};
+    shape.insert(shape.end(), network_.output_shape().begin(), network_.output_shape().end());
+    const std::string& last = values_[static_cast<std::size_t>(network_.output())];
+    NodeProto* end = shape.size() <= 2 ? begin("Identity", {last}) : begin("Reshape", {last, integers("shape", shape)});
+    end->set_output(0, "output");
+    declare(graph_->add_output(), "output", network_.output_shape());
+    std::string bytes;
+    UNRECT_REQUIRE(model_.ByteSizeLong() <= std::numeric_limits<int>::max() && model_.SerializeToString(&bytes),
+                   ErrorCode::kInvalidArgument, "the network makes an .onnx of more than 2 GiB");
+    return bytes;
+  }
+
+ private:
+  int type() const { return precision_ == ExportPrecision::kFloat32 ? TensorProto::FLOAT : TensorProto::DOUBLE; }
+
+  void declare(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) const {
+    value->set_name(name);
+    onnx::TypeProto::Tensor* tensor = value->mutable_type()->mutable_tensor_type();
+    tensor->set_elem_type(type());
+    tensor->mutable_shape()->add_dim()->set_dim_param("N");
+    for (const Index extent : shape.empty() ? Shape{1} : shape)
+      tensor->mutable_shape()->add_dim()->set_dim_value(extent);
+  }
+
+  /// An initializer; nodes that share their parameters share it, too.
+  std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
+    std::string name = fmt::format("{}.{}", prefix_, what);
+    if (!fresh_) return name;
+    TensorProto* tensor = graph_->add_initializer();
+    tensor->set_name(name);
+    tensor->set_data_type(type());
+    tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    std::int64_t count = 1;
+    for (const std::int64_t extent : dims) count *= extent;
+    std::string& raw = *tensor->mutable_raw_data();
+    if (precision_ == ExportPrecision::kFloat64) {
+      raw.assign(reinterpret_cast<const char*>(data), sizeof(double) * count);
+      return name;
+    }
+    raw.resize(sizeof(float) * count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      UNRECT_REQUIRE(std::abs(data[i]) <= std::numeric_limits<float>::max(), ErrorCode::kInvalidArgument,
+                     "node '{}': {} holds {}, more than float32 can", label_, what, data[i]);
+      const float narrow = static_cast<float>(data[i]);
+      std::copy_n(reinterpret_cast<const char*>(&narrow), sizeof narrow, &raw[sizeof narrow * i]);
+    }
+    return name;
+  }
+  std::string parameter(const std::string& what, const Vector& values) {
+    return parameter(what, {values.size()}, values.data());
+  }
+  std::string scalar(const std::string& what, double value) { return parameter(what, {}, &value); }
+
+  std::string integers(const std::string& what, const std::vector<std::int64_t>& values) {
+    std::string name = fmt::format("{}.{}", prefix_, what);
+    if (!fresh_) return name;
+    TensorProto* tensor = graph_->add_initializer();
+    tensor->set_name(name);
+    tensor->set_data_type(TensorProto::INT64);
+    tensor->add_dims(std::ssize(values));
+    tensor->mutable_raw_data()->assign(reinterpret_cast<const char*>(values.data()),
+                                       sizeof(std::int64_t) * values.size());
+    return name;
+  }
+
+  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs) {
+    NodeProto* node = graph_->add_node();
+    node->set_op_type(op);
+    node->set_name(parts_ == 0 ? label_ : fmt::format("{}/{}{}", label_, op, parts_));
+    ++parts_;
+    for (const std::string& input : inputs) node->add_input(input);
+    node->add_output(fmt::format("v{}", graph_->node_size()));
+    return node;
+  }
+  std::string add(const std::string& op, const std::vector<std::string>& inputs) {
+    return begin(op, inputs)->output(0);
+  }
+
+  static void set(NodeProto* node, const std::string& name, std::int64_t value) {
+    AttributeProto* a = node->add_attribute();
+    a->set_name(name);
+    a->set_type(AttributeProto::INT);
+    a->set_i(value);
+  }
+  static void set(NodeProto* node, const std::string& name, double value) {
+    AttributeProto* a = node->add_attribute();
+    a->set_name(name);
+    a->set_type(AttributeProto::FLOAT);
+    a->set_f(static_cast<float>(value));
+  }
+  static void set(NodeProto* node, const std::string& name, const std::vector<std::int64_t>& values) {
+    AttributeProto* a = node->add_attribute();
+    a->set_name(name);
+    a->set_type(AttributeProto::INTS);
+    a->mutable_ints()->Add(values.begin(), values.end());
+  }
+
+  std::string flat(const std::string& value) {
+    NodeProto* node = begin("Flatten", {value});
+    set(node, "axis", std::int64_t{1});
+    return node->output(0);
+  }
+
+  using Inputs = std::vector<std::string>;
+
+  std::string put(const Input&, const Inputs&) {
+    return network_.input_shape().size() <= 1 ? std::string("input") : flat("input");
+  }
+
+  std::string put(const Dense& op, const Inputs& in) {
+    NodeProto* node = begin("Gemm", {in[0], parameter("W", {op.weight.rows(), op.weight.cols()}, op.weight.data()),
+                                     parameter("b", op.bias)});
+    set(node, "transB", std::int64_t{1});
+    return node->output(0);
+  }
+
+  std::string put(const Convolution& op, const Inputs& in) {
+    const Window& w = op.window;
+    const std::string image = add("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
+    const std::string kernel =
+        parameter("W", {op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel.data());
+    NodeProto* node = begin("Conv", {image, kernel, parameter("b", op.bias)});
+    set(node, "group", std::int64_t{op.groups});
+    set(node, "strides", {w.stride_height, w.stride_width});
+    set(node, "dilations", {w.dilation_height, w.dilation_width});
+    set(node, "pads", {w.pad_top, w.pad_left, w.pad_bottom, w.pad_right});
+    return flat(node->output(0));
+  }
+
+  /// factor ⊙ x + shift, without the parts that do nothing.
+  std::string affine(const std::string& x, const Vector& factor, const Vector& shift,
+                     const std::string& what = "scale") {
+    std::string value = x;
+    if ((factor.array() != 1).any()) value = add("Mul", {value, parameter(what + ".factor", factor)});
+    if ((shift.array() != 0).any()) value = add("Add", {value, parameter(what + ".shift", shift)});
+    return value;
+  }
+
+  std::string put(const Scale& op, const Inputs& in) { return affine(in[0], op.factor, op.shift); }
+
+  /// The columns of x; the column after the last one is 0.
+  std::string columns(const std::string& x, std::vector<std::int64_t> index) {
+    NodeProto* node = begin("Gather", {x, integers("index", index)});
+    set(node, "axis", std::int64_t{1});
+    return node->output(0);
+  }
+
+  std::string put(const Select& op, const Inputs& in) {
+    std::vector<std::int64_t> index(op.index.begin(), op.index.end());
+    Vector fill = Vector::Zero(op.fill.size());
+    std::string x = in[0];
+    if (std::find(index.begin(), index.end(), -1) != index.end()) {
+      x = add("Pad", {x, integers("pads", {0, 0, 0, 1})});
+      for (std::size_t i = 0; i < index.size(); ++i) {
+        if (index[i] >= 0) continue;
+        index[i] = width_of(in[0]);
+        fill[static_cast<Index>(i)] = op.fill[static_cast<Index>(i)];
+      }
+    }
+    return affine(columns(x, std::move(index)), Vector::Ones(1), fill, "fill");
+  }
+
+  std::string put(const Sum& op, const Inputs& in) {
+    std::string total;
+    for (std::size_t k = 0; k < in.size(); ++k) {
+      const double factor = op.factors[k];
+      const bool minus = factor == -1 && k > 0;
+      std::string term = in[k];
+      if (factor != 1 && !minus) term = add("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
+      total = k == 0 ? term : add(minus ? "Sub" : "Add", {total, term});
+    }
+    return total;
+  }
+
+  std::string put(const Concat&, const Inputs& in) {
+    NodeProto* node = begin("Concat", in);
+    set(node, "axis", std::int64_t{1});
+    return node->output(0);
+  }
+
+  std::string put(const Maximum& op, const Inputs& in) {
+    std::vector<std::int64_t> index(op.index.begin(), op.index.end());
+    for (Index unit = 0; unit < op.units(); ++unit) {
+      const auto slots = index.begin() + unit * op.width, end = slots + op.width;
+      const std::int64_t inside = *std::max_element(slots, end);
+      std::replace(slots, end, std::int64_t{-1}, inside);  // an element twice is as good as once
+    }
+    const std::string all = columns(in[0], std::move(index));
+    const std::string rows = add("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
+    NodeProto* node = begin("ReduceMax", {rows});
+    set(node, "axes", std::vector<std::int64_t>{2});
+    set(node, "keepdims", std::int64_t{0});
+    return node->output(0);
+  }
+
+  /// Attributes are float32 whatever the model's precision is.
+  bool fits_attribute(double value) const { return precision_ == ExportPrecision::kFloat32 || fits_float(value); }
+
+  std::string put(const Piecewise& f, const Inputs& in) {
+    const Matrix &t = f.breaks, &s = f.slopes, &o = f.offsets;
+    const std::string& x = in[0];
+    const bool one = s.rows() == 1, hinge = f.pieces() == 2, centred = hinge && t.isZero(0) && o.isZero(0);
+    const auto all = [](const auto& column, double value) { return (column.array() == value).all(); };
+    if (centred && all(s.col(1), 1)) {
+      if (all(s.col(0), 0)) return add("Relu", {x});
+      if (all(s.col(0), -1)) return add("Abs", {x});
+      if (one && fits_attribute(s(0, 0))) {
+        NodeProto* node = begin("LeakyRelu", {x});
+        set(node, "alpha", s(0, 0));
+        return node->output(0);
+      }
+      return add("PRelu", {x, parameter("slope", s.col(0))});
+    }
+    if (hinge && all(s.col(0), 0) && all(s.col(1), 1) && t == o.col(0) && o.col(1).isZero(0)) {
+      return add("Max", {x, parameter("low", t)});
+    }
+    if (hinge && all(s.col(0), 1) && all(s.col(1), 0) && t == o.col(1) && o.col(0).isZero(0)) {
+      return add("Min", {x, parameter("high", t)});
+    }
+    if (one && f.pieces() == 3 && s(0, 0) == 0 && s(0, 1) == 1 && s(0, 2) == 0 && o(0, 0) == t(0, 0) && o(0, 1) == 0 &&
+        o(0, 2) == t(0, 1)) {
+      return add("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))});
+    }
+    if (one && f.pieces() == 3 && s(0, 0) == 0 && s(0, 2) == 0 && o(0, 0) == 0 && o(0, 2) == 1 &&
+        t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1) && fits_attribute(s(0, 1)) &&
+        fits_attribute(o(0, 1))) {
+      NodeProto* node = begin("HardSigmoid", {x});
+      set(node, "alpha", s(0, 1));
+      set(node, "beta", o(0, 1));
+      return node->output(0);
+    }
+    if (one && f.pieces() == 3 && s(0, 0) == 1 && s(0, 1) == 0 && s(0, 2) == 1 && t(0, 0) == -t(0, 1) &&
+        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1) && fits_attribute(t(0, 1))) {
+      NodeProto* node = begin("Shrink", {x});
+      set(node, "lambd", t(0, 1));
+      set(node, "bias", t(0, 1));
+      return node->output(0);
+    }
+    // s_0 x + o_0 + Σ_p (s_{p+1} − s_p) max(x − t_p, 0)
+    std::string total = affine(x, s.col(0), o.col(0), "first");
+    for (Index p = 0; p < t.cols(); ++p) {
+      const std::string hinged = add("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
+      const Vector step = s.col(p + 1) - s.col(p);
+      total = add("Add", {total, affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p))});
+    }
+    return total;
+  }
+
+  /// Columns of a value that is already written.
+  Index width_of(const std::string& value) const {
+    const auto found = std::find(values_.begin(), values_.end(), value);
+    return network_.nodes()[static_cast<std::size_t>(found - values_.begin())].size;
+  }
+
+  const Network& network_;
+  ExportPrecision precision_;
+  onnx::ModelProto model_;
+  onnx::GraphProto* graph_;
+  std::vector<std::string> values_;           // of the network's nodes
+  std::map<const Op*, std::size_t> written_;  // the node that wrote an op's parameters
+  std::string label_, prefix_;                // of the node being written
+  bool fresh_ = true;                         // its parameters are not written yet
+  int parts_ = 0;
+};
+
+}  // namespace
+
+std::string format_onnx(const Network& network, ExportPrecision precision) {
+  return Writer(network, precision).write();
+}
+
+}  // namespace unrect

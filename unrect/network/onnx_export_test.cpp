@@ -1,0 +1,249 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <limits>
+
+#include "unrect/base/array.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+#include "unrect/base/rng.hpp"
+#include "unrect/network/evaluate.hpp"
+#include "unrect/network/network_file.hpp"
+#include "unrect/network/onnx.pb.h"
+#include "unrect/network/random_network.hpp"
+
+namespace unrect {
+namespace {
+
+using std::filesystem::path;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Matrix samples(Index rows, Index cols, std::uint64_t seed = 1) {
+  Rng rng(seed);
+  Matrix x(rows, cols);
+  for (Index i = 0; i < x.size(); ++i) x.data()[i] = 2 * rng.normal();
+  return x;
+}
+
+Network again(const Network& network, bool fold = true) {
+  ImportOptions options;
+  options.fold = fold;
+  return parse_onnx(format_onnx(network, ExportPrecision::kFloat64), "export", options);
+}
+
+/// Written in double and read back, the network is the same function.
+void expect_round_trip(const Network& network, double tolerance = 0) {
+  const Matrix x = samples(50, network.input_size());
+  const Matrix y = Evaluator<double>(network)(x);
+  for (const bool fold : {false, true}) {
+    const Network back = again(network, fold);
+    EXPECT_EQ(back.input_shape(), network.input_shape());
+    EXPECT_EQ(back.output_shape(), network.output_shape());
+    EXPECT_EQ(back.widths(), network.widths());
+    EXPECT_LE((Evaluator<double>(back)(x) - y).cwiseAbs().maxCoeff(), (fold ? 1e-13 : 0) + tolerance);
+  }
+}
+
+/// x → op → y.
+Network unary(Op op, Index inputs) {
+  NetworkBuilder builder(Shape{inputs});
+  const int node = builder.add(std::move(op), {0}, "it");
+  return std::move(builder).build(node);
+}
+
+/// The op types of the file.
+std::vector<std::string> ops_of(const Network& network, ExportPrecision precision = ExportPrecision::kFloat64) {
+  onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(format_onnx(network, precision)));
+  std::vector<std::string> ops;
+  for (const onnx::NodeProto& node : model.graph().node()) ops.push_back(node.op_type());
+  return ops;
+}
+
+TEST(OnnxExport, FullyConnectedNetworksComeBackExactly) {
+  const Network network = random_chain({3, 8, 8, 2}, Rng(7));
+  expect_round_trip(network);
+  EXPECT_EQ(again(network).parameters(), network.parameters());
+  EXPECT_EQ(ops_of(network), (std::vector<std::string>{"Gemm", "Relu", "Gemm", "Relu", "Gemm", "Identity"}));
+}
+
+TEST(OnnxExport, ResidualConvolutionalNetworksComeBack) { expect_round_trip(random_residual(2, 8, 3, Rng(3)), 1e-12); }
+
+TEST(OnnxExport, PiecewiseOpsKeepTheirNames) {
+  const Index n = 6;
+  const auto only = [&](const Piecewise& f) {
+    const Network network = unary(f, n);
+    expect_round_trip(network);
+    return ops_of(network).at(0);
+  };
+  EXPECT_EQ(only(relu()), "Relu");
+  EXPECT_EQ(only(absolute()), "Abs");
+  EXPECT_EQ(only(leaky_relu(0.25)), "LeakyRelu");
+  EXPECT_EQ(only(leaky_relu(0.01)), "PRelu");  // 0.01 is no float32, which an attribute would need
+  EXPECT_EQ(only(parametric_relu(Vector::LinSpaced(n, -1, 1.3))), "PRelu");
+  EXPECT_EQ(only(clip(-0.3, 0.7)), "Clip");
+  EXPECT_EQ(only(clip(0.1, kInfinity)), "Max");
+  EXPECT_EQ(only(clip(-kInfinity, 0.1)), "Min");
+  EXPECT_EQ(only(hard_sigmoid(0.25, 0.5)), "HardSigmoid");
+  EXPECT_EQ(only(soft_threshold(0.5)), "Shrink");
+}
+
+TEST(OnnxExport, OtherPiecewiseFunctionsBecomeSumsOfRelus) {
+  // |z| to the left of 1, then 3 z − 2, and per unit a hat with its break elsewhere.
+  const Index n = 4;
+  Matrix breaks(1, 2), slopes(1, 3), offsets(1, 3);
+  breaks << 0, 1;
+  slopes << -1, 1, 3;
+  offsets << 0, 0, -2;
+  const Matrix x = samples(40, n);
+  for (const Piecewise& f :
+       {Piecewise{"Bent", breaks, slopes, offsets}, hard_sigmoid(0.3, 0.45), soft_threshold(0.3)}) {
+    const Network network = unary(f, n), back = again(network);
+    EXPECT_LE((Evaluator<double>(back)(x) - Evaluator<double>(network)(x)).cwiseAbs().maxCoeff(), 1e-13) << f.kind;
+    EXPECT_EQ(back.units(), 2 * n);
+  }
+  Piecewise rows{"Bent", Matrix(n, 1), Matrix(n, 2), Matrix(n, 2)};
+  for (Index i = 0; i < n; ++i) {
+    const double t = 0.5 * static_cast<double>(i);
+    rows.breaks(i, 0) = t;
+    rows.slopes.row(i) << 2, -1;
+    rows.offsets.row(i) << 1, 1 + 3 * t;
+  }
+  const Network network = unary(rows, n);
+  EXPECT_LE((Evaluator<double>(again(network))(x) - Evaluator<double>(network)(x)).cwiseAbs().maxCoeff(), 1e-13);
+}
+
+TEST(OnnxExport, SelectionsWithAndWithoutFill) {
+  expect_round_trip(unary(Select{{2, 0, 0, 1}, Vector::Zero(4)}, 3));
+  Vector fill = Vector::Zero(4);
+  fill << 0, 0.5, 0, -3;
+  expect_round_trip(unary(Select{{2, -1, -1, -1}, fill}, 3));
+  expect_round_trip(unary(Select{{-1, -1}, Vector::Constant(2, 0.1)}, 3));
+}
+
+TEST(OnnxExport, SumsConcatenationsScalesAndMaxima) {
+  NetworkBuilder builder(Shape{2, 3});
+  const Vector factor = Vector::LinSpaced(6, -1, 1.5), shift = Vector::LinSpaced(6, 0.1, 2);
+  const int scaled = builder.add(Scale{factor, shift}, {0}, "scale");
+  const int total = builder.add(Sum{{-1, 0.3, 1}}, {scaled, 0, scaled}, "sum");
+  const int both = builder.add(Concat{}, {total, 0}, "both");
+  const int largest = builder.add(Maximum{3, {0, 7, -1, 3, -1, 11}}, {both}, "max");
+  expect_round_trip(std::move(builder).build(largest, Shape{2, 1}));
+}
+
+TEST(OnnxExport, SharedParametersAreWrittenOnce) {
+  NetworkBuilder builder(Shape{20});
+  int last = 0;
+  for (int i = 0; i < 5; ++i) {
+    last = builder.add(Dense{Matrix::Constant(20, 20, 0.05), Vector::Ones(20)}, {last});
+    last = builder.add(relu(), {last});
+  }
+  const Network network = std::move(builder).build(last);
+  ImportOptions options;
+  const Network shared = parse_onnx(format_onnx(network, ExportPrecision::kFloat64), "export", options);
+  EXPECT_LT(format_onnx(shared, ExportPrecision::kFloat64).size(),
+            format_onnx(network, ExportPrecision::kFloat64).size() / 3);
+  expect_round_trip(shared);
+}
+
+TEST(OnnxExport, NodesKeepTheirNames) {
+  const Network back = again(unary(relu(), 2), false);
+  EXPECT_EQ(back.nodes().back().name, "it");
+}
+
+TEST(OnnxExport, FloatFilesHoldFloats) {
+  const Network network = random_chain({3, 8, 2}, Rng(1));  // its weights are representable in float32
+  const std::string bytes = format_onnx(network, ExportPrecision::kFloat32);
+  const Network back = parse_onnx(bytes, "export");
+  const Matrix x = samples(20, 3);
+  EXPECT_EQ(Evaluator<double>(back)(x), Evaluator<double>(network)(x));
+  EXPECT_LT(bytes.size(), format_onnx(network, ExportPrecision::kFloat64).size());
+  const Network large = unary(Scale{Vector::Constant(2, 1e300), Vector::Zero(2)}, 2);
+  EXPECT_THROW(format_onnx(large, ExportPrecision::kFloat32), Error);
+  expect_round_trip(large, 1e290);
+}
+
+TEST(OnnxExport, IsReadByOnnxAndEvaluatedAlikeByTheReference) {
+  const path folder = std::filesystem::temp_directory_path() / fmt::format("unrect_export_test_{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  const path script = path(__FILE__).parent_path() / "../../tools/reference_forward.py";
+  const std::vector<Network> networks = {random_chain({3, 8, 8, 2}, Rng(7)), random_residual(2, 8, 3, Rng(3)),
+                                         unary(hard_sigmoid(0.3, 0.45), 4), unary(clip(-0.3, 0.7), 4)};
+  for (const Network& network : networks) {
+    const Matrix x = samples(10, network.input_size());
+    write_network(folder / "net.onnx", network);
+    write_npy(folder / "x.npy", Array::from(x));
+    const std::string check = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+    ASSERT_EQ(
+        std::system(fmt::format("/usr/bin/python3 -c '{1}' '{0}/net.onnx' && /usr/bin/python3 '{2}' '{0}/net.onnx' "
+                                "'{0}/x.npy' '{0}/y.npy' --double",
+                                folder.string(), check, script.string())
+                        .c_str()),
+        0)
+        << "needs /usr/bin/python3 with numpy and onnx";
+    const Matrix y = read_npy(folder / "y.npy").to_matrix("y");
+    EXPECT_LE((y - Evaluator<double>(network)(x)).cwiseAbs().maxCoeff(), 1e-12 * (1 + y.cwiseAbs().maxCoeff()));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+// ---- files by extension, and chains in .npz
+
+class NetworkFile : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  path folder_ = std::filesystem::temp_directory_path() / fmt::format("unrect_network_file_test_{}", ::getpid());
+};
+
+std::string failure(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST_F(NetworkFile, ChainsComeBackFromNpzAndOnnx) {
+  const Network network = random_chain({2, 5, 4, 3}, Rng(2));
+  const Matrix x = samples(20, 2);
+  for (const char* name : {"n.npz", "n.onnx"}) {
+    write_network(folder_ / name, network);
+    EXPECT_EQ(Evaluator<double>(read_network(folder_ / name))(x), Evaluator<double>(network)(x)) << name;
+  }
+  const ArrayMap arrays = read_npz(folder_ / "n.npz");
+  EXPECT_EQ(arrays.size(), 6U);
+  EXPECT_EQ(arrays.at("W1").shape, (std::vector<Index>{4, 5}));
+  EXPECT_EQ(arrays.at("b2").shape, (std::vector<Index>{3}));
+}
+
+TEST_F(NetworkFile, NpzHoldsChainsOnly) {
+  const std::string message = failure([&] { write_network(folder_ / "n.npz", unary(absolute(), 2)); });
+  EXPECT_NE(message.find("node 'it' (Abs): an .npz holds fully connected ReLU networks only"), std::string::npos);
+  EXPECT_NE(failure([&] { write_network(folder_ / "n.npz", unary(relu(), 2)); }).find("(Relu)"), std::string::npos);
+}
+
+TEST_F(NetworkFile, OtherExtensionsAreRefused) {
+  EXPECT_NE(failure([&] { read_network("net.pb"); }).find("extension '.pb', expected .onnx or .npz"),
+            std::string::npos);
+  EXPECT_NE(failure([&] { write_network("net.pb", unary(relu(), 1)); }).find("expected .onnx"), std::string::npos);
+  EXPECT_NE(failure([&] { read_network(folder_ / "none.onnx"); }).find("cannot open"), std::string::npos);
+}
+
+TEST_F(NetworkFile, NpzArraysThatAreNoChain) {
+  const Array w = Array::from(Matrix(Matrix::Ones(2, 3))), b = Array::from(Vector(Vector::Ones(2)));
+  const auto message = [](const ArrayMap& arrays) {
+    return failure([&] { parse_npz_network(format_npz(arrays), "n.npz"); });
+  };
+  EXPECT_EQ(message({{"W0", w}}), "n.npz: expected the 1 arrays to be W0, b0, W1, b1, …, but W0 or b0 is missing");
+  EXPECT_NE(message({{"W0", w}, {"b0", b}, {"other", b}}).find("W1 or b1 is missing"), std::string::npos);
+  EXPECT_NE(message({{"W0", b}, {"b0", b}}).find("W0 has 1 axes and b0 1, expected 2 and 1"), std::string::npos);
+  EXPECT_NE(message({{"W0", w}, {"b0", b}, {"W1", w}, {"b1", b}}).find("n.npz: "), std::string::npos);
+  EXPECT_EQ(message({}), "n.npz: no arrays, expected W0, b0, W1, b1, …");
+}
+
+}  // namespace
+}  // namespace unrect

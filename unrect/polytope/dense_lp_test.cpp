@@ -1,0 +1,282 @@
+#include "unrect/polytope/dense_lp.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#include <sanitizer/allocator_interface.h>
+#endif
+
+#include <cstdlib>
+#include <limits>
+
+#include "unrect/base/error.hpp"
+#include "unrect/base/rng.hpp"
+#include "unrect/polytope/sparse_lp.hpp"
+
+namespace {
+thread_local long allocations = 0;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+namespace {
+void count_allocation(const volatile void*, std::size_t) { ++allocations; }
+void ignore_free(const volatile void*) {}
+const int kHooks = __sanitizer_install_malloc_and_free_hooks(count_allocation, ignore_free);
+}  // namespace
+#else
+extern "C" void* __libc_malloc(std::size_t size);
+extern "C" void* malloc(std::size_t size) {
+  ++allocations;
+  return __libc_malloc(size);
+}
+#endif
+
+namespace unrect {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Box cube(Index n, double half) { return {Vector::Constant(n, -half), Vector::Constant(n, half)}; }
+
+SparseRows sparse(const Halfspaces& rows, const Box& box) {
+  SparseRows result;
+  for (Index i = 0; i < rows.size(); ++i) {
+    for (Index j = 0; j < rows.dimension(); ++j) {
+      if (rows.normals(i, j) != 0) result.entries.push_back({i, j, rows.normals(i, j)});
+    }
+  }
+  result.row_lower = Vector::Constant(rows.size(), -kInfinity);
+  result.row_upper = rows.offsets;
+  result.lower = box.lower;
+  result.upper = box.upper;
+  return result;
+}
+
+// y ≥ 0 and, for every x of the box, y·(G x − h) > 0.
+void expect_farkas(const Halfspaces& rows, const Box& box, const LpResult& result) {
+  ASSERT_EQ(result.status, LpStatus::kInfeasible);
+  EXPECT_GE(result.row_duals.minCoeff(), 0);
+  const Vector r = rows.normals.transpose() * result.row_duals;
+  const double least = r.cwiseMax(0).dot(box.lower) + r.cwiseMin(0).dot(box.upper);
+  EXPECT_GT(least, rows.offsets.dot(result.row_duals));
+}
+
+TEST(DenseLp, WithoutRowsStopsAtTheCorner) {
+  DenseLp lp(Box(Vector{{-1, -2, -3}}, Vector{{4, 5, 6}}));
+  const LpResult& result = lp.minimize(Vector{{1, -1, 0}});
+  EXPECT_EQ(result.status, LpStatus::kOptimal);
+  EXPECT_EQ(result.objective, -6);
+  EXPECT_EQ(lp.maximize(Vector{{1, -1, 0}}).objective, 6);
+}
+
+TEST(DenseLp, DualsAndSafeBoundOfATextbookProblem) {
+  // max 3x + 5y, x ≤ 4, 2y ≤ 12, 3x + 2y ≤ 18 (Dantzig): 36 at (2, 6), duals 0, 3/2, 1.
+  DenseLp lp(Halfspaces(Matrix{{1, 0}, {0, 2}, {3, 2}}, Vector{{4, 12, 18}}), Box(Vector::Zero(2), Vector{{50, 50}}));
+  const LpResult& result = lp.maximize(Vector{{3, 5}});
+  EXPECT_EQ(result.status, LpStatus::kOptimal);
+  EXPECT_NEAR(result.objective, 36, 1e-12);
+  EXPECT_TRUE(result.x.isApprox(Vector{{2, 6}}, 1e-12));
+  EXPECT_TRUE(result.row_duals.isApprox(Vector{{0, 1.5, 1}}, 1e-12));
+  EXPECT_GE(result.safe_bound, 36);
+  EXPECT_NEAR(result.safe_bound, 36, 1e-9);
+}
+
+TEST(DenseLp, InfeasibleRowsGiveAFarkasRay) {
+  const Halfspaces rows(Matrix{{1, 1}, {-1, 0}, {0, -1}}, Vector{{-1, 0, 0}});
+  DenseLp lp(rows, cube(2, 10));
+  expect_farkas(rows, lp.box(), lp.minimize(Vector{{1, 2}}));
+  EXPECT_EQ(lp.minimize(Vector{{1, 2}}).safe_bound, kInfinity);
+  EXPECT_EQ(lp.maximize(Vector{{1, 2}}).safe_bound, -kInfinity);
+  const Halfspaces zero(Matrix{{0, 0}}, Vector{{-1}});
+  expect_farkas(zero, cube(2, 1), DenseLp(zero, cube(2, 1)).minimize(Vector{{0, 0}}));
+  const Halfspaces outside(Matrix{{1, 1}}, Vector{{-3}});  // the box does the rest
+  expect_farkas(outside, cube(2, 1), DenseLp(outside, cube(2, 1)).minimize(Vector{{0, 1}}));
+}
+
+TEST(DenseLp, BealesExampleDoesNotCycle) {
+  const Halfspaces rows(Matrix{{0.25, -8, -1, 9}, {0.5, -12, -0.5, 3}, {0, 0, 1, 0}}, Vector{{0, 0, 1}});
+  DenseLp lp(rows, Box(Vector::Zero(4), Vector::Constant(4, 100)));
+  const LpResult& result = lp.minimize(Vector{{-0.75, 20, -0.5, 6}});
+  EXPECT_EQ(result.status, LpStatus::kOptimal);
+  EXPECT_NEAR(result.objective, -1.25, 1e-12);
+}
+
+TEST(DenseLp, KleeMintyCube) {
+  for (Index n = 2; n <= 6; ++n) {
+    Matrix normals = Matrix::Identity(n, n);
+    Vector offsets(n);
+    Vector cost(n);
+    for (Index i = 0; i < n; ++i) {
+      for (Index j = 0; j < i; ++j) normals(i, j) = 2 * std::pow(10.0, i - j);
+      offsets[i] = std::pow(100.0, i);
+      cost[i] = std::pow(10.0, n - 1 - i);
+    }
+    DenseLp lp(Halfspaces(normals, offsets), Box(Vector::Zero(n), Vector::Constant(n, 2 * std::pow(100.0, n - 1))));
+    const LpResult& result = lp.maximize(cost);
+    EXPECT_EQ(result.status, LpStatus::kOptimal);
+    EXPECT_NEAR(result.objective / std::pow(100.0, n - 1), 1, 1e-12);
+  }
+}
+
+TEST(DenseLp, AgreesWithClpOnRandomProblems) {
+  const Rng root(11);
+  int infeasible = 0;
+  for (int c = 0; c < 1500; ++c) {
+    Rng rng = root.split(static_cast<std::uint64_t>(c));
+    const Index n = 1 + rng.below(c % 10 == 0 ? 40 : 12);
+    const Index m = rng.below(c % 10 == 0 ? 300 : 60);
+    const bool integer = c % 3 == 0;
+    Halfspaces rows(rng.normal_matrix(m, n), rng.uniform_vector(m, c % 2 == 0 ? 0.0 : -1.5, 4));
+    Vector cost = rng.normal_vector(n);
+    if (integer) {  // ties everywhere: equal ratios, zero costs, many rows through a vertex
+      rows.normals = rows.normals.array().round();
+      rows.offsets = rows.offsets.array().round();
+      cost = cost.array().round();
+    }
+    const Box box = cube(n, integer ? 2 : 5);
+    DenseLp lp(rows, box);
+    const LpResult ours = lp.minimize(cost);
+    const LpResult theirs = SparseLp(sparse(rows, box)).minimize(cost);
+    SCOPED_TRACE(fmt::format("case {}: n = {}, m = {}", c, n, m));
+    ASSERT_EQ(ours.status, theirs.status) << to_string(ours.status) << " " << to_string(theirs.status);
+    if (ours.status == LpStatus::kInfeasible) {
+      ++infeasible;
+      expect_farkas(rows, box, ours);
+      EXPECT_EQ(ours.safe_bound, kInfinity);
+      EXPECT_EQ(theirs.safe_bound, kInfinity);
+      continue;
+    }
+    const double size = 1 + std::abs(ours.objective);
+    EXPECT_NEAR(ours.objective, theirs.objective, 1e-7 * size);
+    EXPECT_LE(ours.safe_bound, theirs.objective + 1e-9 * size);
+    EXPECT_GE(ours.safe_bound, ours.objective - 1e-8 * size);
+    EXPECT_LE(theirs.safe_bound, ours.objective + 1e-9 * size);
+    EXPECT_GE(theirs.safe_bound, theirs.objective - 1e-6 * size);
+    EXPECT_TRUE(rows.contains(ours.x, 1e-8));
+    EXPECT_TRUE(box.contains(ours.x, 1e-8));
+    // Another objective from this vertex, and the same one from there: warm or cold, one optimum.
+    const double other = lp.maximize(rng.normal_vector(n), DenseLp::Start::kLastBasis).objective;
+    (void)other;
+    EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective, ours.objective, 1e-7 * size);
+    EXPECT_EQ(lp.minimize(cost).objective, ours.objective) << "a cold start must not remember";
+  }
+  EXPECT_GT(infeasible, 100);
+}
+
+TEST(DenseLp, RowsComeAndGo) {
+  Rng rng(5);
+  const Index n = 6;
+  DenseLp lp(cube(n, 3));
+  const Vector cost = rng.normal_vector(n);
+  Halfspaces rows(Matrix(0, n), Vector(0));
+  for (int k = 0; k < 40; ++k) {
+    const Halfspaces row(rng.normal_matrix(1, n), rng.uniform_vector(1, 0.2, 2));
+    EXPECT_EQ(lp.append_row(row.normals.row(0).transpose(), row.offsets[0]), k);
+    rows = intersect(rows, row);
+    const double warm = lp.minimize(cost, DenseLp::Start::kLastBasis).objective;
+    EXPECT_NEAR(warm, DenseLp(rows, cube(n, 3)).minimize(cost).objective, 1e-9);
+  }
+  for (Index i = 0; i < 40; ++i) {
+    Halfspaces less = rows;
+    less.normals.row(i).setZero();
+    less.offsets[i] = 1;
+    const double without = DenseLp(less, cube(n, 3)).minimize(cost).objective;
+    lp.enable_row(i, false);
+    EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective, without, 1e-9);
+    EXPECT_EQ(lp.minimize(cost).row_duals[i], 0);
+    lp.enable_row(i, true);
+    Halfspaces moved = rows;
+    moved.offsets[i] += 0.25;
+    lp.set_offset(i, moved.offsets[i]);
+    EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective,
+                DenseLp(moved, cube(n, 3)).minimize(cost).objective, 1e-9);
+    lp.set_offset(i, rows.offsets[i]);
+  }
+  for (int k = 0; k < 40; ++k) lp.pop_row();
+  EXPECT_EQ(lp.minimize(cost).objective, DenseLp(cube(n, 3)).minimize(cost).objective);
+}
+
+TEST(DenseLp, CutoffStopsEarlyWithAProof) {
+  Rng rng(9);
+  int stopped = 0;
+  for (int c = 0; c < 200; ++c) {
+    DenseLp lp(Halfspaces(rng.normal_matrix(60, 5), rng.uniform_vector(60, 0.3, 1)), cube(5, 10));
+    const Vector cost = rng.normal_vector(5);
+    const double optimum = lp.maximize(cost).objective;
+    const LpResult far = lp.maximize(cost, DenseLp::Start::kCorner, optimum + 0.1);
+    stopped += far.status == LpStatus::kCutoff;
+    EXPECT_LT(far.safe_bound, optimum + 0.1);
+    EXPECT_GE(far.safe_bound, optimum);
+    const LpResult near = lp.maximize(cost, DenseLp::Start::kCorner, optimum - 0.1);
+    EXPECT_EQ(near.status, LpStatus::kOptimal);
+    EXPECT_EQ(near.objective, optimum);
+  }
+  EXPECT_GT(stopped, 20);
+}
+
+TEST(DenseLp, SolvesWithoutAllocating) {
+  for (const Index n : {5, 12}) {
+    Rng rng(3);
+    DenseLp lp(Halfspaces(rng.normal_matrix(80, n), rng.uniform_vector(80, 0.3, 1)), cube(n, 10));
+    const Matrix costs = rng.normal_matrix(50, n);
+    const auto solve_all = [&] {
+      for (Index k = 0; k < costs.rows(); ++k) {
+        lp.minimize(costs.row(k).transpose());
+        lp.maximize(costs.row(k).transpose(), DenseLp::Start::kLastBasis);
+        lp.set_offset(k, 0.5);
+        lp.enable_row(k, false);
+        lp.minimize(costs.row(k).transpose(), DenseLp::Start::kLastBasis);
+        lp.enable_row(k, true);
+      }
+    };
+    solve_all();
+    const long before = allocations;
+    solve_all();
+    EXPECT_EQ(allocations, before);
+    EXPECT_GT(before, 0) << "the counter itself is broken";
+  }
+}
+
+TEST(DenseLp, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(DenseLp(Box(Vector(0), Vector(0))), Error);
+  EXPECT_THROW(Box(Vector{{1}}, Vector{{0}}), Error);
+  EXPECT_THROW(Box(Vector{{0}}, Vector{{kInfinity}}), Error);
+  EXPECT_THROW(Halfspaces(Matrix{{1, 0}}, Vector{{1, 2}}), Error);
+  DenseLp lp(cube(2, 1));
+  EXPECT_THROW(lp.minimize(Vector{{1, 2, 3}}), Error);
+  EXPECT_THROW(lp.minimize(Vector{{1, kInfinity}}), Error);
+  EXPECT_THROW(lp.set_rows(Matrix{{1, 2, 3}}, Vector{{1}}), Error);
+  EXPECT_THROW(lp.append_row(Vector{{1}}, 1), Error);
+  EXPECT_THROW(lp.enable_row(0, false), Error);
+  EXPECT_THROW(lp.pop_row(), Error);
+}
+
+TEST(SparseLp, FreeVariablesRangesAndUnboundedness) {
+  // x + y = 1, x − y in [−1, 3], both free.
+  SparseRows rows;
+  rows.entries = {{0, 0, 1}, {0, 1, 1}, {1, 0, 1}, {1, 1, -1}};
+  rows.row_lower = Vector{{1, -1}};
+  rows.row_upper = Vector{{1, 3}};
+  rows.lower = Vector::Constant(2, -kInfinity);
+  rows.upper = Vector::Constant(2, kInfinity);
+  SparseLp lp(rows);
+  EXPECT_NEAR(lp.maximize(Vector{{1, 0}}).objective, 2, 1e-9);
+  EXPECT_NEAR(lp.minimize(Vector{{1, 0}}).objective, 0, 1e-9);
+  lp.set_row_bounds(1, -kInfinity, 3);
+  EXPECT_EQ(lp.minimize(Vector{{1, 0}}).status, LpStatus::kUnbounded);
+  lp.set_bounds(0, -5, 5);
+  const LpResult bounded = lp.minimize(Vector{{1, 0}});
+  EXPECT_NEAR(bounded.objective, -5, 1e-9);
+  lp.set_bounds(1, -5, 5);
+  const LpResult boxed = lp.minimize(Vector{{1, 0}});
+  EXPECT_NEAR(boxed.objective, -4, 1e-9);
+  EXPECT_LE(boxed.safe_bound, -4);
+  EXPECT_NEAR(boxed.safe_bound, -4, 1e-9);
+  lp.set_row_bounds(0, 11, 11);
+  EXPECT_EQ(lp.minimize(Vector{{1, 0}}).status, LpStatus::kInfeasible);
+  rows.entries.push_back({2, 0, 1});
+  EXPECT_THROW(SparseLp{rows}, Error);
+}
+
+}  // namespace
+}  // namespace unrect

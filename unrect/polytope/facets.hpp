@@ -1,0 +1,29 @@
+// Which rows of a cell cannot be left out?
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "unrect/polytope/halfspaces.hpp"
+
+namespace unrect {
+
+struct Facet {
+  std::vector<Index> rows;  // rows that coincide on it, ascending; the first represents it
+  Vector witness;           // a point of the facet with all other rows slack
+};
+
+struct FacetOptions {
+  std::optional<Box> box;  // also bounds the cell
+  bool box_faces = false;  // report the box's own facets: row m + j is x_j ≤ upper_j, m + n + j is −x_j ≤ −lower_j
+  double coincide = 1e-12;  // rows are one facet if unit normals and distances from the interior point agree to this
+};
+
+/// The facets of {A x ≤ b} (∩ box), by first row. Bounded or not; weakly redundant rows (touching at a vertex or an
+/// edge) and zero rows are no facets. Rays from the interior point find most facets, a bounding box drops rows out of
+/// reach, linear programs over the facets so far decide the others (Clarkson 1994), and what is within rounding is
+/// decided exactly (farkas_alternative).
+/// @throws Error kInvalidArgument unless interior_point is strictly inside.
+std::vector<Facet> facets(const Halfspaces& cell, const VectorRef& interior_point, const FacetOptions& options = {});
+
+}  // namespace unrect

@@ -1,0 +1,87 @@
+#include "unrect/polytope/facets.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unrect/base/error.hpp"
+#include "unrect/base/rng.hpp"
+
+namespace unrect {
+namespace {
+
+using Rows = std::vector<Index>;
+
+Box cube(Index n, double half) { return {Vector::Constant(n, -half), Vector::Constant(n, half)}; }
+
+std::vector<Rows> rows_of(const std::vector<Facet>& facets) {
+  std::vector<Rows> result;
+  for (const Facet& facet : facets) result.push_back(facet.rows);
+  return result;
+}
+
+TEST(Facets, RowsThatOnlyTouchAreNone) {
+  // The square, a row through its vertex (1, 1), one along its side x = 1, one far off and one that is zero.
+  const Halfspaces cell =
+      intersect(Halfspaces(cube(2, 1)), Halfspaces(Matrix{{1, 1}, {3, 0}, {1, 2}, {0, 0}}, Vector{{2, 3, 9, 0}}));
+  EXPECT_EQ(rows_of(facets(cell, Vector{{0.2, -0.1}})), (std::vector<Rows>{{0, 5}, {1}, {2}, {3}}));
+}
+
+TEST(Facets, ParallelRowsKeepTheNearest) {
+  const Halfspaces cell(Matrix{{1, 0}, {2, 0}, {1, 0}, {-1, 0}}, Vector{{1, 1, 1.0 + 1e-15, 0}});
+  EXPECT_EQ(rows_of(facets(cell, Vector{{0.25, 7}})), (std::vector<Rows>{{1}, {3}}));
+}
+
+TEST(Facets, OfUnboundedCellsNearAndFar) {
+  const Halfspaces half_line(Matrix{{-1}}, Vector{{0}});
+  EXPECT_EQ(rows_of(facets(half_line, Vector{{1}})), (std::vector<Rows>{{0}}));
+  // y ≥ 0 and two rows that meet it at x = 1e7: the second cuts, the third touches there exactly.
+  const Halfspaces wedge(Matrix{{0, -1}, {1, 1}, {1, 2}}, Vector{{0, 1e7, 1e7}});
+  EXPECT_EQ(rows_of(facets(wedge, Vector{{0, 1}})), (std::vector<Rows>{{0}, {2}}));
+  // Slope 1e-7: crosses y = 0 far beyond what floating point is asked to look at.
+  const Halfspaces slow(Matrix{{0, -1}, {1e-9, -1}}, Vector{{0, 1}});
+  EXPECT_EQ(rows_of(facets(slow, Vector{{0, 1}})), (std::vector<Rows>{{0}, {1}}));
+  EXPECT_TRUE(facets(Halfspaces(Matrix(0, 2), Vector(0)), Vector{{0, 0}}).empty());
+}
+
+TEST(Facets, ConesThroughTheOrigin) {
+  const Index n = 4;
+  Rng rng(8);
+  // The positive orthant and sums of its rows: all through the origin, none of the sums a facet.
+  Matrix normals(44, n);
+  normals.topRows(n) = -Matrix::Identity(n, n);
+  for (Index i = n; i < normals.rows(); ++i) normals.row(i) = -rng.uniform_vector(n, 0.1, 1).transpose();
+  normals.row(10) << -1, -1, 0, 0;  // touches along a face
+  const std::vector<Facet> found = facets(Halfspaces(normals, Vector::Zero(44)), Vector{{1, 2, 3, 4}});
+  EXPECT_EQ(rows_of(found), (std::vector<Rows>{{0}, {1}, {2}, {3}}));
+}
+
+TEST(Facets, BoxFacesOnlyIfAsked) {
+  const Halfspaces cell(Matrix{{1, 1}, {1, 0}}, Vector{{1, 1}});
+  FacetOptions options;
+  options.box = cube(2, 1);
+  EXPECT_EQ(rows_of(facets(cell, Vector{{-0.5, -0.5}}, options)), (std::vector<Rows>{{0}, {1}}));
+  options.box_faces = true;
+  EXPECT_EQ(rows_of(facets(cell, Vector{{-0.5, -0.5}}, options)), (std::vector<Rows>{{0}, {1, 2}, {3}, {4}, {5}}));
+}
+
+TEST(Facets, WitnessesAreInTheRelativeInterior) {
+  Rng rng(21);
+  const Halfspaces cell(rng.normal_matrix(120, 6), rng.uniform_vector(120, 0.5, 3));
+  for (const Facet& facet : facets(cell, Vector::Zero(6))) {
+    const Vector slack = cell.slacks(facet.witness);
+    for (Index i = 0; i < cell.size(); ++i) {
+      if (i == facet.rows.front()) {
+        EXPECT_NEAR(slack[i], 0, 1e-12);
+      } else {
+        EXPECT_GT(slack[i], 0);
+      }
+    }
+  }
+}
+
+TEST(Facets, NeedAnInteriorPoint) {
+  EXPECT_THROW(facets(Halfspaces(cube(2, 1)), Vector{{1, 0}}), Error);
+  EXPECT_THROW(facets(Halfspaces(cube(2, 1)), Vector{{0, 0, 0}}), Error);
+}
+
+}  // namespace
+}  // namespace unrect
