@@ -8,7 +8,7 @@ if(UNRECT_WERROR)
 endif()
 if(UNRECT_NATIVE)
   target_compile_options(unrect_flags INTERFACE -march=native -mprefer-vector-width=512
-                         -Wno-maybe-uninitialized -Wno-array-bounds)  # GCC 12 misreads its own AVX-512 intrinsics
+                         -Wno-uninitialized -Wno-maybe-uninitialized -Wno-array-bounds)  # GCC 12 misreads its own AVX-512 intrinsics
 endif()
 if(NOT UNRECT_ASSERTIONS)
   target_compile_definitions(unrect_flags INTERFACE EIGEN_NO_DEBUG)

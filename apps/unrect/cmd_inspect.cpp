@@ -1,6 +1,7 @@
 // unrect inspect: a network at one input.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
@@ -24,7 +25,7 @@ struct Command {
   void run() const;
   void decide(const Network& net) const;
   Vector point(const Network& net) const;
-  Plane chosen_plane(const Vector& x) const;
+  std::optional<Figure> picture_of(const Region& region, const Vector& x) const;
   std::optional<Box> domain(const Network& net) const {
     return box.empty() ? std::nullopt : std::optional<Box>(parse_box(box, net.input_size()));
   }
@@ -61,12 +62,19 @@ Vector Command::point(const Network& net) const {
   return rng.normal_vector(net.input_size());
 }
 
-Plane Command::chosen_plane(const Vector& x) const {
-  if (plane.empty()) return x.size() == 2 ? input_plane(x) : random_plane(x, seed);
-  const Vector axes = parse_vector(plane, "--plane");
+// The region in a plane: the inputs of --plane, the two there are, or else random directions.
+std::optional<Figure> Command::picture_of(const Region& region, const Vector& x) const {
+  if (x.size() < 2) return std::nullopt;
+  const std::string title = network.file.filename().string() + ": the region of one input";
+  if (plane.empty() && x.size() > 2) {
+    return region_picture(region, random_plane(x, seed), title, "first random direction", "second random direction");
+  }
+  const Vector axes = plane.empty() ? Vector(Eigen::Vector2d(0, 1)) : parse_vector(plane, "--plane");
   UNRECT_REQUIRE(axes.size() == 2 && axes[0] == std::floor(axes[0]) && axes[1] == std::floor(axes[1]),
                  ErrorCode::kInvalidArgument, "--plane {}: expected two input numbers, such as 0,3", plane);
-  return coordinate_plane(x, static_cast<Index>(axes[0]), static_cast<Index>(axes[1]));
+  const auto first = static_cast<Index>(axes[0]), second = static_cast<Index>(axes[1]);
+  return region_picture(region, coordinate_plane(x, first, second), title, fmt::format("x{}", first),
+                        fmt::format("x{}", second));
 }
 
 // --configuration: does it occur? A ball or a proof.
@@ -143,17 +151,9 @@ void Command::run() const {
   InspectOptions options{top, all_facets, domain(net), seed};
   const Inspection result = inspect(net, x, options);
   std::optional<Figure> picture;
-  if (!slice.empty() || !report.empty()) {
-    const Plane through = chosen_plane(x);
-    const bool inputs = !plane.empty() || x.size() == 2;
-    const Vector axes = plane.empty() ? Vector(Eigen::Vector2d(0, 1)) : parse_vector(plane, "--plane");
-    if (x.size() >= 2) {
-      picture = region_picture(*result.region, through,
-                               fmt::format("{}: region of the input", network.file.filename().string()),
-                               inputs ? fmt::format("x{} - input", axes[0]) : "first direction",
-                               inputs ? fmt::format("x{} - input", axes[1]) : "second direction");
-    }
-  }
+  if (!slice.empty() || !report.empty()) picture = picture_of(*result.region, x);
+  UNRECT_REQUIRE(slice.empty() || picture, ErrorCode::kInvalidArgument, "--slice needs at least 2 inputs, {} has {}",
+                 network.file.string(), x.size());
   if (!slice.empty()) {
     picture->save(slice.string() + ".svg");
     picture->save(slice.string() + ".png");

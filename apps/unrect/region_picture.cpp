@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kFar = 1e6;    // stands in for infinity while an unbounded region's window is sought
 constexpr double kWork = 4e10;  // multiplications that a background may cost
-constexpr Index kLeastPixels = 24, kMostPixels = 320;
+constexpr Index kLeastPixels = 24, kMostPixels = 480;
 constexpr int kMostLabels = 40;
 
 double multiplications(const Network& network) {
@@ -33,11 +33,11 @@ struct Square {
 };
 
 // A window with the region in its middle and as much around it; an unbounded one is shown as far as its walls reach.
-Square window_around(const RegionPolygon& polygon) {
-  double low_x = 0, high_x = 0, low_y = 0, high_y = 0;  // the origin, hence the input, is always in sight
+Square window_around(const RegionPolygon& polygon, const Eigen::Vector2d& input) {
+  double low_x = input.x(), high_x = low_x, low_y = input.y(), high_y = low_y;  // the input is always in sight
   for (Index i = 0; i < polygon.vertices.rows(); ++i) {
     const double x = polygon.vertices(i, 0), y = polygon.vertices(i, 1);
-    if (std::max(std::abs(x), std::abs(y)) >= kFar * 0.999) continue;
+    if (std::max(std::abs(x - input.x()), std::abs(y - input.y())) >= kFar * 0.999) continue;
     low_x = std::min(low_x, x);
     high_x = std::max(high_x, x);
     low_y = std::min(low_y, y);
@@ -54,7 +54,7 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
   const RegionPolygon whole = slice_region(region, plane, kFar);
   UNRECT_REQUIRE(whole.vertices.rows() >= 3, ErrorCode::kInvalidArgument,
                  "the plane only touches the region: there is nothing to draw");
-  const Square window = window_around(whole);
+  const Square window = window_around(whole, plane.centre);
   const Range x_range{window.x - window.half, window.x + window.half};
   const Range y_range{window.y - window.half, window.y + window.half};
 
@@ -68,7 +68,7 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
     for (Index column = 0; column < pixels; ++column) {
       const double x =
           x_range.min + (static_cast<double>(column) + 0.5) / static_cast<double>(pixels) * 2 * window.half;
-      samples.row(column) = (plane.origin + plane.axes * Eigen::Vector2d(x, y)).transpose();
+      samples.row(column) = (plane.origin + plane.axes * (Eigen::Vector2d(x, y) - plane.centre)).transpose();
     }
     switched.row(row) = switched_units(region.network(), region.configuration(), samples).transpose();
   }
@@ -83,8 +83,8 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
   options.height = 620;
   Figure figure(options);
   figure.image(colorize(switched, counts), x_range, y_range).colorbar(counts, "units switched");
-  figure.polygon(whole.vertices, {faded(kWhite, 0.72), kInk, 1.8, ""});
-  figure.points(Matrix::Zero(1, 2), {categorical(1), 4.5, "input"});
+  figure.polygon(whole.vertices, {faded(kWhite, 0.94), kInk, 1.8, ""});
+  figure.points(plane.centre.transpose(), {categorical(1), 4.5, "input"});
 
   int labels = 0;
   for (Index i = 0; i < whole.vertices.rows() && labels < kMostLabels; ++i) {

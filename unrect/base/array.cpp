@@ -9,7 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
-#include <optional>
+#include <utility>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
@@ -119,32 +119,36 @@ class HeaderReader {
   HeaderReader(std::string_view text, std::string_view name) : text_(text), name_(name) {}
 
   struct Header {
-    std::optional<std::string> descr;
-    std::optional<bool> fortran_order;
-    std::optional<std::vector<Index>> shape;
+    std::string descr;
+    bool fortran_order = false;
+    std::vector<Index> shape;
   };
 
   Header read() {
     Header header;
+    bool descr = false, order = false, shape = false;  // which keys have come
     expect('{');
     while (!accept('}')) {
       const std::string key = string();
       expect(':');
-      if (key == "descr" && !header.descr) {
+      if (key == "descr" && !descr) {
         UNRECT_REQUIRE(peek() == '\'' || peek() == '"', ErrorCode::kFormat,
                        "{}: a structured type, expected one number an element", name_);
         header.descr = string();
-      } else if (key == "fortran_order" && !header.fortran_order) {
+        descr = true;
+      } else if (key == "fortran_order" && !order) {
         header.fortran_order = boolean();
-      } else if (key == "shape" && !header.shape) {
+        order = true;
+      } else if (key == "shape" && !shape) {
         header.shape = tuple();
+        shape = true;
       } else {
         fail("an unknown or repeated key");
       }
       if (!accept(',') && peek() != '}') fail("a ',' is missing");
     }
     if (peek() != '\0') fail("text after the dictionary");
-    if (!header.descr || !header.fortran_order || !header.shape) fail("descr, fortran_order or shape is missing");
+    if (!descr || !order || !shape) fail("descr, fortran_order or shape is missing");
     return header;
   }
 
@@ -262,8 +266,7 @@ Matrix Array::to_matrix(std::string_view name) const {
 }
 
 Array Array::from(const Matrix& matrix) {
-  const Matrix dense = matrix;
-  return array_of(DType::kFloat64, {dense.rows(), dense.cols()}, dense.data(), dense.size());
+  return array_of(DType::kFloat64, {matrix.rows(), matrix.cols()}, matrix.data(), matrix.size());
 }
 
 Array Array::from(const Vector& vector) {
@@ -293,7 +296,7 @@ Array parse_npy(std::string_view bytes, std::string_view name) {
   UNRECT_REQUIRE(length <= bytes.size() - start, ErrorCode::kFormat, "{}: the .npy header is cut short", name);
   const HeaderReader::Header header = HeaderReader(bytes.substr(start, length), name).read();
 
-  std::string_view code = *header.descr;
+  std::string_view code = header.descr;
   char order = '|';
   if (!code.empty() && std::string_view("<>=|").find(code[0]) != std::string_view::npos) {
     order = code[0];
@@ -303,14 +306,14 @@ Array parse_npy(std::string_view bytes, std::string_view name) {
   const auto* const known =
       std::find_if(std::begin(kTypeCodes), std::end(kTypeCodes), [&](const TypeCode& t) { return t.code == code; });
   UNRECT_REQUIRE(half || known != std::end(kTypeCodes), ErrorCode::kFormat,
-                 "{}: type '{:.16}', expected a real number type (f2 f4 f8 i1 … i8 u1 … u8 b1)", name, *header.descr);
-  Array array{half ? DType::kFloat32 : known->type, *header.shape, {}};
+                 "{}: type '{:.16}', expected a real number type (f2 f4 f8 i1 … i8 u1 … u8 b1)", name, header.descr);
+  Array array{half ? DType::kFloat32 : known->type, header.shape, {}};
   const std::size_t element = half ? 2 : size_of(array.type);
   const std::string_view payload = bytes.substr(start + length);
   require_payload(array.shape, element, payload.size(), name);
   array.bytes = payload;
   if (order == '>') swap_bytes(array.bytes, element);
-  if (*header.fortran_order && array.shape.size() > 1) array.bytes = to_c_order(array.bytes, array.shape, element);
+  if (header.fortran_order && array.shape.size() > 1) array.bytes = to_c_order(array.bytes, array.shape, element);
   if (half) array.bytes = widen_half(array.bytes);
   return array;
 }
@@ -339,30 +342,17 @@ Array parse_idx(std::string_view bytes, std::string_view name) {
   const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(bytes[i])}; };
   UNRECT_REQUIRE(bytes.size() >= 4 && byte(0) == 0 && byte(1) == 0, ErrorCode::kFormat,
                  "{}: not an IDX file (it does not start with two zero bytes)", name);
-  const auto type = [&]() -> std::optional<DType> {
-    switch (byte(2)) {
-      case 0x08:
-        return DType::kUInt8;
-      case 0x09:
-        return DType::kInt8;
-      case 0x0B:
-        return DType::kInt16;
-      case 0x0C:
-        return DType::kInt32;
-      case 0x0D:
-        return DType::kFloat32;
-      case 0x0E:
-        return DType::kFloat64;
-      default:
-        return std::nullopt;
-    }
-  }();
-  UNRECT_REQUIRE(type.has_value(), ErrorCode::kFormat, "{}: IDX type 0x{:02X}, expected 08, 09, 0B, 0C, 0D or 0E", name,
-                 byte(2));
+  constexpr std::pair<std::size_t, DType> kTypes[] = {{0x08, DType::kUInt8},   {0x09, DType::kInt8},
+                                                      {0x0B, DType::kInt16},   {0x0C, DType::kInt32},
+                                                      {0x0D, DType::kFloat32}, {0x0E, DType::kFloat64}};
+  const auto* const type =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) { return known.first == byte(2); });
+  UNRECT_REQUIRE(type != std::end(kTypes), ErrorCode::kFormat, "{}: IDX type 0x{:02X}, expected 08, 09, 0B, 0C, 0D or 0E",
+                 name, byte(2));
   const std::size_t rank = byte(3);
   UNRECT_REQUIRE(rank <= kMaxRank && bytes.size() >= 4 + 4 * rank, ErrorCode::kFormat,
                  "{}: the IDX header with {} axes is cut short or too long", name, rank);
-  Array array{*type, {}, {}};
+  Array array{type->second, {}, {}};
   for (std::size_t at = 4; at < 4 + 4 * rank; at += 4) {
     array.shape.push_back(static_cast<Index>(byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3)));
   }

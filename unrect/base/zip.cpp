@@ -222,7 +222,9 @@ std::string format_npz(const ArrayMap& arrays) {
     put(directory, out.size(), 4);
     directory += name;
     put(out, kLocal, 4);
-    out += common + name + packed;
+    out += common;
+    out += name;
+    out += packed;
   }
   UNRECT_REQUIRE(out.size() < kLimit, ErrorCode::kInvalidArgument, "the .npz is larger than 4 GB");
   const std::size_t start = out.size();

@@ -50,6 +50,7 @@ class Writer {
       prefix_ = fmt::format("p{}", writer);
       fresh_ = writer == i;
       std::vector<std::string> inputs;
+      inputs.reserve(node.inputs.size());
       for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
       values_.push_back(std::visit([&](const auto& op) { return put(op, inputs); }, *node.op));
     }
@@ -197,7 +198,7 @@ class Writer {
   std::string put(const Scale& op, const Inputs& in) { return affine(in[0], op.factor, op.shift); }
 
   /// The columns of x; the column after the last one is 0.
-  std::string columns(const std::string& x, std::vector<std::int64_t> index) {
+  std::string columns(const std::string& x, const std::vector<std::int64_t>& index) {
     NodeProto* node = begin("Gather", {x, integers("index", index)});
     set(node, "axis", std::int64_t{1});
     return node->output(0);
@@ -215,7 +216,7 @@ class Writer {
         fill[static_cast<Index>(i)] = op.fill[static_cast<Index>(i)];
       }
     }
-    return affine(columns(x, std::move(index)), Vector::Ones(1), fill, "fill");
+    return affine(columns(x, index), Vector::Ones(1), fill, "fill");
   }
 
   std::string put(const Sum& op, const Inputs& in) {
@@ -243,7 +244,7 @@ class Writer {
       const std::int64_t inside = *std::max_element(slots, end);
       std::replace(slots, end, std::int64_t{-1}, inside);  // an element twice is as good as once
     }
-    const std::string all = columns(in[0], std::move(index));
+    const std::string all = columns(in[0], index);
     const std::string rows = add("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
     NodeProto* node = begin("ReduceMax", {rows});
     set(node, "axes", std::vector<std::int64_t>{2});

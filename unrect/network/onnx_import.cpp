@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <climits>
-#include <optional>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -190,7 +190,7 @@ class Walk {
                      options_.max_elements);
     }
     UNRECT_REQUIRE(!inputs.empty(), ErrorCode::kUnsupported, "the graph has no input");
-    graph_.emplace(inputs.size() == 1 ? without_batch(inputs[0].second) : Shape{total}, options_.max_elements);
+    graph_ = std::make_unique<Graph>(inputs.size() == 1 ? without_batch(inputs[0].second) : Shape{total}, options_.max_elements);
     Value all;
     all.node = 0;
     all.shape = {total};
@@ -334,7 +334,7 @@ class Walk {
   std::unordered_map<std::string, const TensorProto*> initializers_;
   std::unordered_map<std::string, Value> values_;
   std::unordered_map<std::string, int> readers_;  // needed nodes that read each name
-  std::optional<Graph> graph_;
+  std::unique_ptr<Graph> graph_;
 };
 
 }  // namespace

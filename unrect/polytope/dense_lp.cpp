@@ -439,7 +439,8 @@ Index DenseLp::leaving_slot(bool bland) const {
   for (Index k = 0; k < end; k += kLane) {
     const Lanes& w = lanes(w_.data() + k);
     const Lanes ratio = (lanes(y_.data() + k) + tolerance) / w;
-    least = (w > tolerances_.pivot) & (ratio < least) ? ratio : least;
+    const LaneIndex better = (w > tolerances_.pivot) & (ratio < least);
+    least = better ? ratio : least;
   }
   const double step = smallest(least);
   if (step == kInfinity) return kNone;
@@ -487,7 +488,8 @@ Index DenseLp::first_hit(Index slot) {
     const LaneIndex hits = (rate > tolerances_.pivot) & (lanes(limit_.data() + i) < kInfinity);
     lanes(rate_.data() + i) = hits ? rate : Lanes{};
     const Lanes ratio = (lanes(limit_.data() + i) - reach) / rate;
-    least = hits & (ratio < least) ? ratio : least;
+    const LaneIndex sooner = hits & (ratio < least);
+    least = sooner ? ratio : least;
   }
   double step = smallest(least);
   for (Index j = 0; j < n_; ++j) {

@@ -10,19 +10,26 @@
 namespace unrect {
 namespace {
 
-// A value of the un-rectified network for many directions at once, one a column: size × k. Rows not in `support` are
-// zero (left empty, the support means all of them): what makes products cost in proportion to the active units.
+// A value of the un-rectified network for many directions at once, one a column: size × k. Behind a rectifier only the
+// rows of active units are held, so that the next product costs in proportion to them.
 struct Columns {
-  Matrix values;
-  std::vector<Index> support;
+  Matrix values;               // size × k, or one row for each unit of `support`
+  std::vector<Index> support;  // where not all
+  Index size = 0;
   bool all = true;
-};
 
-Matrix gathered_rows(const Matrix& m, const std::vector<Index>& rows) {
-  Matrix out(static_cast<Index>(rows.size()), m.cols());
-  for (std::size_t i = 0; i < rows.size(); ++i) out.row(static_cast<Index>(i)) = m.row(rows[i]);
-  return out;
-}
+  void spread() {
+    if (all) return;
+    Matrix full = Matrix::Zero(size, values.cols());
+    const double* from = values.data();
+    for (const Index i : support) {
+      std::copy_n(from, values.cols(), full.data() + i * full.cols());
+      from += values.cols();
+    }
+    values = std::move(full);
+    all = true;
+  }
+};
 
 Matrix gathered_columns(const Matrix& m, const std::vector<Index>& columns) {
   Matrix out(m.rows(), static_cast<Index>(columns.size()));
@@ -35,41 +42,48 @@ Matrix gathered_columns(const Matrix& m, const std::vector<Index>& columns) {
 // y = D z + offsets on the given pieces; z: size × k.
 Columns on_pieces(const Op& op, const std::vector<std::uint16_t>& pieces, const Matrix& z, bool with_constants) {
   Columns y;
+  y.size = static_cast<Index>(pieces.size());
   y.all = false;
-  y.values.resize(static_cast<Index>(pieces.size()), z.cols());
   const Piecewise* f = std::get_if<Piecewise>(&op);
-  for (Index i = 0; i < y.values.rows(); ++i) {
-    const Index p = pieces[static_cast<std::size_t>(i)];
-    if (!f) {
+  const auto slope = [&](Index i) { return f->slopes(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
+  const auto offset = [&](Index i) { return f->offsets(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
+  for (Index i = 0; i < y.size; ++i) {
+    if (!f || slope(i) != 0 || (with_constants && offset(i) != 0)) y.support.push_back(i);
+  }
+  y.values.resize(static_cast<Index>(y.support.size()), z.cols());
+  // Plain loops: with few directions the rows are short, and there are thousands of them.
+  const Index width = z.cols();
+  for (Index k = 0; k < y.values.rows(); ++k) {
+    const Index i = y.support[static_cast<std::size_t>(k)];
+    double* const to = y.values.data() + k * width;
+    if (f) {
+      const double* const from = z.data() + i * width;
+      const double a = slope(i), b = with_constants ? offset(i) : 0;
+      for (Index c = 0; c < width; ++c) to[c] = a * from[c] + b;
+    } else {
       const Maximum& max = std::get<Maximum>(op);
-      y.values.row(i) = z.row(max.index[static_cast<std::size_t>(i * max.width + p)]);
-      y.support.push_back(i);
-      continue;
+      const Index slot = i * max.width + pieces[static_cast<std::size_t>(i)];
+      std::copy_n(z.data() + max.index[static_cast<std::size_t>(slot)] * width, width, to);
     }
-    const double slope = f->slopes(f->row_of(i), p), offset = with_constants ? f->offsets(f->row_of(i), p) : 0;
-    if (slope == 0 && offset == 0) {
-      y.values.row(i).setZero();
-      continue;
-    }
-    y.support.push_back(i);
-    y.values.row(i) = slope == 1 ? Matrix(z.row(i)) : Matrix(slope * z.row(i));
-    if (offset != 0) y.values.row(i).array() += offset;
   }
   return y;
 }
 
-Matrix affine_columns(const Op& op, const std::vector<const Columns*>& in, bool with_constants) {
-  const Columns& x = *in[0];
+Matrix affine_columns(const Op& op, const std::vector<Columns*>& in, bool with_constants) {
+  Columns& x = *in[0];
   if (const Dense* dense = std::get_if<Dense>(&op)) {
     Matrix y;
-    if (!x.all && static_cast<Index>(x.support.size()) < x.values.rows()) {
-      y.noalias() = gathered_columns(dense->weight, x.support) * gathered_rows(x.values, x.support);
-    } else {
+    constexpr Index kWorthGathering = 8;  // columns; fewer cost less than to copy the weights of active units
+    if (x.values.cols() < kWorthGathering || static_cast<Index>(x.support.size()) == x.size) x.spread();
+    if (x.all) {
       y.noalias() = dense->weight * x.values;
+    } else {
+      y.noalias() = gathered_columns(dense->weight, x.support) * x.values;
     }
     if (with_constants) y.colwise() += dense->bias;
     return y;
   }
+  for (Columns* columns : in) columns->spread();
   if (const Scale* scale = std::get_if<Scale>(&op)) {
     Matrix y = scale->factor.asDiagonal() * x.values;
     if (with_constants) y.colwise() += scale->shift;
@@ -121,14 +135,16 @@ Matrix sweep(const Network& network, const Configuration& configuration, Matrix 
     const Op& op = *node.op;
     if (is_piecewise(op)) {
       if (node.inputs[0] == 0) materialise_input();
-      const Matrix& z = values[static_cast<std::size_t>(node.inputs[0])].values;
+      Columns& input = values[static_cast<std::size_t>(node.inputs[0])];
+      input.spread();
+      const Matrix& z = input.values;
       if (visit) visit(layer, op, configuration.layers[layer], z);
       values[i] = on_pieces(op, configuration.layers[layer], z, with_constants);
       ++layer;
     } else if (const Dense* dense = std::get_if<Dense>(&op); dense && identity && node.inputs[0] == 0) {
       values[i].values = dense->weight;
     } else {
-      std::vector<const Columns*> inputs;
+      std::vector<Columns*> inputs;
       for (const int input : node.inputs) {
         if (input == 0) materialise_input();
         inputs.push_back(&values[static_cast<std::size_t>(input)]);
@@ -140,7 +156,9 @@ Matrix sweep(const Network& network, const Configuration& configuration, Matrix 
     }
   }
   if (network.output() == 0) materialise_input();
-  return std::move(values[static_cast<std::size_t>(network.output())].values);
+  Columns& output = values[static_cast<std::size_t>(network.output())];
+  output.spread();
+  return std::move(output.values);
 }
 
 // One wall: sign · (z_plus − z_minus) ≤ bound, z_minus absent for a Piecewise unit.

@@ -226,7 +226,7 @@ TEST(SliceRegion, HoldsExactlyThePointsOfTheConfiguration) {
         inside = std::min(inside, (e.x() * (t.y() - a.y()) - e.y() * (t.x() - a.x())) / e.norm());
       }
       if (std::abs(inside) < 1e-9) continue;
-      const Vector point = x + plane.axes * t;
+      const Vector point = x + plane.axes * t;  // random_plane: the centre is 0
       EXPECT_EQ(inside > 0, trace(network, point).configuration == region.configuration());
       EXPECT_EQ(inside > 0, switched_units(network, region.configuration(), point.transpose())[0] == 0);
     }

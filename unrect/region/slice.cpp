@@ -40,17 +40,11 @@ void clip(std::vector<Corner>& polygon, double ax, double ay, double b, Index ro
 
 }  // namespace
 
-Plane input_plane(const VectorRef& x) {
-  UNRECT_REQUIRE(x.size() == 2, ErrorCode::kInvalidArgument, "the network has {} inputs; the whole plane needs 2",
-                 x.size());
-  return {x, Matrix::Identity(2, 2)};
-}
-
 Plane coordinate_plane(const VectorRef& x, Index first, Index second) {
   UNRECT_REQUIRE(first >= 0 && second >= 0 && first < x.size() && second < x.size() && first != second,
                  ErrorCode::kInvalidArgument, "plane along inputs {} and {}, expected two different ones below {}",
                  first, second, x.size());
-  Plane plane{x, Matrix::Zero(x.size(), 2)};
+  Plane plane{x, Matrix::Zero(x.size(), 2), {x[first], x[second]}};
   plane.axes(first, 0) = 1;
   plane.axes(second, 1) = 1;
   return plane;
@@ -60,7 +54,7 @@ Plane random_plane(const VectorRef& x, std::uint64_t seed) {
   UNRECT_REQUIRE(x.size() >= 2, ErrorCode::kInvalidArgument, "a plane needs at least 2 inputs, the network has {}",
                  x.size());
   Rng rng(seed);
-  Plane plane{x, rng.normal_matrix(x.size(), 2)};
+  Plane plane{x, rng.normal_matrix(x.size(), 2), Eigen::Vector2d::Zero()};
   plane.axes.col(0).normalize();
   plane.axes.col(1) -= plane.axes.col(0) * plane.axes.col(0).dot(plane.axes.col(1));
   plane.axes.col(1).normalize();
@@ -80,7 +74,7 @@ RegionPolygon slice_region(const Region& region, const Plane& plane, double half
   RegionPolygon result;
   result.vertices.resize(static_cast<Index>(polygon.size()), 2);
   for (std::size_t i = 0; i < polygon.size(); ++i) {
-    result.vertices.row(static_cast<Index>(i)) << polygon[i].x, polygon[i].y;
+    result.vertices.row(static_cast<Index>(i)) << polygon[i].x + plane.centre.x(), polygon[i].y + plane.centre.y();
     result.cut.push_back(polygon[i].edge < 0);
     result.walls.push_back(polygon[i].edge < 0 ? Wall{} : walls[static_cast<std::size_t>(polygon[i].edge)]);
   }

@@ -7,15 +7,16 @@
 
 namespace unrect {
 
-/// The plane t ↦ origin + axes t; axes: n_0 × 2.
+/// The plane t ↦ origin + axes (t − centre); axes: n_0 × 2. `centre` is what the origin is called on the picture's
+/// axes.
 struct Plane {
   Vector origin;
   Matrix axes;
+  Eigen::Vector2d centre = Eigen::Vector2d::Zero();
 };
 
-/// @throws Error kInvalidArgument unless the network has two inputs: the plane of all inputs around x.
-Plane input_plane(const VectorRef& x);
-/// Through x along two input coordinates. @throws Error kInvalidArgument for coordinates out of range or equal.
+/// Through x along two input coordinates, which are then t itself. @throws Error kInvalidArgument for coordinates out
+/// of range or equal.
 Plane coordinate_plane(const VectorRef& x, Index first, Index second);
 /// Through x along two orthonormal directions drawn from the seed.
 Plane random_plane(const VectorRef& x, std::uint64_t seed);
@@ -27,7 +28,7 @@ struct RegionPolygon {
   std::vector<bool> cut;    // that edge lies on the window, not on a wall
 };
 
-/// Clipped to the window |t_i| ≤ half_width. Cost: two forward passes and O(rows · vertices).
+/// Clipped to the window |t_i − centre_i| ≤ half_width. Cost: two forward passes and O(rows · vertices).
 RegionPolygon slice_region(const Region& region, const Plane& plane, double half_width);
 
 /// How many units are on another piece than in `configuration`, for each sample (a row). Cost: one forward pass a
