@@ -19,3 +19,6 @@ if(UNRECT_SANITIZE)
   target_compile_options(unrect_flags INTERFACE -fsanitize=${UNRECT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(unrect_flags INTERFACE -fsanitize=${UNRECT_SANITIZE})
 endif()
+if(UNRECT_FUZZ)
+  target_compile_options(unrect_flags INTERFACE -fsanitize=fuzzer-no-link) # coverage counters in the code under test
+endif()

@@ -123,7 +123,7 @@ Report make_report(const std::string& file, const Inspection& result, const std:
   if (picture) {
     page.heading("The region")
         .figure(*picture,
-                "White: the region of the input. Labels: the layer·unit that switches across the edge. Colour: how "
+                "White: the region of the input. Labels: the layer:unit that switches across the edge. Colour: how "
                 "many units are on "
                 "another piece than at the input.");
   }

@@ -159,7 +159,7 @@ void add_atoms_text(std::string& text, const Inspection& r) {
 
 }  // namespace
 
-std::string wall_label(const Wall& wall) { return fmt::format("{}·{}", wall.unit.layer, wall.unit.index); }
+std::string wall_label(const Wall& wall) { return fmt::format("{}:{}", wall.unit.layer, wall.unit.index); }
 
 std::string wall_text(const std::vector<Wall>& walls) {
   std::string text;

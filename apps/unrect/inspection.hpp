@@ -57,7 +57,7 @@ nlohmann::ordered_json to_json(const Inspection& inspection);
 std::string to_text(const Inspection& inspection);
 ArrayMap to_arrays(const Inspection& inspection);
 
-/// "layer 1 unit 17", several joined by " + "; short: "1·17".
+/// "layer 1 unit 17", several joined by " + "; short: "1:17".
 std::string wall_text(const std::vector<Wall>& walls);
 std::string wall_label(const Wall& wall);
 

@@ -33,7 +33,7 @@ int complain(const char* message, int status) {
 
 int main(int argc, char** argv) {
   CLI::App app("Opens up ReLU networks: every region, every affine map, every bound.", "unrect");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.set_version_flag("--version", UNRECT_VERSION);
   app.footer(
       "Exit status: 0 done, 2 wrong use, 3 the network holds something unsupported, 4 a bad file.\n"
@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   unrect::cli::add_random(app);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) return complain("which verb? See unrect --help", 2);
     if (std::fflush(stdout) != 0) return complain("standard output: cannot write", 4);
   } catch (const CLI::Success& done) {
     return app.exit(done);

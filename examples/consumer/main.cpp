@@ -12,7 +12,7 @@ int main() {
   const auto [map, polytope] = region.affine_map_and_polytope();
   const unrect::NearestBoundary nearest = unrect::nearest_boundary(polytope, x);
   std::cout << "A = " << map.linear << ", c = " << map.constant << '\n'
-            << "nearest boundary " << nearest.distance << " away, at layer " << nearest.walls.at(0).unit.layer << " unit "
-            << nearest.walls.at(0).unit.index << '\n';
+            << "nearest boundary " << nearest.distance << " away, at layer " << nearest.walls.at(0).unit.layer
+            << " unit " << nearest.walls.at(0).unit.index << '\n';
   for (const auto& [name, bound] : unrect::all_bounds(region, map)) std::cout << name << " = " << bound << '\n';
 }

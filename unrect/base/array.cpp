@@ -347,8 +347,8 @@ Array parse_idx(std::string_view bytes, std::string_view name) {
                                                       {0x0D, DType::kFloat32}, {0x0E, DType::kFloat64}};
   const auto* const type =
       std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) { return known.first == byte(2); });
-  UNRECT_REQUIRE(type != std::end(kTypes), ErrorCode::kFormat, "{}: IDX type 0x{:02X}, expected 08, 09, 0B, 0C, 0D or 0E",
-                 name, byte(2));
+  UNRECT_REQUIRE(type != std::end(kTypes), ErrorCode::kFormat,
+                 "{}: IDX type 0x{:02X}, expected 08, 09, 0B, 0C, 0D or 0E", name, byte(2));
   const std::size_t rank = byte(3);
   UNRECT_REQUIRE(rank <= kMaxRank && bytes.size() >= 4 + 4 * rank, ErrorCode::kFormat,
                  "{}: the IDX header with {} axes is cut short or too long", name, rank);

@@ -62,7 +62,7 @@ TEST(OperatorNorm, OfAConvolutionIsThatOfItsMatrixNotItsKernel) {
   }
 }
 
-// The chain of inequalities of spec 1.6, for one region and then globally.
+// The chain of inequalities of maths 1.6, for one region and then globally.
 TEST(Bounds, EveryBoundHoldsAndTheChainIsOrdered) {
   Rng rng(4);
   const std::vector<std::vector<Index>> shapes{

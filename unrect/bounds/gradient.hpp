@@ -1,4 +1,4 @@
-// How large and how smooth the loss gradient can be (HH eqs. 13–17, spec 1.7).
+// How large and how smooth the loss gradient can be (HH eqs. 13–17, maths 1.7).
 #pragma once
 
 #include <vector>

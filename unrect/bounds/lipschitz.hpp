@@ -1,4 +1,4 @@
-// Lipschitz bounds, one function a formula (HH Theorem 6, spec 1.6).
+// Lipschitz bounds, one function a formula (HH Theorem 6, maths 1.6).
 //
 // Notation: s_l = Σ_i |d_{l,i}| (active units of a ReLU layer), m_l = width of layer l, r_q = ‖row q of W_1‖,
 // c_p = ‖column p of W_L‖. The path bounds are taken after the normalisation r_q = c_p = 1, which rescales units and

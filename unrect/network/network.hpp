@@ -22,7 +22,7 @@ class Network {
   /// Adopts nodes in topological order (see NetworkBuilder). @throws Error kInvalidArgument naming the first bad node.
   Network(std::vector<Node> nodes, int output, Shape input_shape, Shape output_shape);
 
-  /// The fully connected network z_l = W_l a_{l−1} + b_l, a_l = max(z_l, 0), with an affine last layer (spec 1.1).
+  /// The fully connected network z_l = W_l a_{l−1} + b_l, a_l = max(z_l, 0), with an affine last layer (maths 1.1).
   /// @throws Error kInvalidArgument for shapes that do not chain.
   static Network chain(const std::vector<Matrix>& weights, const std::vector<Vector>& biases);
 

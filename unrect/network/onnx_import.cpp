@@ -190,7 +190,8 @@ class Walk {
                      options_.max_elements);
     }
     UNRECT_REQUIRE(!inputs.empty(), ErrorCode::kUnsupported, "the graph has no input");
-    graph_ = std::make_unique<Graph>(inputs.size() == 1 ? without_batch(inputs[0].second) : Shape{total}, options_.max_elements);
+    graph_ = std::make_unique<Graph>(inputs.size() == 1 ? without_batch(inputs[0].second) : Shape{total},
+                                     options_.max_elements);
     Value all;
     all.node = 0;
     all.shape = {total};

@@ -432,6 +432,7 @@ Value reshaped(const Value& x, Shape shape) {
 Value transposed(Graph& graph, const Value& x, const std::vector<Index>& permutation) {
   const std::vector<Axis> axes = axes_of(x.shape);
   std::vector<Axis> permuted;
+  permuted.reserve(permutation.size());
   for (const Index axis : permutation) permuted.push_back(axes[at(axis)]);
   return rearranged(graph, x, permuted);
 }

@@ -1,4 +1,4 @@
-// The nodes of a network: affine maps and point-wise piecewise-linear functions (spec of values: flat vectors, C
+// The nodes of a network: affine maps and point-wise piecewise-linear functions (values are flat vectors, C
 // order).
 #pragma once
 

@@ -187,8 +187,6 @@ BallStatus status_exactly(const Halfspaces& cell) {
   for (Index i = 0; i < cell.size(); ++i) rows[i] = i;
   dd_MatrixPtr matrix = rational_matrix(cell, rows);
   dd_rowset implicit = nullptr;
-  dd_Arow certificate;
-  dd_InitializeArow(cell.dimension() + 2, &certificate);
   dd_ErrorType error = dd_NoError;
   BallStatus status = BallStatus::kBall;
   dd_LPSolutionPtr solution = nullptr;
@@ -206,7 +204,6 @@ BallStatus status_exactly(const Halfspaces& cell) {
   }
   if (implicit != nullptr) set_free(implicit);
   if (solution != nullptr) dd_FreeLPSolution(solution);
-  dd_FreeArow(cell.dimension() + 2, certificate);
   dd_FreeMatrix(matrix);
   return status;
 }

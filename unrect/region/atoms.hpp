@@ -1,4 +1,4 @@
-// The atomic decomposition of a region's linear part (HH Theorem 5, spec 1.5).
+// The atomic decomposition of a region's linear part (HH Theorem 5, maths 1.5).
 #pragma once
 
 #include <vector>
@@ -46,7 +46,7 @@ class AtomicDecomposition {
   Index size_ = 0;
 };
 
-/// γ(x): the coefficients of W_L's columns, M(x) = Σ_p w_p γ_p(x) + b_L (spec 1.5). n_{L−1}; x itself where L = 1.
+/// γ(x): the coefficients of W_L's columns, M(x) = Σ_p w_p γ_p(x) + b_L (maths 1.5). n_{L−1}; x itself where L = 1.
 Vector column_coefficients(const Factors& factors, const VectorRef& x);
 
 }  // namespace unrect

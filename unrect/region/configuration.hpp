@@ -10,7 +10,7 @@
 
 namespace unrect {
 
-/// One piece index a unit, layer by layer (Network::layers()); for a ReLU the d of spec 1.2: 1 if z > 0, else 0.
+/// One piece index a unit, layer by layer (Network::layers()); for a ReLU the d of maths 1.2: 1 if z > 0, else 0.
 struct Configuration {
   std::vector<std::vector<std::uint16_t>> layers;
 
@@ -36,7 +36,7 @@ struct Trace {
 Trace trace(const Network& network, const VectorRef& x);
 
 /// Units within `tolerance` · (1 + max|z| of their layer) of a break (for a maximum: of a tie), where either piece
-/// gives the same map (spec 1.2).
+/// gives the same map (maths 1.2).
 std::vector<Unit> boundary_units(const Network& network, const Trace& trace, double tolerance = 1e-12);
 
 /// Reads "0110,10": one character (0–9) a unit, layers separated by commas, spaces or slashes.

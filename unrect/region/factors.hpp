@@ -1,4 +1,4 @@
-// A region's affine map as a product of matrices, where the network is a chain (spec 1.2).
+// A region's affine map as a product of matrices, where the network is a chain (maths 1.2).
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// The paths behind an atom's coefficient (HH Theorem 5 (iii), spec 1.5).
+// The paths behind an atom's coefficient (HH Theorem 5 (iii), maths 1.5).
 #pragma once
 
 #include <string>

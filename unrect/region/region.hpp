@@ -1,4 +1,4 @@
-// What the network does around a point: one affine map on one polytope (spec 1.3, HH eqs. 7–10).
+// What the network does around a point: one affine map on one polytope (maths 1.3, HH eqs. 7–10).
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ struct RegionPolytope {
   std::vector<Wall> walls;
 };
 
-/// A network with its configuration fixed, hence affine: the representation un-rectified (spec 1.2). The configuration
+/// A network with its configuration fixed, hence affine: the representation un-rectified (maths 1.2). The configuration
 /// may be any, whether or not some input induces it.
 class Region {
  public:

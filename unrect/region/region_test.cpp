@@ -250,7 +250,7 @@ TEST(BoundaryUnits, AreTheOnesAtZero) {
   const std::vector<Unit> units = boundary_units(network, at_zero);
   ASSERT_EQ(units.size(), 1u);
   EXPECT_EQ(units[0], (Unit{0, 0}));
-  EXPECT_EQ(at_zero.configuration.layers[0][0], 0);  // the convention of spec 1.2
+  EXPECT_EQ(at_zero.configuration.layers[0][0], 0);  // the convention of maths 1.2
   EXPECT_TRUE(boundary_units(network, trace(network, Vector::Constant(1, 0.5))).empty());
 }
 
