@@ -684,4 +684,12 @@ const LpResult& DenseLp::maximize(const VectorRef& cost, Start start, double cut
   return run(cost, -1, start, -cutoff);
 }
 
+Matrix DenseLp::basis_inverse() const {
+  Matrix inverse = inverse_.leftCols(n_);
+  for (Index k = 0; k < n_; ++k) {
+    if (basis_[k] >= 0) inverse.col(k) *= scale_[basis_[k]];
+  }
+  return inverse;
+}
+
 }  // namespace unrect

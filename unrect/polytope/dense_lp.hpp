@@ -59,6 +59,9 @@ class DenseLp {
 
   /// The n constraints tight at the last vertex: a row's index i ≥ 0, −1 − 2j for x_j ≤ hi_j, −2 − 2j for x_j ≥ lo_j.
   const std::vector<Index>& basis() const { return basis_; }
+  /// B⁻¹ at the last vertex, n × n: column k belongs to basis()[k], whose row of B is as it was given (x_j ≤ hi_j:
+  /// e_j).
+  Matrix basis_inverse() const;
 
   static constexpr double kNoCutoff = 1e308;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -39,16 +40,24 @@ class Finder {
     for (Index i = 0; i < count_; ++i) {
       if (verdict_[i] == Verdict::kOpen && reach(i) < distance_[i] * (1 - kMargin)) verdict_[i] = Verdict::kRedundant;
     }
-    for (Index i = 0; i < count_; ++i) {
+    keep_open();
+    while (!open_.empty()) {
+      const Index i = open_.front();
       while (verdict_[i] == Verdict::kOpen) decide(i);
+      if (verdict_[i] == Verdict::kRedundant) drop_behind_basis();
+      keep_open();
     }
   }
 
   std::vector<Facet> found() && {
     std::vector<Facet> result;
     for (Index i = 0; i < count_; ++i) {
-      if (verdict_[i] == Verdict::kFacet)
-        result.push_back({std::move(members_[i]), z_ + scale_ * witness_.row(i).transpose()});
+      if (verdict_[i] != Verdict::kFacet) continue;
+      std::vector<Index> members{row_[i]};
+      if (const auto twins = twins_.find(row_[i]); twins != twins_.end()) {
+        members.insert(members.end(), twins->second.begin(), twins->second.end());
+      }
+      result.push_back({std::move(members), z_ + scale_ * witness_.row(i).transpose()});
     }
     std::sort(result.begin(), result.end(), [](const Facet& a, const Facet& b) { return a.rows < b.rows; });
     return result;
@@ -57,57 +66,62 @@ class Finder {
  private:
   void group(double coincide) {
     const Vector slack = rows_.slacks(z_);
-    struct Key {
-      double key;
+    const Vector norm = rows_.normals.rowwise().norm();
+    struct Row {
+      double key;  // rows on one hyperplane have one key, so a window of the sorted keys holds them
       double distance;
       Index row;
     };
-    std::vector<Key> keys;
-    keys.reserve(rows_.size());
-    Vector norm = rows_.normals.rowwise().norm();
-    Matrix unit(rows_.size(), n_);
+    std::vector<Row> keys;
+    keys.reserve(static_cast<std::size_t>(rows_.size()));
+    const Matrix unit = rows_.normals.array().colwise() / norm.array();
     const Vector probe = Rng(1).normal_vector(n_ + 1).normalized();
+    const Vector projected = unit * probe.head(n_);
     scale_ = std::numeric_limits<double>::infinity();
     for (Index i = 0; i < rows_.size(); ++i) {
       if (norm[i] == 0) continue;
       UNRECT_REQUIRE(slack[i] > 0, ErrorCode::kInvalidArgument,
                      "facets: row {} has slack {} at the interior point; expected more than 0", i, slack[i]);
-      unit.row(i) = rows_.normals.row(i) / norm[i];
       const double distance = slack[i] / norm[i];
       scale_ = std::min(scale_, distance);
-      keys.push_back({unit.row(i).dot(probe.head(n_)) + distance * probe[n_], distance, i});
+      keys.push_back({projected[i] + distance * probe[n_], distance, i});
     }
-    // Rows on one hyperplane have one key, so a window of the sorted keys holds them.
-    std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.key < b.key; });
+    std::sort(keys.begin(), keys.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
     std::vector<unsigned char> used(keys.size(), 0);
-    std::vector<std::pair<double, std::vector<Index>>> groups;
+    std::vector<Row> groups;  // one row each; the others on its hyperplane go to twins_
+    groups.reserve(keys.size());
     for (std::size_t a = 0; a < keys.size(); ++a) {
       if (used[a]) continue;
-      const Index i = keys[a].row;
-      const double span = std::abs(rows_.offsets[i]) / norm[i] + keys[a].distance;
-      std::vector<Index> members{i};
+      Row first = keys[a];
+      const double span = std::abs(rows_.offsets[first.row]) / norm[first.row] + first.distance;
+      std::vector<Index> twins;
       for (std::size_t b = a + 1; b < keys.size() && keys[b].key <= keys[a].key + 4 * coincide * (1 + span); ++b) {
         if (used[b] || std::abs(keys[b].distance - keys[a].distance) > coincide * span ||
-            (unit.row(keys[b].row) - unit.row(i)).cwiseAbs().maxCoeff() > coincide) {
+            (unit.row(keys[b].row) - unit.row(keys[a].row)).cwiseAbs().maxCoeff() > coincide) {
           continue;
         }
         used[b] = 1;
-        members.push_back(keys[b].row);
+        twins.push_back(keys[b].row);
+        if (twins.back() < first.row) std::swap(twins.back(), first.row);
       }
-      std::sort(members.begin(), members.end());
-      groups.emplace_back(keys[a].distance, std::move(members));
+      std::sort(twins.begin(), twins.end());
+      if (!twins.empty()) twins_.emplace(first.row, std::move(twins));
+      groups.push_back(first);
     }
-    std::sort(groups.begin(), groups.end());  // near rows first: they are the likelier facets
+    std::sort(groups.begin(), groups.end(), [](const Row& a, const Row& b) {  // near rows are the likelier facets
+      return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
+    });
     count_ = static_cast<Index>(groups.size());
     unit_.resize(count_, n_);
     distance_.resize(count_);
-    witness_.resize(count_, n_);
-    verdict_.assign(count_, Verdict::kOpen);
+    row_.resize(groups.size());
     for (Index g = 0; g < count_; ++g) {
-      unit_.row(g) = unit.row(groups[g].second.front());
-      distance_[g] = groups[g].first / scale_;
-      members_.push_back(std::move(groups[g].second));
+      row_[g] = groups[g].row;
+      unit_.row(g) = unit.row(groups[g].row);
+      distance_[g] = groups[g].distance / scale_;
     }
+    witness_.resize(count_, n_);
+    verdict_.assign(groups.size(), Verdict::kOpen);
     alpha_ = unit_.array().colwise() / distance_.array();
     hit_.resize(count_);
   }
@@ -116,9 +130,10 @@ class Finder {
   // escapes.
   template <class Hits>
   Index first(Hits&& hits) const {
-    Index best = 0;
-    const double most = hits.maxCoeff(&best);
+    const double most = hits.maxCoeff();
     if (!(most > 1e-12)) return -1;
+    Index best = 0;
+    while (hits[best] != most) ++best;
     hits[best] = 0;
     return hits.maxCoeff() < most * (1 - kMargin) ? best : -1;
   }
@@ -144,12 +159,9 @@ class Finder {
   }
 
   void shoot_first() {
-    const Index rays = std::min(count_, 16 + 8 * n_);
-    const Matrix hits = unit_.topRows(rays) * alpha_.transpose();
-    for (Index k = 0; k < rays; ++k) {
-      hit_ = hits.row(k).transpose();
-      mark_first(unit_.row(k).transpose(), hit_);
-    }
+    const Index rays = std::min(count_, 8 + 4 * n_);
+    Matrix hits = unit_.topRows(rays) * alpha_.transpose();
+    for (Index k = 0; k < rays; ++k) mark_first(unit_.row(k).transpose(), hits.row(k));
   }
 
   void add_to_lp(Index i) {
@@ -191,6 +203,76 @@ class Finder {
     return unit_.row(i).transpose().cwiseMax(0).dot(upper_) + unit_.row(i).transpose().cwiseMin(0).dot(lower_);
   }
 
+  // Packs what is still open: open_[a] is the row, column a of coordinates_ its normal, side by side for SIMD.
+  void keep_open() {
+    if (coordinates_.size() == 0) {
+      open_.resize(static_cast<std::size_t>(count_));
+      std::iota(open_.begin(), open_.end(), Index{0});
+      coordinates_ = unit_.transpose();
+    }
+    Index kept = 0;
+    for (Index a = 0; a < static_cast<Index>(open_.size()); ++a) {
+      if (verdict_[open_[a]] != Verdict::kOpen) continue;
+      open_[kept] = open_[a];
+      for (Index j = 0; j < n_; ++j) coordinates_(j, kept) = coordinates_(j, a);
+      ++kept;
+    }
+    open_.resize(static_cast<std::size_t>(kept));
+  }
+
+  // The last program's basis B says more than it was asked: the cell lies in the parallelepiped low ≤ B y ≤ high (high
+  // the basis' own offsets, low from the bounding box), so u = Σ m_k B_k is at most Σ (m_k⁺ high_k + m_k⁻ low_k) on it.
+  // Open rows that this keeps below their distance need no program of their own.
+  void drop_behind_basis() {
+    constexpr double kNoBound =
+        1e12;  // stands for infinity, yet times the rounding of a multiplier that is 0 is nothing
+    const auto open = static_cast<Index>(open_.size());
+    const Matrix inverse = lp_->basis_inverse();
+    Matrix basis = Matrix::Zero(n_, n_);
+    Vector high(n_), low(n_);
+    for (Index k = 0; k < n_; ++k) {
+      const Index constraint = lp_->basis()[k];
+      if (constraint >= 0) {
+        basis.row(k) = unit_.row(lp_rows_[constraint]);
+        high[k] = distance_[lp_rows_[constraint]];
+      } else {
+        const Index axis = (-1 - constraint) / 2;
+        const bool upper = (-1 - constraint) % 2 == 0;
+        basis(k, axis) = upper ? 1 : -1;
+        high[k] = upper ? upper_[axis] : -lower_[axis];
+      }
+      low[k] = basis.row(k).cwiseMax(0).dot(lower_) + basis.row(k).cwiseMin(0).dot(upper_);
+    }
+    bound_.setZero(open);
+    multiplier_.resize(open);
+    for (Index k = 0; k < n_; ++k) {
+      multiplier_ = inverse(0, k) * coordinates_.row(0).head(open);
+      for (Index j = 1; j < n_; ++j) multiplier_ += inverse(j, k) * coordinates_.row(j).head(open);
+      bound_.array() += multiplier_.array().max(0.0) * std::min(high[k], kNoBound) +
+                        multiplier_.array().min(0.0) * std::max(low[k], -kNoBound);
+    }
+    for (Index a = 0; a < open; ++a) {
+      if (bound_[a] < distance_[open_[a]] * (1 - kMargin) && is_behind(open_[a], basis, inverse, high, low)) {
+        verdict_[open_[a]] = Verdict::kRedundant;
+      }
+    }
+  }
+
+  // drop_behind_basis for one row, with what the multipliers leave over charged to the box.
+  bool is_behind(Index i, const Matrix& basis, const Matrix& inverse, const Vector& high, const Vector& low) const {
+    constexpr double kZero = 1e-12;
+    double bound = 0;
+    Eigen::RowVectorXd left = unit_.row(i);
+    for (Index k = 0; k < n_; ++k) {
+      const double m = unit_.row(i).dot(inverse.col(k));
+      if (std::abs(m) < kZero) continue;
+      bound += m > 0 ? m * high[k] : m * low[k];
+      left -= m * basis.row(k);
+    }
+    bound += left.cwiseAbs().dot(lp_->box().upper.cwiseMax(-lp_->box().lower));
+    return bound < distance_[i] * (1 - kMargin);
+  }
+
   // One linear program: decides row i, or finds another facet.
   void decide(Index i) {
     const double distance = distance_[i];
@@ -220,10 +302,9 @@ class Finder {
   // Rows through the origin (a network without biases): a_i = Σ y_k a_k with n independent rows and every y_k well
   // above 0 stays so under rounding, and Σ y_k b_k ≤ b_i is 0 ≤ 0.
   bool touches_robustly(Index i, const LpResult& result) const {
-    if (rows_.offsets[members_[i].front()] != 0) return false;
+    if (rows_.offsets[row_[i]] != 0) return false;
     for (const Index constraint : lp_->basis()) {
-      if (constraint < 0 || rows_.offsets[members_[lp_rows_[constraint]].front()] != 0 ||
-          result.row_duals[constraint] < 1e-6) {
+      if (constraint < 0 || rows_.offsets[row_[lp_rows_[constraint]]] != 0 || result.row_duals[constraint] < 1e-6) {
         return false;
       }
     }
@@ -257,7 +338,7 @@ class Finder {
 
   Eigen::RowVectorXd homogeneous(Index i) const {
     Eigen::RowVectorXd row(n_ + 1);
-    row << rows_.normals.row(members_[i].front()), -rows_.offsets[members_[i].front()];
+    row << rows_.normals.row(row_[i]), -rows_.offsets[row_[i]];
     return row;
   }
 
@@ -265,15 +346,19 @@ class Finder {
   const Vector z_;
   const Index n_;
   double scale_ = 1;
-  Index count_ = 0;  // groups of coinciding rows
-  std::vector<std::vector<Index>> members_;
-  Matrix unit_, alpha_, witness_;  // count × n
+  Index count_ = 0;                            // groups of coinciding rows
+  std::vector<Index> row_;                     // of rows_, the first of each group
+  std::map<Index, std::vector<Index>> twins_;  // the others of its group, for the few that have any
+  Matrix unit_, alpha_, witness_;              // count × n
   Vector distance_;
   std::vector<Verdict> verdict_;
   Vector hit_;
   std::optional<DenseLp> lp_;
-  std::vector<Index> lp_rows_;  // its rows' groups
-  Vector lower_, upper_;        // bounding box of the cell, ±1e300 where there is none
+  std::vector<Index> open_;                // rows without a verdict, near ones first
+  Matrix coordinates_;                     // n × count
+  Eigen::RowVectorXd bound_, multiplier_;  // scratch of drop_behind_basis
+  std::vector<Index> lp_rows_;             // its rows' groups
+  Vector lower_, upper_;                   // bounding box of the cell, ±1e300 where there is none
 };
 
 }  // namespace
@@ -281,8 +366,8 @@ class Finder {
 std::vector<Facet> facets(const Halfspaces& cell, const VectorRef& interior_point, const FacetOptions& options) {
   UNRECT_REQUIRE(interior_point.size() == cell.dimension(), ErrorCode::kInvalidArgument,
                  "facets: an interior point of {} entries in dimension {}", interior_point.size(), cell.dimension());
-  const Halfspaces rows = options.box ? intersect(cell, Halfspaces(*options.box)) : cell;
-  Finder finder(rows, interior_point, options.coincide);
+  const Halfspaces boxed = options.box ? intersect(cell, Halfspaces(*options.box)) : Halfspaces();
+  Finder finder(options.box ? boxed : cell, interior_point, options.coincide);
   finder.run();
   std::vector<Facet> result = std::move(finder).found();
   if (!options.box_faces) {
