@@ -9,7 +9,8 @@
 
 namespace unrect {
 
-/// Runs a network on batches in `Scalar` arithmetic; owns the converted parameters.
+/// Runs a network on batches; parameters and values are held in `Scalar`, products summed in double. Owns the converted
+/// parameters.
 template <class Scalar>
 class Evaluator {
  public:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace unrect {
 namespace {
@@ -35,6 +37,17 @@ void for_each_run(const Window& w, Index first_channel, Index channels, const Bo
   }
 }
 
+// Products are summed in double whatever the values are held in: in float, a forward pass is then as good as its
+// roundings between the layers, not as bad as the longest sum.
+template <class S>
+MatrixOf<S> rounded(Matrix&& wide) {
+  if constexpr (std::is_same_v<S, double>) {
+    return std::move(wide);
+  } else {
+    return wide.cast<S>();
+  }
+}
+
 bool is_pointwise(const Window& w) {
   return w.kernel_height == 1 && w.kernel_width == 1 && w.stride_height == 1 && w.stride_width == 1 && w.pad_top == 0 &&
          w.pad_left == 0 && w.pad_bottom == 0 && w.pad_right == 0;
@@ -56,15 +69,18 @@ struct Patches {
 };
 
 template <class S>
-MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& x, bool with_bias) {
+MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& samples, bool with_bias) {
   const Patches<S> p(conv);
-  MatrixOf<S> y(x.rows(), conv.kernel.rows() * p.pixels);
-  MatrixOf<S> patches;
+  // Evaluated where S is float, a reference to the matrix itself where it is double.
+  const auto& x = samples.template cast<double>().eval();
+  const auto& kernel = conv.kernel.template cast<double>().eval();
+  Matrix y(x.rows(), kernel.rows() * p.pixels);
+  Matrix patches;
   if (!p.direct) patches.setZero(p.taps, p.pixels);  // taps in the padding stay zero for every sample
   for (Index n = 0; n < x.rows(); ++n) {
     for (Index g = 0; g < conv.groups; ++g) {
-      const S* const image = x.data() + n * x.cols();
-      const S* source = image + g * p.taps * p.pixels;  // only read when direct
+      const double* const image = x.data() + n * x.cols();
+      const double* source = image + g * p.taps * p.pixels;  // only read when direct
       if (!p.direct) {
         if (conv.groups > 1) patches.setZero();
         for_each_run(p.window, g * p.channels, p.channels, [&](Index from, Index to, Index count) {
@@ -76,12 +92,12 @@ MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& x, bool wi
         });
         source = patches.data();
       }
-      RowMap<S> out(y.data() + n * y.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
-      out.noalias() = conv.kernel.middleRows(g * p.outputs, p.outputs) * ConstRowMap<S>(source, p.taps, p.pixels);
-      if (with_bias) out.colwise() += conv.bias.segment(g * p.outputs, p.outputs);
+      RowMap<double> out(y.data() + n * y.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
+      out.noalias() = kernel.middleRows(g * p.outputs, p.outputs) * ConstRowMap<double>(source, p.taps, p.pixels);
+      if (with_bias) out.colwise() += conv.bias.segment(g * p.outputs, p.outputs).template cast<double>();
     }
   }
-  return y;
+  return rounded<S>(std::move(y));
 }
 
 template <class S>
@@ -181,9 +197,9 @@ MatrixOf<S> maximum(const Maximum& op, const MatrixOf<S>& x) {
 template <class S>
 MatrixOf<S> affine(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in, bool with_constants) {
   if (const auto* dense = std::get_if<DenseOf<S>>(&op)) {
-    MatrixOf<S> y = *in[0] * dense->weight.transpose();
-    if (with_constants) y.rowwise() += dense->bias.transpose();
-    return y;
+    Matrix y = in[0]->template cast<double>() * dense->weight.template cast<double>().transpose();
+    if (with_constants) y.rowwise() += dense->bias.template cast<double>().transpose();
+    return rounded<S>(std::move(y));
   }
   if (const auto* conv = std::get_if<ConvolutionOf<S>>(&op)) return convolve(*conv, *in[0], with_constants);
   if (const auto* scale = std::get_if<ScaleOf<S>>(&op)) {
