@@ -18,6 +18,7 @@ endif()
 if(UNRECT_SANITIZE)
   target_compile_options(unrect_flags INTERFACE -fsanitize=${UNRECT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(unrect_flags INTERFACE -fsanitize=${UNRECT_SANITIZE})
+  set(UNRECT_CONSUMER_FLAGS -fsanitize=${UNRECT_SANITIZE}) # whoever links the library needs the sanitizers' runtime
 endif()
 if(UNRECT_FUZZ)
   target_compile_options(unrect_flags INTERFACE -fsanitize=fuzzer-no-link) # coverage counters in the code under test

@@ -191,6 +191,12 @@ class Refusals(Case):
         self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--slice", "p", "--plane", "0,9", ["9"])
         self.refused(4, "inspect", "net.npz", "--at", "0,0,0", "--out", "nowhere/r.npz", ["nowhere/r.npz"])
         self.refused(2, "open", "net.npz", ["open"])
+        self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--box", "5,6", ["outside"])
+        np.savez(self.dir / "steep.npz", W0=np.full((2, 1), 4.0), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.zeros(1))
+        self.refused(2, "inspect", "steep.npz", "--at", "1e308", ["overflows"])
+        os.mkfifo(self.dir / "pipe.npz")
+        self.refused(4, "inspect", "net.npz", "--at", "0,0,0", "--out", "pipe.npz", ["pipe.npz", "regular"])
+        self.assertTrue((self.dir / "pipe.npz").is_fifo())
 
     def test_full_disk_leaves_nothing_behind(self):
         if not os.access("/dev/full", os.W_OK):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares unrect with tools/reference_forward.py on every model below a folder and prints a Markdown table.
 
-    check_import.py build/native/unrect/evaluate_network FOLDER [--samples 1000]
+    check_import.py build/native/tests/evaluate_network FOLDER [--samples 1000]
 
 Float and double: unrect in that precision against the reference in double. Export: unrect's own .onnx, written in
 double, checked by onnx and evaluated by the reference in double, against unrect in double. Each number is

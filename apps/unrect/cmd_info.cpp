@@ -61,7 +61,7 @@ void Command::run() const {
                               {"size", node.size},
                               {"parameters", parameters_of(*node.op)}});
     }
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
   fmt::print("{}\n", network.file.string());

@@ -70,48 +70,50 @@ std::optional<Figure> Command::picture_of(const Region& region, const Vector& x)
     return region_picture(region, random_plane(x, seed), title, "first random direction", "second random direction");
   }
   const Vector axes = plane.empty() ? Vector(Eigen::Vector2d(0, 1)) : parse_vector(plane, "--plane");
-  UNRECT_REQUIRE(axes.size() == 2 && axes[0] == std::floor(axes[0]) && axes[1] == std::floor(axes[1]),
+  UNRECT_REQUIRE(axes.size() == 2 && axes.minCoeff() >= 0 && axes.maxCoeff() < 1e9 && axes[0] == std::floor(axes[0]) &&
+                     axes[1] == std::floor(axes[1]),
                  ErrorCode::kInvalidArgument, "--plane {}: expected two input numbers, such as 0,3", plane);
   const auto first = static_cast<Index>(axes[0]), second = static_cast<Index>(axes[1]);
   return region_picture(region, coordinate_plane(x, first, second), title, fmt::format("x{}", first),
                         fmt::format("x{}", second));
 }
 
-// --configuration: does it occur? A ball or a proof.
+// --configuration: does it occur? A ball that the network confirms, or a proof that there is none.
 void Command::decide(const Network& net) const {
   const Region region(net, parse_configuration(net, configuration));
-  const Halfspaces q = region.polytope().halfspaces;
-  const std::optional<Box> within = domain(net);
-  const Ball ball = within ? chebyshev_ball(q, *within) : chebyshev_ball(q);
-  const Halfspaces rows = within ? intersect(q, Halfspaces(*within)) : q;
-  const bool empty = ball.status == BallStatus::kEmpty;
-  const bool proven = empty && verify_farkas(rows, ball.farkas);
+  const RegionPolytope polytope = region.polytope();
+  const auto [ball, verified] = largest_ball(region, polytope, domain(net));
+  const bool empty = ball.status == BallStatus::kEmpty, occurs = ball.radius > 0 && verified;
+  const bool decided = occurs || verified || ball.status == BallStatus::kFlat;
   if (json) {
-    nlohmann::ordered_json result{{"occurs", ball.radius > 0}, {"status", to_string(ball.status)}};
+    nlohmann::ordered_json result{{"occurs", nullptr}, {"status", decided ? to_string(ball.status) : "undecided"}};
+    if (decided) result["occurs"] = occurs;
     if (empty) {
       result["farkas"] = std::vector<double>(ball.farkas.begin(), ball.farkas.end());
-      result["farkas_proven"] = proven;
+      result["farkas_proven"] = verified;
     } else {
       result["ball"] = {{"center", std::vector<double>(ball.center.begin(), ball.center.end())},
                         {"radius", ball.radius}};
     }
     fmt::print("{}\n", result.dump(2));
-  } else if (empty) {
-    fmt::print("does not occur: {} of {} inequalities contradict each other (Farkas certificate {})\n",
-               (ball.farkas.array() > 0).count(), rows.size(),
-               proven ? "verified in exact arithmetic" : "not verified exactly");
-    const auto walls = region.offsets_and_walls().second;
-    for (Index i = 0; i < ball.farkas.size(); ++i) {
-      if (ball.farkas[i] <= 0) continue;
-      const bool side = i >= static_cast<Index>(walls.size());
-      fmt::print("  {:.6g} × {}\n", ball.farkas[i],
-                 side ? "a side of the box" : wall_text({walls[static_cast<std::size_t>(i)]}));
-    }
-  } else if (ball.radius > 0) {
+  } else if (!decided) {
+    fmt::print(
+        "undecided: the inequalities hold together only where rounding opens or closes them; --box gives a domain\n");
+  } else if (occurs) {
     fmt::print("occurs: its region holds a ball of radius {:.6g} around ({:.6g})\n", ball.radius,
                fmt::join(ball.center, ", "));
-  } else {
+  } else if (!empty) {
     fmt::print("does not occur: its inequalities hold together only on a set without interior\n");
+  } else {
+    fmt::print(
+        "does not occur: {} inequalities contradict each other (Farkas certificate, verified in exact arithmetic)\n",
+        (ball.farkas.array() > 0).count());
+    for (Index i = 0; i < ball.farkas.size(); ++i) {
+      if (ball.farkas[i] <= 0) continue;
+      const bool side = i >= static_cast<Index>(polytope.walls.size());
+      fmt::print("  {:.6g} × {}\n", ball.farkas[i],
+                 side ? "a side of the box" : wall_text({polytope.walls[static_cast<std::size_t>(i)]}));
+    }
   }
 }
 
@@ -129,7 +131,7 @@ Report make_report(const std::string& file, const Inspection& result, const std:
   }
   std::vector<Bar> bars;
   for (const auto& [name, bound] : result.bounds) {
-    if (bound > 0) bars.push_back({name, bound, categorical(name == "exact" ? 1 : 0)});
+    if (bound > 0 && std::isfinite(bound)) bars.push_back({name, bound, categorical(name == "exact" ? 1 : 0)});
   }
   if (!bars.empty()) {
     BarChartOptions options;
@@ -143,12 +145,18 @@ Report make_report(const std::string& file, const Inspection& result, const std:
 
 void Command::run() const {
   const Network net = network.read();
-  if (!configuration.empty()) return decide(net);
+  if (!configuration.empty()) {
+    UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty(), ErrorCode::kInvalidArgument,
+                   "--configuration only decides: it goes with --box and --json, not with --out, --slice or --report");
+    return decide(net);
+  }
   const Vector x = point(net);
   UNRECT_REQUIRE(x.size() == net.input_size(), ErrorCode::kInvalidArgument,
                  "the point has {} numbers, {} takes {} ({})", x.size(), network.file.string(), net.input_size(),
                  shape_text(net.input_shape()));
   InspectOptions options{top, all_facets, domain(net), seed};
+  UNRECT_REQUIRE(!options.box || options.box->contains(x), ErrorCode::kInvalidArgument,
+                 "the point is outside --box, expected one within it");
   const Inspection result = inspect(net, x, options);
   std::optional<Figure> picture;
   if (!slice.empty() || !report.empty()) picture = picture_of(*result.region, x);
@@ -161,7 +169,7 @@ void Command::run() const {
   if (!out.empty()) write_npz(out, to_arrays(result));
   if (!report.empty()) make_report(network.file.filename().string(), result, picture).save(report);
   if (json) {
-    fmt::print("{}\n", to_json(result).dump(2));
+    fmt::print("{}\n", to_json(result).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{}", to_text(result));
   }

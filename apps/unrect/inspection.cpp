@@ -27,9 +27,11 @@ void inspect_boundary(Inspection& result, const InspectOptions& options) {
   }
   if (result.polytope && (options.all_facets || result.input.size() <= kExactInputs)) {
     const Halfspaces& q = result.polytope->halfspaces;
-    result.ball = options.box ? chebyshev_ball(q, *options.box) : chebyshev_ball(q);
-    if (result.ball->radius > 0) result.facets = region_facets(*result.polytope, result.ball->center, options.box);
-    result.facets_complete = result.ball->radius > 0;
+    result.ball = largest_ball(region, *result.polytope, options.box).ball;
+    // A sliver's centre may be rounded onto a wall: then nothing is strictly inside.
+    const Vector slacks = q.slacks(result.ball->center), lengths = q.normals.rowwise().norm();
+    result.facets_complete = (slacks.array() > 0 || lengths.array() == 0).all();
+    if (result.facets_complete) result.facets = region_facets(*result.polytope, result.ball->center, options.box);
     return;
   }
   for (const Wall& wall : facets_hit(region, result.input, kRays, Rng(options.seed))) {

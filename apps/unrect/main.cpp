@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
+#include <system_error>
 
 #include "cli.hpp"
 #include "unrect/base/error.hpp"
@@ -24,8 +26,13 @@ int exit_status(unrect::ErrorCode code) {
   return 1;
 }
 
+// One line, whatever the message quotes.
 int complain(const char* message, int status) {
-  std::fprintf(stderr, "unrect: %s\n", message);
+  std::string line(message);
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  std::fprintf(stderr, "unrect: %s\n", line.c_str());
   return status;
 }
 
@@ -52,6 +59,8 @@ int main(int argc, char** argv) {
     return complain(error.what(), 2);
   } catch (const unrect::Error& error) {
     return complain(error.what(), exit_status(error.code()));
+  } catch (const std::system_error& error) {
+    return complain((std::string("standard output: ") + error.what()).c_str(), 4);
   } catch (const std::bad_alloc&) {
     return complain("not enough memory", 1);
   } catch (const std::exception& error) {

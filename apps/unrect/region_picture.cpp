@@ -44,7 +44,17 @@ Square window_around(const RegionPolygon& polygon, const Eigen::Vector2d& input)
     high_y = std::max(high_y, y);
   }
   const double extent = std::max(high_x - low_x, high_y - low_y);
-  return {(low_x + high_x) / 2, (low_y + high_y) / 2, extent > 0 ? 0.9 * extent : 1};
+  if (extent > 0) return {(low_x + high_x) / 2, (low_y + high_y) / 2, 0.9 * extent};
+  // No corner in reach: a strip or a half-plane, shown to beyond its nearest wall.
+  double nearest = kFar;
+  const Index k = polygon.vertices.rows();
+  for (Index i = 0; i < k; ++i) {
+    if (polygon.cut[static_cast<std::size_t>(i)]) continue;
+    const Eigen::RowVector2d a = polygon.vertices.row(i), step = polygon.vertices.row((i + 1) % k) - a;
+    const Eigen::RowVector2d to = input.transpose() - a;
+    nearest = std::min(nearest, std::abs(step.x() * to.y() - step.y() * to.x()) / step.norm());
+  }
+  return {input.x(), input.y(), nearest < kFar ? 2.5 * nearest : 1};
 }
 
 }  // namespace

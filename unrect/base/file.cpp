@@ -59,7 +59,16 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) 
   return bytes;
 }
 
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
+void write_file(const std::filesystem::path& name, std::string_view bytes) {
+  UNRECT_REQUIRE(!name.empty(), ErrorCode::kFile, "no file name to write to");
+  // A link stays a link: what it points to is replaced. Devices and pipes are nothing to rename over.
+  std::error_code ignored;
+  const std::filesystem::path resolved = std::filesystem::canonical(name, ignored);
+  const std::filesystem::path path = ignored ? name : resolved;
+  struct stat old {};
+  const bool exists = ::stat(path.c_str(), &old) == 0;
+  UNRECT_REQUIRE(!exists || S_ISREG(old.st_mode), ErrorCode::kFile, "{}: not a regular file, expected one to replace",
+                 name.string());
   const std::filesystem::path aside = path.string() + fmt::format(".{}.part", ::getpid());
   Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   if (file.get() < 0) fail(path, "cannot write");
@@ -69,6 +78,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
     errno = reason;
     fail(path, what);
   };
+  if (exists) ::fchmod(file.get(), old.st_mode & 07777);
   std::size_t written = 0;
   while (written < bytes.size()) {
     const ssize_t put = ::write(file.get(), bytes.data() + written, bytes.size() - written);

@@ -11,9 +11,10 @@ namespace unrect {
 /// The bytes of a regular file. @throws Error kFile for a missing file, a directory, or one over `max_bytes`.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{8} << 30);
 
-/// Writes beside `path`, flushes to the disk, then renames: a reader sees the old file or the whole new one.
-/// @throws Error kFile (no folder, no space, no permission); `path` is then untouched.
-void write_file(const std::filesystem::path& path, std::string_view bytes);
+/// Writes beside `name`, flushes to the disk, then renames: a reader sees the old file or the whole new one. Keeps the
+/// mode of a file that it replaces and follows links. @throws Error kFile (no folder, no space, no permission, a device
+/// or pipe); `name` is then untouched.
+void write_file(const std::filesystem::path& name, std::string_view bytes);
 
 /// Undoes gzip. @throws Error kFormat, naming `name`, for a damaged stream or one that grows over `max_bytes`.
 std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes = std::size_t{4} << 30);

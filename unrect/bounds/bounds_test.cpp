@@ -200,6 +200,25 @@ TEST(Gradients, AgreeWithFiniteDifferencesAndStayBelowTheirBounds) {
   }
 }
 
+// Slopes above 1 and pieces with offsets: the bounds must carry them.
+TEST(Gradients, BoundsHoldForSteepAndShiftedPieces) {
+  Rng rng(9);
+  for (int trial = 0; trial < 50; ++trial) {
+    Factors f =
+        factors(unrectify(random_chain({3, 6, 5, 2}, rng.split(static_cast<std::uint64_t>(trial))), Vector::Ones(3)));
+    for (std::size_t l = 0; l < f.diagonals.size(); ++l) {
+      f.diagonals[l] = rng.uniform_vector(f.diagonals[l].size(), -3, 3);
+      f.offsets[l] = rng.normal_vector(f.offsets[l].size());
+    }
+    for (const LayerGradient& layer : gradient_bounds(f, rng.normal_vector(3), rng.normal_vector(2))) {
+      EXPECT_LE(layer.largest_entry, layer.largest_entry_bound * kSlack);
+      EXPECT_LE(layer.frobenius, layer.frobenius_bound * kSlack);
+      EXPECT_LE(layer.jacobian, layer.jacobian_bound * kSlack);
+      EXPECT_LE(layer.activation, layer.activation_bound * kSlack);
+    }
+  }
+}
+
 // In W_l alone, on the fixed configuration, ∇f is Lipschitz with λ‖J_l‖²‖a_{l−1}‖², attained for ½‖·‖².
 TEST(Smoothness, BoundsTheChangeOfTheGradientAndIsAttained) {
   Rng rng(8);

@@ -69,14 +69,15 @@ std::vector<LayerGradient> gradient_bounds(const Factors& f, const VectorRef& x,
     LayerGradient& layer = layers[at(l)];
     const bool last = l == f.depth();
     const Vector delta = j[at(l)].transpose() * g;
+    const double steepest = last ? 1 : f.diagonals[at(l)].lpNorm<Eigen::Infinity>();
     const double largest_input = a[at(l)].lpNorm<Eigen::Infinity>();
     layer.activation = a[at(l)].norm();
     layer.largest_entry = delta.lpNorm<Eigen::Infinity>() * largest_input;
-    layer.largest_entry_bound = (last ? 1 : widest_column * counts) * g.norm() * largest_input;
+    layer.largest_entry_bound = (last ? 1 : widest_column * counts * steepest) * g.norm() * largest_input;
     layer.frobenius = delta.norm() * layer.activation;
     layer.jacobian = spectral_norm(j[at(l)]);
-    layer.jacobian_bound =
-        last ? 1 : std::min(std::sqrt(f.diagonals[at(l)].cwiseAbs().sum()) * counts * widest_column, spectral);
+    spectral *= steepest;
+    layer.jacobian_bound = last ? 1 : std::min(f.diagonals[at(l)].norm() * counts * widest_column, spectral);
     layer.frobenius_bound = g.norm() * layer.jacobian_bound * layer.activation;
     layer.smoothness = lambda * layer.jacobian * layer.jacobian * layer.activation * layer.activation;
     if (!last) counts *= f.weights[at(l)].cwiseAbs().maxCoeff() * f.diagonals[at(l)].cwiseAbs().sum();
@@ -85,7 +86,9 @@ std::vector<LayerGradient> gradient_bounds(const Factors& f, const VectorRef& x,
   double bound = x.norm();
   for (int l = 1; l <= f.depth(); ++l) {
     layers[at(l)].activation_bound = bound;
-    bound = beta * bound + f.biases[at(l)].norm();
+    if (l == f.depth()) break;
+    bound = f.diagonals[at(l)].lpNorm<Eigen::Infinity>() * (beta * bound + f.biases[at(l)].norm()) +
+            f.offsets[at(l)].norm();
   }
   return layers;
 }

@@ -201,6 +201,7 @@ std::vector<std::pair<std::string, double>> all_bounds(const Region& region, con
   // These hold for every configuration, but only of rectifiers that nowhere stretch.
   bool contracting = slopes_within(f, -1, 1), monotone = slopes_within(f, 0, 1);
   for (const int layer : region.network().layers()) {
+    if (layer > region.network().output()) continue;  // dead: factors() has seen the others to be point-wise
     const Piecewise& g = std::get<Piecewise>(*region.network().node(layer).op);
     contracting = contracting && g.slopes.cwiseAbs().maxCoeff() <= 1;
     monotone = monotone && g.slopes.minCoeff() >= 0 && g.slopes.maxCoeff() <= 1;

@@ -113,6 +113,21 @@ std::optional<Op> compose(const Scale& first, const Convolution& second) {
   return both;
 }
 
+// Slots that read one element twice are empty from the second on: a tie with oneself is no boundary.
+std::optional<Op> compose(const Select& first, const Maximum& second) {
+  Maximum both = second;
+  for (Index unit = 0; unit < both.units(); ++unit) {
+    Index* const slots = both.index.data() + unit * both.width;
+    for (Index j = 0; j < both.width; ++j) {
+      if (slots[j] < 0) continue;
+      slots[j] = first.index[static_cast<std::size_t>(slots[j])];
+      if (slots[j] < 0) return std::nullopt;  // a constant takes part
+      if (std::find(slots, slots + j, slots[j]) != slots + j) slots[j] = -1;
+    }
+  }
+  return both;
+}
+
 // second ∘ first as one op, where there is one and it is not larger.
 std::optional<Op> compose(const Op& first, const Op& second, Index input_size) {
   const auto* select1 = std::get_if<Select>(&first);
@@ -130,6 +145,8 @@ std::optional<Op> compose(const Op& first, const Op& second, Index input_size) {
     if (select1) return compose(*select1, *dense2, input_size);
     if (scale1) return compose(*scale1, *dense2);
     if (dense1) return compose(*dense1, *dense2);
+  } else if (const auto* max2 = std::get_if<Maximum>(&second)) {
+    if (select1) return compose(*select1, *max2);
   } else if (const auto* conv2 = std::get_if<Convolution>(&second)) {
     if (scale1) return compose(*scale1, *conv2);
   }
@@ -171,22 +188,24 @@ class Folder {
     bool changed = false;
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
       if (uses[i] == 0) continue;
-      for (int& input : nodes_[i].inputs) changed |= skip_identity(input);
+      for (int& input : nodes_[i].inputs) changed |= skip_identity(input, uses);
       changed |=
           merge_equal_summands(nodes_[i]) || merge_with_producer(nodes_[i], uses) || merge_matrices(nodes_[i], uses);
     }
-    changed |= skip_identity(output_);
+    changed |= skip_identity(output_, uses);
     return changed;
   }
 
-  bool skip_identity(int& reader) {
+  bool skip_identity(int& reader, std::vector<int>& uses) {
     const Node& source = node(reader);
     if (source.inputs.size() != 1 || !is_identity(*source.op, node(source.inputs[0]).size)) return false;
+    --uses[static_cast<std::size_t>(reader)];
     reader = source.inputs[0];
+    ++uses[static_cast<std::size_t>(reader)];
     return true;
   }
 
-  bool merge_with_producer(Node& second, const std::vector<int>& uses) {
+  bool merge_with_producer(Node& second, std::vector<int>& uses) {
     if (second.inputs.size() != 1) return false;
     const int producer = second.inputs[0];
     const Node& first = node(producer);
@@ -197,6 +216,8 @@ class Folder {
     if (!both) return false;
     second.op = std::make_shared<const Op>(std::move(*both));
     second.inputs = first.inputs;
+    --uses[static_cast<std::size_t>(producer)];
+    ++uses[static_cast<std::size_t>(second.inputs[0])];
     if (second.name.empty()) second.name = first.name;
     return true;
   }

@@ -82,7 +82,6 @@ MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& samples, b
       const double* const image = x.data() + n * x.cols();
       const double* source = image + g * p.taps * p.pixels;  // only read when direct
       if (!p.direct) {
-        if (conv.groups > 1) patches.setZero();
         for_each_run(p.window, g * p.channels, p.channels, [&](Index from, Index to, Index count) {
           if (p.window.stride_width == 1) {
             std::copy_n(image + from, count, patches.data() + to);

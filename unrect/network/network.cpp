@@ -21,7 +21,9 @@ Index checked_size(const Node& node, std::size_t number, const std::vector<Node>
     sizes.push_back(before[static_cast<std::size_t>(input)].size);
   }
   try {
-    return output_size(*node.op, sizes);
+    const Index size = output_size(*node.op, sizes);
+    UNRECT_REQUIRE(size > 0, ErrorCode::kInvalidArgument, "its value is empty, expected at least one element");
+    return size;
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", label(node, number), error.what()));
   }

@@ -13,7 +13,7 @@ struct ImportOptions {
   bool cut_softmax = false;  // drop a Softmax (LogSoftmax) that ends the network
   bool fold = true;          // merge affine chains (network/fold.hpp)
   // Weights, table entries and value elements of all nodes together: a small file can ask for very much.
-  Index max_elements = Index{1} << 29;
+  Index max_elements = Index{1} << 27;
 };
 
 /// Reads .onnx or .npz, told by the extension.

@@ -207,12 +207,30 @@ TEST(Fold, KeepsTheFunctionAndDropsNodes) {
   EXPECT_LT((before - after).cwiseAbs().maxCoeff(), 1e-12 * before.cwiseAbs().maxCoeff());
 }
 
+TEST(Fold, AMaximumReadsThroughASelection) {
+  NetworkBuilder builder(Shape{3});
+  const int copies = builder.add(Select{{2, 0, 0, 1}, Vector::Zero(4)}, {0});
+  const Network network = std::move(builder).build(builder.add(Maximum{2, {0, 1, 1, 2}}, {copies}));
+  const Network folded = fold(network);
+  ASSERT_EQ(folded.nodes().size(), 2u);
+  EXPECT_EQ(std::get<Maximum>(*folded.node(1).op).index, (std::vector<Index>{2, 0, 0, -1}));
+  const Vector x = Eigen::Vector3d(1, 2, 3);
+  EXPECT_EQ(evaluate(network, x), evaluate(folded, x));
+}
+
+TEST(Network, RefusesEmptyValuesAndMaximaPast16Bits) {
+  EXPECT_THROW(Network::chain({Matrix::Zero(0, 3), Matrix::Zero(2, 0)}, {Vector::Zero(0), Vector::Zero(2)}), Error);
+  NetworkBuilder builder(Shape{70000});
+  EXPECT_THROW(builder.add(Maximum{70000, std::vector<Index>(70000, 0)}, {0}), Error);
+}
+
 TEST(Fold, ASumOfMatricesOfOneInputIsAMatrix) {
   Rng rng(6);
   NetworkBuilder builder(Shape{3});
   const int a = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {0});
   const int b = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {0});
-  const Network network = std::move(builder).build(builder.add(Sum{{1, -1}}, {a, b}));
+  const int sum = builder.add(Sum{{1, -1}}, {a, b});
+  const Network network = std::move(builder).build(sum);
   const Network folded = fold(network);
   EXPECT_EQ(folded.nodes().size(), 2u);
   const Vector x = rng.normal_vector(3);

@@ -84,8 +84,9 @@ Index size_after(const Piecewise& op, Index in) {
 }
 
 Index size_after(const Maximum& op, Index in) {
-  REQUIRE_OP(op.width > 0 && static_cast<Index>(op.index.size()) % op.width == 0, "maximum over windows of width {}",
-             op.width);
+  // A configuration holds a piece in 16 bits.
+  REQUIRE_OP(op.width > 0 && op.width <= 65536 && static_cast<Index>(op.index.size()) % op.width == 0,
+             "maximum over windows of {}, expected 1 to 65536", op.width);
   for (Index unit = 0; unit < op.units(); ++unit) {
     bool any = false;
     for (Index slot = 0; slot < op.width; ++slot) {

@@ -182,7 +182,7 @@ void DenseLp::reserve(Index rows) {
 void DenseLp::put_row(Index row, const VectorRef& normal, double offset) {
   UNRECT_REQUIRE(normal.allFinite() && std::isfinite(offset), ErrorCode::kInvalidArgument,
                  "dense lp: row {} has an entry that is not finite", row);
-  const double norm = normal.norm();
+  const double norm = normal.stableNorm();
   scale_[row] = norm > 0 ? std::ldexp(1.0, -std::ilogb(norm)) : 1;
   rows_.row(row).head(n_) = scale_[row] * normal.transpose();
   columns_.col(row) = rows_.row(row).head(n_).transpose();

@@ -17,9 +17,10 @@
 namespace unrect {
 namespace {
 
-// Relative margin beyond which a comparison of distances is taken from floating point; what is closer goes to
+// Least relative margin beyond which a comparison of distances is taken from floating point; what is closer goes to
 // rationals.
 constexpr double kMargin = 1e-9;
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 // Half the side of the box that stands in for "unbounded", in inradii at the interior point.
 constexpr double kFar = 1e5;
 
@@ -38,7 +39,7 @@ class Finder {
     shoot_first();
     bound();
     for (Index i = 0; i < count_; ++i) {
-      if (verdict_[i] == Verdict::kOpen && reach(i) < distance_[i] * (1 - kMargin)) verdict_[i] = Verdict::kRedundant;
+      if (verdict_[i] == Verdict::kOpen && reach(i) < distance_[i] * (1 - margin_)) verdict_[i] = Verdict::kRedundant;
     }
     keep_open();
     while (!open_.empty()) {
@@ -66,7 +67,8 @@ class Finder {
  private:
   void group(double coincide) {
     const Vector slack = rows_.slacks(z_);
-    const Vector norm = rows_.normals.rowwise().norm();
+    const Vector norm = rows_.normals.rowwise().stableNorm();
+    const double size = z_.stableNorm();
     struct Row {
       double key;  // rows on one hyperplane have one key, so a window of the sorted keys holds them
       double distance;
@@ -84,6 +86,9 @@ class Finder {
                      "facets: row {} has slack {} at the interior point; expected more than 0", i, slack[i]);
       const double distance = slack[i] / norm[i];
       scale_ = std::min(scale_, distance);
+      // What the rounding of slack and normal can do to a distance.
+      const double extent = std::abs(rows_.offsets[i]) / norm[i] + size;
+      margin_ = std::max(margin_, 8 * static_cast<double>(n_ + 4) * kEpsilon * extent / distance);
       keys.push_back({projected[i] + distance * probe[n_], distance, i});
     }
     std::sort(keys.begin(), keys.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
@@ -126,22 +131,23 @@ class Finder {
     hit_.resize(count_);
   }
 
-  // Reads the ray v's α·v: the row hit first, if no other is hit nearly as early, else −1; −1 too for a ray that
-  // escapes.
+  // Reads α·v of a ray v of this length: the row hit first, if no other is hit nearly as early, else −1; −1 too for a
+  // ray that escapes.
   template <class Hits>
-  Index first(Hits&& hits) const {
+  Index first(Hits&& hits, double length) const {
     const double most = hits.maxCoeff();
-    if (!(most > 1e-12)) return -1;
+    const double rounding = 4 * static_cast<double>(n_ + 2) * kEpsilon * length;
+    if (!(most > rounding)) return -1;
     Index best = 0;
     while (hits[best] != most) ++best;
     hits[best] = 0;
-    return hits.maxCoeff() < most * (1 - kMargin) ? best : -1;
+    return hits.maxCoeff() < most * (1 - margin_) - rounding ? best : -1;
   }
 
   // Marks the row that the ray hits first as a facet; returns whether that is new.
   template <class Hits>
   bool mark_first(const VectorRef& v, Hits&& hits) {
-    const Index i = first(hits);
+    const Index i = first(hits, v.norm());
     if (i < 0 || verdict_[i] == Verdict::kFacet) return false;
     mark_facet(i, v);
     return true;
@@ -181,9 +187,9 @@ class Finder {
     for (Index j = 0; j < n_; ++j) {
       const Vector axis = Vector::Unit(n_, j);
       const LpResult& high = lp_->maximize(axis);
-      if (!leans_on_far_side(high)) upper_[j] = high.safe_bound + kMargin * std::abs(high.safe_bound);
+      if (!leans_on_far_side(high)) upper_[j] = high.safe_bound + margin_ * std::abs(high.safe_bound);
       const LpResult& low = lp_->minimize(axis);
-      if (!leans_on_far_side(low)) lower_[j] = low.safe_bound - kMargin * std::abs(low.safe_bound);
+      if (!leans_on_far_side(low)) lower_[j] = low.safe_bound - margin_ * std::abs(low.safe_bound);
       box.upper[j] = std::min(kFar, 2 * upper_[j]);
       box.lower[j] = std::max(-kFar, 2 * lower_[j]);
     }
@@ -191,9 +197,12 @@ class Finder {
   }
 
   bool leans_on_far_side(const LpResult& result) const {
+    const double rounding = 8 * static_cast<double>(n_) * kEpsilon * (1 + result.row_duals.sum());
     for (Index j = 0; j < n_; ++j) {
       const double cost = result.reduced_costs[j];
-      if ((cost > 1e-11 && lp_->box().lower[j] == -kFar) || (cost < -1e-11 && lp_->box().upper[j] == kFar)) return true;
+      if ((cost > rounding && lp_->box().lower[j] == -kFar) || (cost < -rounding && lp_->box().upper[j] == kFar)) {
+        return true;
+      }
     }
     return false;
   }
@@ -252,39 +261,47 @@ class Finder {
                         multiplier_.array().min(0.0) * std::max(low[k], -kNoBound);
     }
     for (Index a = 0; a < open; ++a) {
-      if (bound_[a] < distance_[open_[a]] * (1 - kMargin) && is_behind(open_[a], basis, inverse, high, low)) {
+      if (bound_[a] < distance_[open_[a]] * (1 - margin_) && is_behind(open_[a], basis, inverse, high, low)) {
         verdict_[open_[a]] = Verdict::kRedundant;
       }
     }
   }
 
-  // drop_behind_basis for one row, with what the multipliers leave over charged to the box.
+  // drop_behind_basis for one row, with what the multipliers leave over charged to the bounding box.
   bool is_behind(Index i, const Matrix& basis, const Matrix& inverse, const Vector& high, const Vector& low) const {
-    constexpr double kZero = 1e-12;
-    double bound = 0;
+    double bound = 0, total = 1;
     Eigen::RowVectorXd left = unit_.row(i);
     for (Index k = 0; k < n_; ++k) {
       const double m = unit_.row(i).dot(inverse.col(k));
-      if (std::abs(m) < kZero) continue;
+      if (std::abs(m) < 1e-12) continue;  // left over as well
       bound += m > 0 ? m * high[k] : m * low[k];
       left -= m * basis.row(k);
+      total += std::abs(m);
     }
-    bound += left.cwiseAbs().dot(lp_->box().upper.cwiseMax(-lp_->box().lower));
-    return bound < distance_[i] * (1 - kMargin);
+    const double rounding = 8 * static_cast<double>(n_) * kEpsilon * total;
+    for (Index j = 0; j < n_; ++j) {
+      const double far = std::max(upper_[j], -lower_[j]);
+      if (far < 1e300) {
+        bound += std::abs(left[j]) * far;
+      } else if (std::abs(left[j]) > rounding) {
+        return false;  // unbounded this way, and not for rounding's sake
+      }
+    }
+    return bound < distance_[i] * (1 - margin_);
   }
 
   // One linear program: decides row i, or finds another facet.
   void decide(Index i) {
     const double distance = distance_[i];
-    const LpResult& result = lp_->maximize(unit_.row(i).transpose(), DenseLp::Start::kCorner, distance * (1 - kMargin));
+    const LpResult& result = lp_->maximize(unit_.row(i).transpose(), DenseLp::Start::kCorner, distance * (1 - margin_));
     const bool below = result.status == LpStatus::kCutoff ||
-                       (result.status == LpStatus::kOptimal && result.safe_bound < distance * (1 - kMargin));
+                       (result.status == LpStatus::kOptimal && result.safe_bound < distance * (1 - margin_));
     if (below && !leans_on_far_side(result)) {
       verdict_[i] = Verdict::kRedundant;
       return;
     }
     if (!below && result.status == LpStatus::kOptimal) {
-      if (result.objective > distance * (1 + kMargin)) {
+      if (result.objective > distance * (1 + margin_)) {
         const Vector beyond = result.x;
         if (shoot(beyond)) return;
         Rng rng(static_cast<std::uint64_t>(i));
@@ -346,6 +363,7 @@ class Finder {
   const Vector z_;
   const Index n_;
   double scale_ = 1;
+  double margin_ = kMargin;
   Index count_ = 0;                            // groups of coinciding rows
   std::vector<Index> row_;                     // of rows_, the first of each group
   std::map<Index, std::vector<Index>> twins_;  // the others of its group, for the few that have any

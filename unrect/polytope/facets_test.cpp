@@ -83,5 +83,11 @@ TEST(Facets, NeedAnInteriorPoint) {
   EXPECT_THROW(facets(Halfspaces(cube(2, 1)), Vector{{0, 0, 0}}), Error);
 }
 
+// {y ≥ 0, 10⁻¹² x − y ≤ 1}: the second wall cuts off a wedge that begins at x = 10¹².
+TEST(Facets, AFarFacetOfAnUnboundedCellIsFound) {
+  const Halfspaces cell((Matrix(2, 2) << 0, -1, 1e-12, -1).finished(), Eigen::Vector2d(0, 1));
+  EXPECT_EQ(facets(cell, Eigen::Vector2d(0, 1)).size(), 2u);
+}
+
 }  // namespace
 }  // namespace unrect

@@ -132,6 +132,20 @@ TEST(Paths, CountsAndHeaviestAgreeWithEnumeration) {
   }
 }
 
+// Equal weights whose products round differently from the front and from the back: the search must not visit all 8^10
+// paths.
+TEST(Paths, TiesDoNotMakeTheSearchExhaustive) {
+  Factors f;
+  const int depth = 13;
+  f.weights.push_back(Matrix::Ones(8, 1));
+  for (int l = 2; l < depth; ++l) f.weights.push_back(Matrix::Constant(8, 8, 0.1));
+  f.weights.push_back(Matrix::Ones(1, 8));
+  for (int l = 1; l < depth; ++l) f.diagonals.push_back(Vector::Ones(8));
+  const std::vector<Path> paths = heaviest_paths(f, 3, 2, 4);
+  ASSERT_EQ(paths.size(), 4u);
+  for (const Path& path : paths) EXPECT_NEAR(path.product / std::pow(0.1, depth - 2), 1, 1e-12);
+}
+
 TEST(Paths, CountsPast128BitsSaySo) {
   const int depth = 40;
   Factors f;
@@ -156,8 +170,8 @@ TEST(Factors, ConvolutionsBecomeMatricesAndResidualSumsAreRefused) {
   conv.bias = rng.normal_vector(3);
   const int z = builder.add(conv, {0}, "conv");
   const int a = builder.add(leaky_relu(0.2), {z});
-  const Network network =
-      std::move(builder).build(builder.add(Dense{rng.normal_matrix(2, 27), rng.normal_vector(2)}, {a}));
+  const int y = builder.add(Dense{rng.normal_matrix(2, 27), rng.normal_vector(2)}, {a});
+  const Network network = std::move(builder).build(y);
   const Vector x = rng.normal_vector(25);
   const Region region = unrectify(network, x);
   const Factors f = factors(region);

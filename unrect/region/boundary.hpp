@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "unrect/base/rng.hpp"
+#include "unrect/polytope/chebyshev.hpp"
 #include "unrect/region/region.hpp"
 
 namespace unrect {
@@ -16,6 +17,20 @@ struct RegionFacet {
   double offset = 0;  // {x : normal·x = offset}
   Vector witness;     // a point of the facet on no other one
 };
+
+/// The largest ball of a region (∩ box), and whether the network itself bears it out: the inequalities are rounded
+/// products of weights, and far from the origin rounding alone can open or close them.
+struct RegionBall {
+  Ball ball;
+  /// Not empty: the configuration of `ball.center` is the region's. Empty: `ball.farkas` is a proof in rational
+  /// arithmetic.
+  bool verified = false;
+};
+
+/// The Chebyshev ball of Q_d. Without a box, a ball that the network does not confirm, or one without bound, is sought
+/// again within 10³ and 10⁶ times the usual distance of the walls: kUnbounded is a ball that grows from the one to the
+/// other.
+RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, const std::optional<Box>& box = {});
 
 /// The facets of a region, by the first wall on each; sides of the box are none. @throws Error kInvalidArgument unless
 /// `interior` is strictly inside.
@@ -34,7 +49,7 @@ NearestBoundary nearest_boundary(const RegionPolytope& polytope, const VectorRef
 /// The same without holding the polytope: `block` columns of it at a time. Cost: n_0 forward passes.
 NearestBoundary nearest_boundary(const Region& region, const VectorRef& x, Index block = 256);
 
-/// The walls first met on `rays` random straight lines from x, in both directions: each is certainly (part of) a facet.
+/// The walls first met on `rays` random straight lines from x, in both directions: each is a facet.
 /// For networks whose polytope is too large to hold. Cost: `rays` forward passes.
 std::vector<Wall> facets_hit(const Region& region, const VectorRef& x, Index rays, Rng rng);
 

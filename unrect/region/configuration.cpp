@@ -52,6 +52,11 @@ Trace trace(const Network& network, const VectorRef& x) {
     values[i] = value<double>(*node.op, inputs);
   }
   trace.output = values[static_cast<std::size_t>(network.output())].transpose();
+  bool finite = trace.output.allFinite();
+  for (const Vector& z : trace.pre_activations) finite = finite && z.allFinite();
+  UNRECT_REQUIRE(finite, ErrorCode::kInvalidArgument,
+                 "the network overflows at this point (largest coordinate {:g}), expected finite values in every layer",
+                 x.lpNorm<Eigen::Infinity>());
   return trace;
 }
 

@@ -32,7 +32,8 @@ struct Trace {
   Vector output;
 };
 
-/// One forward pass in double. @throws Error kInvalidArgument for a wrong size or a value that is not finite.
+/// One forward pass in double. @throws Error kInvalidArgument for a wrong size, a value that is not finite, and where
+/// the network overflows.
 Trace trace(const Network& network, const VectorRef& x);
 
 /// Units within `tolerance` · (1 + max|z| of their layer) of a break (for a maximum: of a tie), where either piece

@@ -22,6 +22,6 @@ struct Factors {
 /// The factors of a region of a chain of affine and point-wise nodes; convolutions and selections become matrices of at
 /// most `max_elements`. A chain that begins or ends with a rectifier gets an identity there.
 /// @throws Error kUnsupported naming the node that is not part of a chain (residual sums, maxima) or is too large.
-Factors factors(const Region& region, Index max_elements = Index{1} << 24);
+Factors factors(const Region& region, Index max_elements = Index{1} << 21);
 
 }  // namespace unrect

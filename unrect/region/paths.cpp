@@ -81,9 +81,16 @@ std::vector<Path> heaviest_paths(const Factors& f, Index p, Index q, Index k) {
   std::vector<Vector> best(static_cast<std::size_t>(last));
   best[at(last)] = Vector::Zero(f.diagonals[at(last)].size());
   best[at(last)][p] = 1;
+  const auto share = [&](int l, Index i, Index j) {  // of a completion j → i → …, j in layer l − 1
+    return best[at(l)][i] * std::abs(f.diagonals[at(l)][i]) * std::abs(f.weights[at(l)](i, j));
+  };
   for (int l = last; l > 1; --l) {
-    const Vector reach = best[at(l)].cwiseProduct(f.diagonals[at(l)].cwiseAbs());
-    best[at(l - 1)] = (reach.asDiagonal() * f.weights[at(l)].cwiseAbs()).colwise().maxCoeff().transpose();
+    best[at(l - 1)] = Vector::Zero(f.weights[at(l)].cols());
+    for (Index i = 0; i < f.weights[at(l)].rows(); ++i) {
+      for (Index j = 0; j < f.weights[at(l)].cols(); ++j) {
+        best[at(l - 1)][j] = std::max(best[at(l - 1)][j], share(l, i, j));
+      }
+    }
   }
   std::priority_queue<Partial> open;
   const double start = f.diagonals[0][q];
@@ -99,8 +106,11 @@ std::vector<Path> heaviest_paths(const Factors& f, Index p, Index q, Index k) {
     }
     const Matrix& w = f.weights[at(l + 1)];
     for (Index i = 0; i < w.rows(); ++i) {
-      const double product = partial.product * w(i, partial.units.back()) * f.diagonals[at(l + 1)][i];
-      const double bound = std::abs(product) * best[at(l + 1)][i];
+      const Index j = partial.units.back();
+      const double product = partial.product * w(i, j) * f.diagonals[at(l + 1)][i];
+      // Along the best completion the ratio is exactly 1: rounding never lets a bound sink below its ties, so the
+      // search goes straight down instead of through all paths of nearly the same product.
+      const double bound = partial.bound * (share(l + 1, i, j) / best[at(l)][j]);
       if (bound == 0) continue;
       Partial next{bound, product, partial.units};
       next.units.push_back(i);

@@ -14,7 +14,7 @@ __extension__ using UInt128 = unsigned __int128;
 struct PathCount {
   UInt128 exact = 0;  // meaningless after an overflow
   bool overflow = false;
-  double approximate = 0;  // always good to a few ulps
+  double approximate = 0;  // the same in floating point; infinite beyond 1e308
 
   std::string to_string() const;  // all digits, or "≈ 1.2e+40"
 };

@@ -309,6 +309,8 @@ std::pair<AffineMap, RegionPolytope> Region::affine_map_and_polytope() const {
   map.linear = sweep(network_, configuration_, {}, false, normal_writer(normals, next), true);
   map.constant = sweep(network_, configuration_, Matrix::Zero(network_.input_size(), 1), true);
   auto [offsets, walls] = offsets_and_walls();
+  UNRECT_REQUIRE(normals.allFinite() && offsets.allFinite(), ErrorCode::kInvalidArgument,
+                 "the region's inequalities overflow, expected weights whose products stay finite");
   polytope.halfspaces = Halfspaces(std::move(normals), std::move(offsets));
   polytope.walls = std::move(walls);
   return {std::move(map), std::move(polytope)};
@@ -317,6 +319,7 @@ std::pair<AffineMap, RegionPolytope> Region::affine_map_and_polytope() const {
 RegionPolytope Region::polytope() const { return affine_map_and_polytope().second; }
 
 void Region::for_each_normal_block(Index block, const std::function<void(Index, const Matrix&)>& visit) const {
+  UNRECT_REQUIRE(block > 0, ErrorCode::kInvalidArgument, "blocks of {} columns, expected at least 1", block);
   const Index in = network_.input_size();
   for (Index begin = 0; begin < in; begin += block) {
     const Index count = std::min(block, in - begin);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "unrect/base/error.hpp"
@@ -28,7 +30,8 @@ std::vector<Network> zoo() {
   x = builder.add(hard_sigmoid(0.3, 0.5), {x});
   x = builder.add(parametric_relu(Eigen::Vector3d(0.1, -0.5, 2)),
                   {builder.add(Scale{Vector::Constant(3, 4), Vector::Constant(3, -2)}, {x})});
-  networks.push_back(std::move(builder).build(builder.add(soft_threshold(0.2), {x})));
+  x = builder.add(soft_threshold(0.2), {x});
+  networks.push_back(std::move(builder).build(x));
   return networks;
 }
 
@@ -187,6 +190,55 @@ TEST(NearestBoundary, IsTheRadiusOfTheBallAroundThePoint) {
     const Vector across = x + 1.000001 * (near.point - x) + 1e-9 * (near.point - x).normalized();
     EXPECT_NE(trace(network, across).configuration, region.configuration());
   }
+}
+
+// A point on a wall of the second layer: the distance is 0, to rounding, and the unit is named.
+TEST(NearestBoundary, NamesTheUnitOfAPointOnAWall) {
+  Rng rng(12);
+  const Network network = random_chain({3, 8, 7, 4}, rng.split(0));
+  for (int trial = 0; trial < 50; ++trial) {
+    const Vector start = rng.normal_vector(3);
+    const Vector on_wall = nearest_boundary(unrectify(network, start).polytope(), start).point;
+    const NearestBoundary near = nearest_boundary(unrectify(network, on_wall).polytope(), on_wall);
+    ASSERT_FALSE(near.walls.empty());
+    EXPECT_GE(near.distance, 0);
+    EXPECT_LT(near.distance, 1e-12);
+  }
+}
+
+// Two units of the second layer are multiples of one unit of the first: walls that are parallel, until products are
+// rounded.
+TEST(LargestBall, IsNotDeceivedByParallelWallsThatRoundingTilts) {
+  Rng rng(13);
+  for (int trial = 0; trial < 200; ++trial) {
+    const Matrix w0 = rng.normal_matrix(1, 2), w1 = rng.normal_matrix(3, 1), w2 = rng.normal_matrix(2, 3);
+    const Network network =
+        Network::chain({w0, w1, w2}, {rng.normal_vector(1), rng.normal_vector(3), rng.normal_vector(2)});
+    const Region region = unrectify(network, rng.normal_vector(2));
+    const RegionBall found = largest_ball(region, region.polytope());
+    ASSERT_TRUE(found.verified);
+    EXPECT_EQ(trace(network, found.ball.center).configuration, region.configuration());
+    // In one dimension, along w0, the walls are points: the region is the interval between the nearest ones.
+    const Vector along = w0.row(0).transpose().normalized();
+    double low = -std::numeric_limits<double>::infinity(), high = -low;
+    const Halfspaces q = region.polytope().halfspaces;
+    for (Index i = 0; i < q.size(); ++i) {
+      const double a = q.normals.row(i).dot(along);
+      if (a > 0) high = std::min(high, q.offsets[i] / a);
+      if (a < 0) low = std::max(low, q.offsets[i] / a);
+    }
+    if (std::isinf(high - low)) {
+      EXPECT_EQ(found.ball.status, BallStatus::kUnbounded);
+    } else {
+      EXPECT_EQ(found.ball.status, BallStatus::kBall);
+      EXPECT_NEAR(found.ball.radius, (high - low) / 2, 1e-6 * (1 + high - low));
+    }
+  }
+}
+
+TEST(Trace, SaysWhereTheNetworkOverflows) {
+  const Network network = random_chain({2, 3, 1}, Rng(1));
+  EXPECT_THROW(trace(network, Vector::Constant(2, 1e308)), Error);
 }
 
 TEST(FacetsHit, AreFacets) {
