@@ -67,6 +67,9 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
   const Square window = window_around(whole, plane.centre);
   const Range x_range{window.x - window.half, window.x + window.half};
   const Range y_range{window.y - window.half, window.y + window.half};
+  // Drawn only a little beyond the window: a canvas knows no coordinates of 10⁶ widths.
+  const double offset = std::max(std::abs(window.x - plane.centre.x()), std::abs(window.y - plane.centre.y()));
+  const RegionPolygon shown = slice_region(region, plane, offset + 1.5 * window.half);
 
   const auto pixels =
       static_cast<Index>(std::clamp(std::sqrt(kWork / multiplications(region.network())),
@@ -93,13 +96,13 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
   options.height = 620;
   Figure figure(options);
   figure.image(colorize(switched, counts), x_range, y_range).colorbar(counts, "units switched");
-  figure.polygon(whole.vertices, {faded(kWhite, 0.94), kInk, 1.8, ""});
+  figure.polygon(shown.vertices, {faded(kWhite, 0.94), kInk, 1.8, ""});
   figure.points(plane.centre.transpose(), {categorical(1), 4.5, "input"});
 
   int labels = 0;
-  for (Index i = 0; i < whole.vertices.rows() && labels < kMostLabels; ++i) {
-    if (whole.cut[static_cast<std::size_t>(i)]) continue;
-    Eigen::RowVector2d a = whole.vertices.row(i), b = whole.vertices.row((i + 1) % whole.vertices.rows());
+  for (Index i = 0; i < shown.vertices.rows() && labels < kMostLabels; ++i) {
+    if (shown.cut[static_cast<std::size_t>(i)]) continue;
+    Eigen::RowVector2d a = shown.vertices.row(i), b = shown.vertices.row((i + 1) % shown.vertices.rows());
     // Only the part of the edge in sight carries the label: clip the segment to the window.
     double from = 0, to = 1;
     const Eigen::RowVector2d step = b - a;
@@ -112,7 +115,7 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
     }
     if (to <= from) continue;
     const Eigen::RowVector2d middle = a + (from + to) / 2 * step;
-    figure.label(middle.x(), middle.y(), wall_label(whole.walls[static_cast<std::size_t>(i)]));
+    figure.label(middle.x(), middle.y(), wall_label(shown.walls[static_cast<std::size_t>(i)]));
     ++labels;
   }
   return figure;
