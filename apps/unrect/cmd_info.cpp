@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "unrect/network/fold.hpp"
 #include "unrect/view/table.hpp"
 
 namespace unrect::cli {
@@ -41,7 +42,7 @@ void Command::run() const {
   ImportOptions as_it_stands = network.import;
   as_it_stands.fold = false;
   const Network raw = read_network(network.file, as_it_stands);
-  const Network folded = network.read();
+  const Network folded = fold(raw);
   if (json) {
     nlohmann::ordered_json out;
     out["file"] = network.file.string();
