@@ -11,7 +11,8 @@ ALLOWED = {
     "polytope": {"base"},
     "network": {"base", "polytope"},
     "region": {"base", "polytope", "network"},
-    "bounds": {"base", "polytope", "network", "region"},
+    "partition": {"base", "polytope", "network", "region"},
+    "bounds": {"base", "polytope", "network", "region", "partition"},
 }
 # Public headers stay light: the standard library and Eigen/Core.
 HEADER_OK = re.compile(r"#include (<[a-z0-9_]+>|<Eigen/Core>|\"unrect/.*\")$")

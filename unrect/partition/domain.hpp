@@ -1,0 +1,35 @@
+// Where a network is looked at: a box, a polytope in it, or a low-dimensional affine slice.
+#pragma once
+
+#include "unrect/polytope/halfspaces.hpp"
+
+namespace unrect {
+
+/// {origin + axes t : t in box, constraints hold}. axes: n_0 × k with independent columns; box and constraints are
+/// about t, the k parameters. Everything that refines a domain works in t alone.
+struct Domain {
+  Vector origin;
+  Matrix axes;
+  Box box;
+  Halfspaces constraints;  // no rows: the whole box
+
+  /// A box of inputs. Inputs of zero width are held fixed, the others are the parameters themselves, in their order.
+  /// @throws Error kInvalidArgument if every input is fixed.
+  explicit Domain(const Box& inputs);
+  /// A slice. @throws Error kInvalidArgument for sizes that disagree, a box side of zero width, dependent axes.
+  Domain(Vector slice_origin, Matrix slice_axes, Box parameters);
+
+  Index dimension() const { return box.dimension(); }
+  Index input_size() const { return origin.size(); }
+  /// origin + axes t.
+  Vector point(const VectorRef& t) const { return origin + axes * t; }
+
+  /// Adds constraints on the inputs x: G x ≤ h, written in t. @throws Error kInvalidArgument for a wrong width.
+  void constrain(const Halfspaces& inputs);
+};
+
+/// The plane through three inputs: t = (0,0), (1,0), (0,1) are they. @throws Error kInvalidArgument if they lie on a
+/// line.
+Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, const Box& parameters);
+
+}  // namespace unrect

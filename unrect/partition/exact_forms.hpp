@@ -1,0 +1,47 @@
+// The forms of single units in exact arithmetic: the judge behind the sign filter.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "unrect/partition/domain.hpp"
+#include "unrect/partition/stages.hpp"
+
+namespace unrect {
+
+/// The hyperplane where a unit changes its piece: z_row(t) = threshold, or z_row(t) = z_other(t) for a maximum; or a
+/// side of the domain (stage −1, row: 2d for t_d = lower_d, 2d + 1 for t_d = upper_d, then the constraints).
+struct Wall {
+  int stage = -1;
+  Index row = 0;
+  Index other = -1;
+  double threshold = 0;
+
+  bool operator==(const Wall&) const = default;
+};
+
+/// Doubles are dyadic rationals, so every form of a network is one: computed here without rounding, unit by unit, on
+/// demand; rows are kept while the pieces of the stages before stay the same. Not thread-safe: one object a worker.
+class ExactForms {
+ public:
+  ExactForms(const Stages& stages, const Domain& domain);
+  ~ExactForms();
+  ExactForms(const ExactForms&) = delete;
+  ExactForms& operator=(const ExactForms&) = delete;
+
+  /// Sign of `form` (the function that is zero on that wall) at the point where the k walls in `at`, or more, meet.
+  /// pieces: the flat configuration so far. @throws Error kInvalidArgument if the walls meet in more than one point.
+  int sign_at(const Wall& form, std::span<const Wall> at, std::span<const std::uint16_t> pieces);
+
+  /// How often sign_at was asked.
+  std::uint64_t asked() const { return asked_; }
+
+ private:
+  struct Cache;
+  std::uint64_t asked_ = 0;
+  std::unique_ptr<Cache> cache_;
+};
+
+}  // namespace unrect

@@ -1,0 +1,50 @@
+// The affine forms of a whole stage over the parameters t: one column a unit, all of them computed at once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "unrect/partition/stages.hpp"
+
+namespace unrect {
+
+/// z_i(t) = Σ_d row d [i] · t_d + row k [i]: (k + 1) × stride, units contiguous, padded with zeros to whole SIMD lanes.
+class Forms {
+ public:
+  static constexpr Index kLane = 8;
+
+  Forms() = default;
+  Forms(Index dimension, Index units)
+      : size_(units), values_(Matrix::Zero(dimension + 1, (units + kLane - 1) / kLane * kLane)) {}
+
+  Index dimension() const { return values_.rows() - 1; }
+  Index size() const { return size_; }
+  Index stride() const { return values_.cols(); }
+  double* row(Index d) { return values_.data() + d * values_.cols(); }
+  const double* row(Index d) const { return values_.data() + d * values_.cols(); }
+  void set_zero() { values_.setZero(); }
+
+ private:
+  Index size_ = 0;
+  Matrix values_;
+};
+
+/// out = base + Σ_{j active} M[:, j] ⊗ a_j, a: the forms of the link's source. base and out may be the same object.
+/// O(|active| · size · (k + 1)) for a dense link, O(non-zeros of those columns · (k + 1)) for a sparse one.
+void add_columns(const Link& link, std::span<const Index> active, const Forms& a, const Forms& base, Forms& out);
+
+/// Points by coordinates: `rows` k of them, `stride` apart, `count` points.
+struct PointRows {
+  const double* rows = nullptr;
+  Index stride = 0, count = 0;
+};
+
+/// Lowest and highest value of each form over the points; low, high: at least forms.stride() long. O(size · count · k).
+void range_over(const Forms& forms, const PointRows& points, double* low, double* high);
+
+/// Which forms are above their doubt at every point, and which are so or below −doubt at every point: bit i % 64 of
+/// word i / 64. doubt_i = error_i + gradient_i · delta. O(size · count · k).
+void sides_over(const Forms& forms, const PointRows& points, const double* error, const double* gradient, double delta,
+                std::uint64_t* above, std::uint64_t* decided);
+
+}  // namespace unrect

@@ -1,0 +1,83 @@
+#include "unrect/partition/refine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "unrect/base/error.hpp"
+#include "unrect/partition/engine.hpp"
+#include "unrect/partition/polygon_cell.hpp"
+#include "unrect/partition/vertex_cell.hpp"
+
+namespace unrect {
+namespace {
+
+constexpr std::uint64_t kFirstBudget = 256;
+constexpr std::uint64_t kLargestBudget = 16384;
+
+}  // namespace
+
+RegionCounts& RegionCounts::operator+=(const RegionCounts& other) {
+  regions += other.regions;
+  exact_decisions += other.exact_decisions;
+  per_layer.resize(std::max(per_layer.size(), other.per_layer.size()), 0);
+  for (std::size_t l = 0; l < other.per_layer.size(); ++l) per_layer[l] += other.per_layer[l];
+  active.resize(std::max(active.size(), other.active.size()), 0);
+  for (std::size_t i = 0; i < other.active.size(); ++i) active[i] += other.active[i];
+  return *this;
+}
+
+Refinement::Refinement(const Network& network, Domain domain) {
+  UNRECT_REQUIRE(domain.input_size() == network.input_size(), ErrorCode::kInvalidArgument,
+                 "partition: a domain of {} inputs for a network of {}", domain.input_size(), network.input_size());
+  auto prepared = std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}});
+  prepared->filters = filters_of(prepared->stages, prepared->domain);
+  const Index k = prepared->domain.dimension();
+  for (const Stage& stage : prepared->stages.stages) {
+    Forms bias(k, stage.size);
+    for (const Vector& b : stage.biases) Eigen::Map<Vector>(bias.row(k), stage.size) += b;
+    prepared->biases.push_back(std::move(bias));
+  }
+  prepared_ = std::move(prepared);
+}
+
+Refinement::~Refinement() = default;
+Refinement::Refinement(Refinement&&) noexcept = default;
+Refinement& Refinement::operator=(Refinement&&) noexcept = default;
+const Network& Refinement::network() const { return prepared_->network; }
+const Domain& Refinement::domain() const { return prepared_->domain; }
+const Stages& Refinement::stages() const { return prepared_->stages; }
+
+Worker::Worker(const Refinement& refinement) {
+  if (refinement.domain().dimension() == 2) {
+    implementation_ = std::make_unique<Engine<PolygonGeometry>>(*refinement.prepared_);
+  } else {
+    implementation_ = std::make_unique<Engine<VertexGeometry>>(*refinement.prepared_);
+  }
+}
+
+Worker::~Worker() = default;
+Worker::Worker(Worker&&) noexcept = default;
+
+WorkResult Worker::run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor) {
+  return implementation_->run(unit, budget, visitor);
+}
+
+std::uint64_t budget_of(const WorkUnit& unit) {
+  return std::min(kLargestBudget, kFirstBudget << std::min(2 * unit.generation, 16));
+}
+
+RegionCounts visit_regions(const Refinement& refinement, const RegionVisitor& visitor) {
+  return Worker(refinement).run({}, ~std::uint64_t{0}, visitor).counts;
+}
+
+RegionCounts count_regions(const Refinement& refinement, const Context& context) {
+  (void)context;
+  return visit_regions(refinement, {});
+}
+
+}  // namespace unrect

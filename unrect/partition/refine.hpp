@@ -1,0 +1,122 @@
+// The one recursion: the partition of a domain into regions, layer by layer (maths 2.2, HH Proposition 3).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "unrect/base/context.hpp"
+#include "unrect/partition/domain.hpp"
+#include "unrect/partition/exact_forms.hpp"
+#include "unrect/partition/stages.hpp"
+
+namespace unrect {
+
+/// y(t) = matrix t + constant over one region: outputs × k and outputs.
+struct ParameterMap {
+  Matrix matrix;
+  Vector constant;
+};
+
+/// A region while the refinement stands in it; good until the visitor returns.
+class RegionView {
+ public:
+  /// Every unit's piece, layer after layer (Stages::first_unit).
+  virtual std::span<const std::uint16_t> pieces() const = 0;
+  /// The mean of the vertices: a point with every unit strictly on its piece, up to the vertices' rounding.
+  virtual Vector interior_point() const = 0;
+  /// One vertex a row, k columns; in a plane counter-clockwise.
+  virtual Matrix vertices() const = 0;
+  /// The walls that each vertex lies on, as indices into walls().
+  virtual std::vector<std::vector<int>> walls_of_vertices() const = 0;
+  /// The walls cut on the way to this region, the domain's sides first. Not all of them bound it.
+  virtual std::span<const Wall> walls() const = 0;
+  /// The network's output over this region. O(the last stages' weights).
+  virtual ParameterMap map() = 0;
+  /// The forms of a stage's z over t, up to the last layer's: row i of the result is unit i's k coefficients and
+  /// constant.
+  virtual Matrix forms(int stage) const = 0;
+
+ protected:
+  ~RegionView() = default;
+};
+
+/// Returning false stops the refinement.
+using RegionVisitor = std::function<bool(RegionView&)>;
+
+/// A subtree of the refinement: the child taken at each split from the root. Replayed in a moment, and the same on
+/// every machine, because no split depends on rounding.
+struct WorkUnit {
+  std::vector<std::uint16_t> path;
+  double share = 1;    // of the tree, halved at every split
+  int generation = 0;  // work units it descends from
+
+  bool operator==(const WorkUnit&) const = default;
+};
+
+struct RegionCounts {
+  std::uint64_t regions = 0;
+  std::vector<std::uint64_t> per_layer;  // |C_1|, …: cells after each layer's cuts; the last one is `regions`
+  std::uint64_t exact_decisions = 0;     // signs that rounding left open, settled in rationals
+  std::vector<std::uint64_t> active;     // regions by how many of their units are on the last piece (a ReLU's: active)
+
+  RegionCounts& operator+=(const RegionCounts& other);
+  bool operator==(const RegionCounts&) const = default;
+};
+
+struct WorkResult {
+  RegionCounts counts;
+  double share = 0;            // of the tree that was finished
+  std::vector<WorkUnit> open;  // what the budget left over
+  bool stopped = false;        // by the visitor
+};
+
+/// A network prepared for the refinement of one domain. Immutable; workers share it.
+class Refinement {
+ public:
+  /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for more parameters than a cell can hold.
+  Refinement(const Network& network, Domain domain);
+  ~Refinement();
+  Refinement(Refinement&&) noexcept;
+  Refinement& operator=(Refinement&&) noexcept;
+
+  const Network& network() const;
+  const Domain& domain() const;
+  const Stages& stages() const;
+
+  struct Prepared;
+
+ private:
+  friend class Worker;
+  std::unique_ptr<const Prepared> prepared_;
+};
+
+/// One thread's workspace.
+class Worker {
+ public:
+  explicit Worker(const Refinement& refinement);
+  ~Worker();
+  Worker(Worker&&) noexcept;
+
+  /// Refines a subtree until it is done or `budget` regions have been found; what is found and what is left open is the
+  /// same on every machine. O(depth) memory.
+  WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor = {});
+
+  class Implementation;
+
+ private:
+  std::unique_ptr<Implementation> implementation_;
+};
+
+/// Regions a work unit may find before it hands the rest back: small at first, so that workers get going at once.
+std::uint64_t budget_of(const WorkUnit& unit);
+
+/// Counts every region, on context.threads threads. @throws Error kCancelled if the progress callback says stop.
+RegionCounts count_regions(const Refinement& refinement, const Context& context = {});
+
+/// Visits every region in the order of the refinement on one thread; the visitor can stop early.
+RegionCounts visit_regions(const Refinement& refinement, const RegionVisitor& visitor);
+
+}  // namespace unrect
