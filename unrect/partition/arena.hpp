@@ -52,6 +52,8 @@ struct Doubt {
     const double doubt = at(delta);
     return size > 3 * doubt ? doubt / (size - 2 * doubt) : 1.0;
   }
+  /// Whether a new vertex owes its displacement to the form itself: solving for it would gain little.
+  bool inherent(double delta) const { return gradient * delta < 4 * error; }
 };
 
 }  // namespace unrect

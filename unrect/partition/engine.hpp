@@ -125,6 +125,9 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
+  // Vertices displaced by more, relative to the domain, are polished before a stage is looked at.
+  static constexpr double kDrift = 1e-8;
+
   // A hyperplane that the current cell may straddle: unit's break, from its lowest one up.
   struct Item {
     Index unit = 0;
@@ -163,7 +166,6 @@ class Engine final : public Worker::Implementation, public RegionView {
     reach_sum_ = 1 + reach_.sum();
     point_.resize(static_cast<std::size_t>(k_));
     residual_.resize(static_cast<std::size_t>(k_));
-    drift_ = 1e-8 * reach_.maxCoeff();
     for (Index r = 0; r < p_.domain.constraints.size(); ++r) {
       const Wall wall{-1, 2 * k_ + r, -1, 0};
       const Vector normal = p_.domain.constraints.normals.row(r);
@@ -269,9 +271,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     const PointRows points{cell.coordinates, cell.stride, cell.count};
     std::uint16_t* pieces = &piece(stage, 0);
     const double* error = filter.error.data();
-    const double* gradient = filter.gradient.data();
+    const double* gradient_error = filter.gradient_error.data();
     if (st.plain) {
-      sides_over(st.forms, points, error, gradient, delta, above_.data(), decided_.data());
+      sides_over(st.forms, points, error, gradient_error, delta, above_.data(), decided_.data());
       std::fill_n(pieces, stage.size, std::uint16_t{0});
       for (Index first = 0; first < stage.size; first += 64) {
         const auto word = static_cast<std::size_t>(first / 64);
@@ -305,7 +307,8 @@ class Engine final : public Worker::Implementation, public RegionView {
       bool straddles = false;
       for (Index b = 0; b < f.breaks.cols(); ++b) {
         const double at = f.breaks(row, b);
-        const double doubt = error[i] + gradient[i] * delta + 2 * std::numeric_limits<double>::epsilon() * std::abs(at);
+        const double doubt = error[i] + (gradient_of(st.forms, i) + gradient_error[i]) * delta +
+                             2 * std::numeric_limits<double>::epsilon() * std::abs(at);
         if (low[i] - at > doubt) {
           p = static_cast<std::uint16_t>(b + 1);
         } else if (!(high[i] - at < -doubt)) {
@@ -322,6 +325,12 @@ class Engine final : public Worker::Implementation, public RegionView {
       if (!straddles) activate(s, i);
       if (!straddles && p > 0) ++st.active_units;
     }
+  }
+
+  double gradient_of(const Forms& z, Index i) const {
+    double sum = 0;
+    for (Index d = 0; d < k_; ++d) sum += std::abs(z.row(d)[i]);
+    return sum;
   }
 
   // Appends unit i to the active columns, with its form on the piece it is on.
@@ -382,7 +391,7 @@ class Engine final : public Worker::Implementation, public RegionView {
 
   // The sign where the first look left it open: with the vertex put right, then in rationals.
   signed char settle(const Cell& cell, Index v, const double* form, const Doubt& doubt, const Wall& wall) {
-    if (polish(cell, v)) {
+    if (cell.polished[v] == 0 && polish(cell, v)) {
       double value = form[k_];
       for (Index d = 0; d < k_; ++d) value += form[d] * cell.coordinates[d * cell.stride + v];
       value_[static_cast<std::size_t>(v)] = value;
@@ -395,6 +404,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   // away: x̂ is off by at most ‖X‖ (|residual| + error of the forms) / (1 − ‖I − X A‖), X ≈ A⁻¹. False if the vertex
   // was not improved.
   bool polish(const Cell& cell, Index v) {
+    cell.polished[v] = 1;
     geometry_.walls_at(cell, v, walls_at_);
     const Index m = static_cast<Index>(walls_at_.size());
     const Index width = k_ + 1;
@@ -481,8 +491,11 @@ class Engine final : public Worker::Implementation, public RegionView {
       Index row = step;
       Index column = 0;
       double best = 0;
+      // As many walls as dimensions: every column will be needed, so any order of them serves.
+      const Index from = m == k_ ? step : 0;
+      const Index to = m == k_ ? step + 1 : k_;
       for (Index i = step; i < m; ++i) {
-        for (Index d = 0; d < k_; ++d) {
+        for (Index d = from; d < to; ++d) {
           if (std::abs(at(i, d)) > best) best = std::abs(at(row = i, column = d));
         }
       }
@@ -513,10 +526,11 @@ class Engine final : public Worker::Implementation, public RegionView {
 
   // Polishes the vertices that have drifted; the largest displacement that is left.
   double put_right(const Cell& cell) {
-    if (cell.largest_delta <= drift_) return cell.largest_delta;
+    const double drift = kDrift * reach_sum_;
+    if (cell.largest_delta <= drift) return cell.largest_delta;
     double largest = 0;
     for (Index v = 0; v < cell.count; ++v) {
-      if (cell.delta[v] > drift_) polish(cell, v);
+      if (cell.delta[v] > drift && cell.polished[v] == 0) polish(cell, v);
       largest = std::max(largest, cell.delta[v]);
     }
     return largest;
@@ -805,7 +819,6 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<int> walls_at_;
   Vector reach_;  // max |t_d| over the domain
   double reach_sum_ = 0;
-  double drift_ = 0;
   std::vector<double> system_, inverse_, work_, slack_, point_, residual_;  // of polish
   std::vector<Index> columns_;
   std::vector<Wall> meeting_;

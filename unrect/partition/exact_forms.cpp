@@ -29,16 +29,6 @@ struct Dyadic {
       exponent = e;
     }
   }
-
-  mpq_class rational() const {
-    mpq_class q(mantissa);
-    if (exponent >= 0) {
-      q <<= static_cast<mp_bitcnt_t>(exponent);
-    } else {
-      q >>= static_cast<mp_bitcnt_t>(-exponent);
-    }
-    return q;
-  }
 };
 
 // w = digits · 2^exponent.
@@ -179,40 +169,50 @@ struct ExactForms::Cache {
     return out;
   }
 
-  // The point where the walls meet, by elimination over the rationals.
-  std::vector<mpq_class> meet(std::span<const Wall> walls) {
-    const auto n = static_cast<std::size_t>(k);
-    std::vector<std::vector<mpq_class>> system;  // rows [p | −q] in echelon form
-    std::vector<std::size_t> pivots;
-    for (const Wall& wall : walls) {
-      const Row f = form(wall);
-      std::vector<mpq_class> r(n + 1);
-      for (std::size_t d = 0; d < n; ++d) r[d] = f[d].rational();
-      r[n] = -f[n].rational();
-      for (std::size_t e = 0; e < system.size(); ++e) {
-        const mpq_class factor = r[pivots[e]];
-        if (sgn(factor) == 0) continue;
-        for (std::size_t d = 0; d <= n; ++d) r[d] -= factor * system[e][d];
-      }
-      std::size_t pivot = 0;
-      while (pivot < n && sgn(r[pivot]) == 0) ++pivot;
-      if (pivot == n) continue;  // dependent on the walls before
-      const mpq_class scale = r[pivot];
-      for (std::size_t d = 0; d <= n; ++d) r[d] /= scale;
-      for (std::vector<mpq_class>& e : system) {
-        const mpq_class factor = e[pivot];
-        if (sgn(factor) == 0) continue;
-        for (std::size_t d = 0; d <= n; ++d) e[d] -= factor * r[d];
-      }
-      system.push_back(std::move(r));
-      pivots.push_back(pivot);
-      if (system.size() == n) break;
+  // Integers in proportion to a row: its numbers times a power of two.
+  static void put_integers(const Row& row, std::vector<mpz_class>& out) {
+    long lowest = 0;
+    bool any = false;
+    for (const Dyadic& x : row) {
+      if (sgn(x.mantissa) == 0) continue;
+      lowest = any ? std::min(lowest, x.exponent) : x.exponent;
+      any = true;
     }
-    UNRECT_REQUIRE(system.size() == n, ErrorCode::kInvalidArgument, "exact vertex: {} walls meet in more than a point",
-                   walls.size());
-    std::vector<mpq_class> t(n);
-    for (std::size_t e = 0; e < n; ++e) t[pivots[e]] = system[e][n];
-    return t;
+    out.resize(row.size());
+    for (std::size_t d = 0; d < row.size(); ++d) {
+      out[d] = row[d].mantissa;
+      if (sgn(out[d]) != 0) out[d] <<= static_cast<mp_bitcnt_t>(row[d].exponent - lowest);
+    }
+  }
+
+  // Sign of p·t + q where A t + b = 0: det [A b; p q] / det A, by Bareiss' elimination, whose divisions are exact.
+  int sign_where(const Row& f, std::span<const Wall> walls) {
+    const auto n = static_cast<std::size_t>(k);
+    system.resize(walls.size() + 1);
+    for (std::size_t i = 0; i < walls.size(); ++i) put_integers(form(walls[i]), system[i]);
+    put_integers(f, system.back());
+    mpz_class previous = 1;
+    mpz_class product;
+    for (std::size_t step = 0; step < n; ++step) {
+      std::size_t row = step;
+      while (row < walls.size() && sgn(system[row][step]) == 0) ++row;
+      UNRECT_REQUIRE(row < walls.size(), ErrorCode::kInvalidArgument,
+                     "exact vertex: {} walls meet in more than a point", walls.size());
+      std::swap(system[step], system[row]);
+      const std::vector<mpz_class>& pivot = system[step];
+      for (std::size_t i = step + 1; i < system.size(); ++i) {
+        std::vector<mpz_class>& r = system[i];
+        for (std::size_t d = step + 1; d <= n; ++d) {
+          r[d] *= pivot[step];
+          product = r[step] * pivot[d];
+          r[d] -= product;
+          mpz_divexact(r[d].get_mpz_t(), r[d].get_mpz_t(), previous.get_mpz_t());
+        }
+        r[step] = 0;
+      }
+      previous = pivot[step];
+    }
+    return sgn(system.back()[n]) * sgn(previous);
   }
 
   const Stages& stages;
@@ -221,6 +221,7 @@ struct ExactForms::Cache {
   std::vector<std::vector<RowLink>> links;
   std::vector<std::vector<Row>> rows;
   std::vector<std::uint16_t> pieces;
+  std::vector<std::vector<mpz_class>> system;
 };
 
 ExactForms::ExactForms(const Stages& stages, const Domain& domain) : cache_(std::make_unique<Cache>(stages, domain)) {}
@@ -229,11 +230,7 @@ ExactForms::~ExactForms() = default;
 int ExactForms::sign_at(const Wall& form, std::span<const Wall> at, std::span<const std::uint16_t> pieces) {
   ++asked_;
   cache_->follow(pieces, form.stage);
-  const std::vector<mpq_class> t = cache_->meet(at);
-  const Row f = cache_->form(form);
-  mpq_class value = f.back().rational();
-  for (std::size_t d = 0; d < t.size(); ++d) value += f[d].rational() * t[d];
-  return sgn(value);
+  return cache_->sign_where(cache_->form(form), at);
 }
 
 }  // namespace unrect

@@ -87,7 +87,6 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
     const Stage& stage = stages[s];
     Bounds z;
     Vector error;
-    Vector gradient;
     Vector gradient_error;
     if (stage.links.empty() && s == 0) {
       z.size = domain.axes.cwiseAbs() * reach.head(k) + domain.origin.cwiseAbs();
@@ -97,7 +96,6 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       z.norm[k] = domain.origin.norm();
       z.error = Vector::Zero(k + 1);
       error = static_cast<double>(k + 3) * kEpsilon * z.size;
-      gradient = z.slope;
       gradient_error = Vector::Zero(stage.size);
     } else {
       z.size = Vector::Zero(stage.size);
@@ -108,7 +106,6 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       for (const Link& link : stage.links) terms += static_cast<double>(stages[link.source].units());
       const double gamma = terms * kEpsilon;
       error = Vector::Zero(stage.size);
-      gradient = Vector::Zero(stage.size);
       gradient_error = Vector::Zero(stage.size);
       for (const Link& link : stage.links) {
         const Bounds& source = values[static_cast<std::size_t>(link.source)];
@@ -118,7 +115,6 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
         // By 2-norms: unit i's error is at most ‖w_i‖ (e_d + γ N_d) in column d, its size ‖w_i‖ N_d.
         const double carried = reach.dot(source.error + (gamma + static_cast<double>(k + 3) * kEpsilon) * source.norm);
         error += unit_norm * carried;
-        gradient += unit_norm * source.norm.head(k).sum();
         gradient_error += unit_norm * (source.error.head(k).sum() + gamma * source.norm.head(k).sum());
       }
       z.roundings += terms;
@@ -129,23 +125,20 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
         error += (gamma + static_cast<double>(k + 3) * kEpsilon) * bias.cwiseAbs();
       }
       error = error.cwiseMin((z.roundings + static_cast<double>(k + 3)) * kEpsilon * z.size);
-      gradient = gradient.cwiseMin(z.slope);
       gradient_error = gradient_error.cwiseMin(z.roundings * kEpsilon * z.slope);
     }
     // The bounds themselves are computed with rounding: a little more covers it. Underflow is covered by the constant.
     error = 1.01 * error.array() + std::numeric_limits<double>::min();
-    gradient *= 1.01;
     gradient_error *= 1.01;
     UNRECT_REQUIRE(
-        error.allFinite() && gradient.allFinite() && z.norm.allFinite(), ErrorCode::kInvalidArgument,
+        error.allFinite() && gradient_error.allFinite() && z.norm.allFinite(), ErrorCode::kInvalidArgument,
         "partition: values of stage {} can overflow over this domain; expected smaller weights or a smaller box", s);
     StageFilter filter;
     const Index padded = (stage.size + 7) / 8 * 8;
     filter.error = Vector::Zero(padded);
-    filter.gradient = Vector::Zero(padded);
     filter.error.head(stage.size) = error;
-    filter.gradient.head(stage.size) = gradient;
-    filter.gradient_error = std::move(gradient_error);
+    filter.gradient_error = Vector::Zero(padded);
+    filter.gradient_error.head(stage.size) = gradient_error;
     filters.push_back(std::move(filter));
 
     if (const Piecewise* f = stage.piecewise()) {

@@ -14,9 +14,8 @@ struct StageFilter {
   /// n ε Σ|w||a| in any order; two bounds are carried through the stages and the smaller one kept: by components (|W|
   /// times |W| times …), and by 2-norms of the forms' columns (‖W‖₂ times ‖W‖₂ times …), which wins for deep networks.
   Vector error;
-  /// Σ_d |∂z_i/∂t_d|: what a displacement of t by δ in the largest coordinate changes at most is gradient · δ.
-  Vector gradient;
-  /// Bounds Σ_d |computed ∂z_i/∂t_d − ∂z_i/∂t_d|.
+  /// Bounds Σ_d |computed ∂z_i/∂t_d − ∂z_i/∂t_d|. The computed gradient plus this, times a displacement of t, is what a
+  /// displaced vertex adds to the error.
   Vector gradient_error;
 };
 

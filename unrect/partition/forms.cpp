@@ -82,9 +82,9 @@ void add_sparse(const Link& link, std::span<const Index> active, const Forms& a,
   }
 }
 
-// Lowest and highest values of one register of forms. kDimension 0: any.
+// Values of one register of forms over the points. kDimension 0: any.
 struct Range {
-  Lane lowest, highest;
+  Lane lowest, highest, gradient;  // gradient: Σ_d |∂z/∂t_d|
 };
 
 template <int kDimension>
@@ -106,7 +106,13 @@ Range range_of(const Forms& forms, const PointRows& points, Index unit) {
     lowest = Eigen::internal::pmin(z, lowest);
     highest = Eigen::internal::pmax(z, highest);
   }
-  return {lowest, highest};
+  Lane gradient = all(0.0);
+#pragma GCC unroll 8
+  for (Index d = 0; d < k; ++d) {
+    gradient =
+        Eigen::internal::padd(gradient, Eigen::internal::pabs(kDimension > 0 ? c[d] : load(forms.row(d) + unit)));
+  }
+  return {lowest, highest, gradient};
 }
 
 // Bit l: a_l > b_l.
@@ -127,19 +133,20 @@ std::uint64_t greater(const Lane& a, const Lane& b) {
 template <int kDimension>
 void range_lanes(const Forms& forms, const PointRows& points, double* low, double* high) {
   for (Index unit = 0; unit < forms.stride(); unit += kWidth) {
-    const auto [lowest, highest] = range_of<kDimension>(forms, points, unit);
+    const auto [lowest, highest, gradient] = range_of<kDimension>(forms, points, unit);
     store(low + unit, lowest);
     store(high + unit, highest);
   }
 }
 
 template <int kDimension>
-void sides_lanes(const Forms& forms, const PointRows& points, const double* error, const double* gradient, double delta,
-                 std::uint64_t* above, std::uint64_t* decided) {
+void sides_lanes(const Forms& forms, const PointRows& points, const double* error, const double* gradient_error,
+                 double delta, std::uint64_t* above, std::uint64_t* decided) {
   const Lane zero = all(0.0);
   for (Index unit = 0; unit < forms.stride(); unit += kWidth) {
-    const auto [lowest, highest] = range_of<kDimension>(forms, points, unit);
-    const Lane doubt = multiply_add(load(gradient + unit), all(delta), load(error + unit));
+    const auto [lowest, highest, gradient] = range_of<kDimension>(forms, points, unit);
+    const Lane doubt =
+        multiply_add(Eigen::internal::padd(gradient, load(gradient_error + unit)), all(delta), load(error + unit));
     const std::uint64_t up = greater(lowest, doubt);
     const std::uint64_t down = greater(Eigen::internal::psub(zero, doubt), highest);
     const auto word = static_cast<std::size_t>(unit / 64);
@@ -201,10 +208,10 @@ void range_over(const Forms& forms, const PointRows& points, double* low, double
   for_dimension(forms.dimension(), [&]<int kDimension>() { range_lanes<kDimension>(forms, points, low, high); });
 }
 
-void sides_over(const Forms& forms, const PointRows& points, const double* error, const double* gradient, double delta,
-                std::uint64_t* above, std::uint64_t* decided) {
+void sides_over(const Forms& forms, const PointRows& points, const double* error, const double* gradient_error,
+                double delta, std::uint64_t* above, std::uint64_t* decided) {
   for_dimension(forms.dimension(), [&]<int kDimension>() {
-    sides_lanes<kDimension>(forms, points, error, gradient, delta, above, decided);
+    sides_lanes<kDimension>(forms, points, error, gradient_error, delta, above, decided);
   });
 }
 

@@ -43,8 +43,8 @@ struct PointRows {
 void range_over(const Forms& forms, const PointRows& points, double* low, double* high);
 
 /// Which forms are above their doubt at every point, and which are so or below −doubt at every point: bit i % 64 of
-/// word i / 64. doubt_i = error_i + gradient_i · delta. O(size · count · k).
-void sides_over(const Forms& forms, const PointRows& points, const double* error, const double* gradient, double delta,
-                std::uint64_t* above, std::uint64_t* decided);
+/// word i / 64. doubt_i = error_i + (Σ_d |row d [i]| + gradient_error_i) · delta. O(size · count · k).
+void sides_over(const Forms& forms, const PointRows& points, const double* error, const double* gradient_error,
+                double delta, std::uint64_t* above, std::uint64_t* decided);
 
 }  // namespace unrect

@@ -18,10 +18,11 @@ struct PolygonCell {
   static constexpr Index kDimension = 2;
 
   Index count = 0;
-  Index stride = 0;               // count rounded up; the padding repeats vertex 0
-  double* coordinates = nullptr;  // 2 rows: x, then y
-  double* delta = nullptr;        // each vertex is off by at most this, in either coordinate
-  int* wall = nullptr;            // of the edge from vertex i to vertex i + 1
+  Index stride = 0;                   // count rounded up; the padding repeats vertex 0
+  double* coordinates = nullptr;      // 2 rows: x, then y
+  double* delta = nullptr;            // each vertex is off by at most this, in either coordinate
+  unsigned char* polished = nullptr;  // the vertex was solved for, and cannot be improved
+  int* wall = nullptr;                // of the edge from vertex i to vertex i + 1
   double largest_delta = 0;
 
   double x(Index i) const { return coordinates[i]; }
@@ -41,7 +42,7 @@ class PolygonGeometry {
     const double xs[] = {lower[0], upper[0], upper[0], lower[0]};
     const double ys[] = {lower[1], lower[1], upper[1], upper[1]};
     const int walls[] = {2, 1, 3, 0};
-    for (Index i = 0; i < 4; ++i) put(cell, xs[i], ys[i], 0.0, walls[i]);
+    for (Index i = 0; i < 4; ++i) put(cell, xs[i], ys[i], 0.0, walls[i], 1);
     pad(cell);
     return cell;
   }
@@ -56,12 +57,12 @@ class PolygonGeometry {
       const signed char s = sign[i];
       const signed char t = sign[next];
       if (s > 0) {
-        put(positive, cell.x(i), cell.y(i), cell.delta[i], cell.wall[i]);
+        put(positive, cell.x(i), cell.y(i), cell.delta[i], cell.wall[i], cell.polished[i]);
       } else if (s < 0) {
-        put(negative, cell.x(i), cell.y(i), cell.delta[i], cell.wall[i]);
+        put(negative, cell.x(i), cell.y(i), cell.delta[i], cell.wall[i], cell.polished[i]);
       } else {
-        put(positive, cell.x(i), cell.y(i), cell.delta[i], t > 0 ? cell.wall[i] : wall);
-        put(negative, cell.x(i), cell.y(i), cell.delta[i], t < 0 ? cell.wall[i] : wall);
+        put(positive, cell.x(i), cell.y(i), cell.delta[i], t > 0 ? cell.wall[i] : wall, cell.polished[i]);
+        put(negative, cell.x(i), cell.y(i), cell.delta[i], t < 0 ? cell.wall[i] : wall, cell.polished[i]);
       }
       if (s * t >= 0) continue;
       const double size = std::abs(value[i]) + std::abs(value[next]);
@@ -73,8 +74,9 @@ class PolygonGeometry {
       const double inherited = std::max(cell.delta[i], cell.delta[next]);
       const double delta = inherited + std::max(std::abs(dx), std::abs(dy)) * doubt.along(size, inherited) +
                            4 * std::numeric_limits<double>::epsilon() * std::max(std::abs(x), std::abs(y));
-      put(positive, x, y, delta, s > 0 ? wall : cell.wall[i]);
-      put(negative, x, y, delta, s < 0 ? wall : cell.wall[i]);
+      const unsigned char polished = doubt.inherent(inherited) ? 1 : 0;
+      put(positive, x, y, delta, s > 0 ? wall : cell.wall[i], polished);
+      put(negative, x, y, delta, s < 0 ? wall : cell.wall[i], polished);
     }
     pad(negative);
     pad(positive);
@@ -101,15 +103,17 @@ class PolygonGeometry {
     cell.coordinates = arena.take<double>(3 * n);
     cell.delta = cell.coordinates + 2 * n;
     cell.wall = arena.take<int>(n);
+    cell.polished = arena.take<unsigned char>(n);
     return cell;
   }
 
-  static void put(Cell& cell, double x, double y, double delta, int wall) {
+  static void put(Cell& cell, double x, double y, double delta, int wall, unsigned char polished) {
     const Index i = cell.count++;
     cell.coordinates[i] = x;
     cell.coordinates[cell.stride + i] = y;
     cell.delta[i] = delta;
     cell.wall[i] = wall;
+    cell.polished[i] = polished;
     cell.largest_delta = std::max(cell.largest_delta, delta);
   }
 };

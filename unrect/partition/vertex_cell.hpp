@@ -15,11 +15,12 @@ namespace unrect {
 
 struct VertexCell {
   Index count = 0;
-  Index stride = 0;                // count rounded up; the padding repeats vertex 0
-  Index words = 0;                 // 64-bit words of a wall set
-  double* coordinates = nullptr;   // k rows
-  double* delta = nullptr;         // each vertex is off by at most this, in any coordinate
-  std::uint64_t* walls = nullptr;  // words a vertex, one vertex after the other; bit w: the vertex lies on wall w
+  Index stride = 0;                   // count rounded up; the padding repeats vertex 0
+  Index words = 0;                    // 64-bit words of a wall set
+  double* coordinates = nullptr;      // k rows
+  double* delta = nullptr;            // each vertex is off by at most this, in any coordinate
+  unsigned char* polished = nullptr;  // the vertex was solved for, and cannot be improved
+  std::uint64_t* walls = nullptr;     // words a vertex, one vertex after the other; bit w: the vertex lies on wall w
   double largest_delta = 0;
   bool simple = true;  // every vertex lies on exactly k walls
 
@@ -42,6 +43,7 @@ class VertexGeometry {
     cell.count = corners;
     for (Index v = 0; v < corners; ++v) {
       cell.delta[v] = 0;
+      cell.polished[v] = 1;
       for (Index d = 0; d < k_; ++d) {
         const bool high = (v >> d & 1) != 0;
         cell.coordinates[d * cell.stride + v] = high ? upper[d] : lower[d];
@@ -113,6 +115,7 @@ class VertexGeometry {
     const auto n = static_cast<std::size_t>(cell.stride);
     cell.coordinates = arena.take<double>((static_cast<std::size_t>(k_) + 1) * n);
     cell.delta = cell.coordinates + static_cast<std::size_t>(k_) * n;
+    cell.polished = arena.take<unsigned char>(n);
     cell.walls = arena.take<std::uint64_t>(n * static_cast<std::size_t>(words));
     std::fill_n(cell.walls, n * static_cast<std::size_t>(words), std::uint64_t{0});
     return cell;
@@ -126,6 +129,7 @@ class VertexGeometry {
     const Index i = to.count++;
     for (Index d = 0; d < k_; ++d) to.coordinates[d * to.stride + i] = from.coordinates[d * from.stride + v];
     to.delta[i] = from.delta[v];
+    to.polished[i] = from.polished[v];
     std::copy_n(from.walls_of(v), from.words, to.walls + i * to.words);
   }
 
@@ -181,6 +185,7 @@ class VertexGeometry {
     to.delta[i] =
         inherited + length * doubt.along(size, inherited) + 4 * std::numeric_limits<double>::epsilon() * reach;
     for (Index w = 0; w < cell.words; ++w) to.walls[i * to.words + w] = cell.walls_of(u)[w] & cell.walls_of(v)[w];
+    to.polished[i] = doubt.inherent(inherited) ? 1 : 0;
     set(to, i, wall);
   }
 
