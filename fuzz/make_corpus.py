@@ -108,6 +108,24 @@ def models():
     model("Softmax7", [1, 3], [("Gemm", "x w", "h", {}), ("Relu", "h", "r", {}), ("LogSoftmax", "r", "y", {})], 7, w=f(3, 2))
 
 
+def properties():
+    declared = "".join(f"(declare-const {name} Real)\n" for name in ["X_0", "X_1", "Y_0", "Y_1"])
+    box = "; inputs\n(assert (<= X_0 0.5))\n(assert (>= X_0 -1e-3))\n(assert (and (<= X_1 2) (<= (- 2.5) X_1)))\n"
+    for name, unsafe in {
+        "everything": "",
+        "least": "(assert (<= Y_0 Y_1))\n",
+        "either": "(assert (or (and (<= Y_0 Y_1) (>= Y_0 0)) (<= Y_1 .25)))\n",
+        "mixed": "(assert (or (and (<= X_0 0) (<= Y_0 1)) (and (>= X_0 0) (or (<= Y_1 1) (>= Y_1 2)))))\n",
+        "shared": "(assert (or (and (<= X_0 0) (<= Y_0 1)) (and (<= X_0 0) (<= Y_1 1))))\n",
+        "linear": "(assert (<= (+ X_0 (* 2 X_1 3) (- X_1)) (- 1 X_0 2)))(assert (>= (* (- Y_0 1) -2) (+ 1 (* 0 Y_1))))\n",
+        "product": "(assert (or (<= Y_0 0) (<= Y_1 0)))\n" * 4,
+        "empty": "(assert (or (<= X_0 -1) (<= 1 0)))\n",
+    }.items():
+        put("vnnlib", name, (declared + box + unsafe).encode())
+    put("vnnlib", "gzip", gzip.compress((declared + box).encode(), mtime=0))
+
+
 if __name__ == "__main__":
     arrays()
     models()
+    properties()
