@@ -22,6 +22,7 @@ struct Refinement::Prepared {
   Stages stages;
   std::vector<StageFilter> filters;
   std::vector<Forms> biases;  // of each stage: the sum, as forms without slope
+  bool incidence = false;
 };
 
 class Worker::Implementation {
@@ -73,7 +74,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     path_.clear();
     walls_.resize(domain_walls_);
     const Arena::Mark mark = arena_.mark();
-    enter(first_, domain_);
+    enter(first_, geometry_.copy_of(arena_, domain_));
     arena_.release(mark);
     result_.counts.exact_decisions = exact_.asked() - asked;
     return std::move(result_);
@@ -125,6 +126,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
+  static constexpr int kOldest = 64;  // generations beyond it are all alike
   // Vertices displaced by more, relative to the domain, are polished before a stage is looked at.
   static constexpr double kDrift = 1e-8;
 
@@ -161,13 +163,13 @@ class Engine final : public Worker::Implementation, public RegionView {
   // The domain as a cell, and the forms of the first stage with breaks.
   void start() {
     domain_ = geometry_.box(arena_, p_.domain.box.lower.data(), p_.domain.box.upper.data());
-    for (Index d = 0; d < 2 * k_; ++d) walls_.push_back({-1, d, -1, 0});
+    for (Index d = 0; d < 2 * k_; ++d) walls_.push_back({-1, d, -1, 0, 0});
     reach_ = p_.domain.box.lower.cwiseAbs().cwiseMax(p_.domain.box.upper.cwiseAbs());
     reach_sum_ = 1 + reach_.sum();
     point_.resize(static_cast<std::size_t>(k_));
     residual_.resize(static_cast<std::size_t>(k_));
     for (Index r = 0; r < p_.domain.constraints.size(); ++r) {
-      const Wall wall{-1, 2 * k_ + r, -1, 0};
+      const Wall wall{-1, 2 * k_ + r, -1, 0, 0};
       const Vector normal = p_.domain.constraints.normals.row(r);
       Vector form(k_ + 1);
       form << normal, -p_.domain.constraints.offsets[r];
@@ -232,8 +234,9 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   // Stage s's forms are known over the cell: decide every unit that does not straddle, then split by the others.
-  void enter(int s, const Cell& cell) {
+  void enter(int s, Cell cell) {
     if (empty_) return;
+    const std::size_t walls = walls_.size();
     const Stage& stage = p_.stages[s];
     StageState& st = state(s);
     if (stage.layer < 0) {
@@ -260,9 +263,10 @@ class Engine final : public Worker::Implementation, public RegionView {
     } else {
       subdivide(s, cell, 0);
     }
+    walls_.resize(walls);
   }
 
-  void classify(int s, const Cell& cell) {
+  void classify(int s, Cell& cell) {
     const Stage& stage = p_.stages[s];
     StageState& st = state(s);
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
@@ -289,7 +293,10 @@ class Engine final : public Worker::Implementation, public RegionView {
           const Signs signs = evaluate_unit(s, cell, i, 0);
           if (signs.above && signs.below) {
             st.items.push_back({i, 0, 0, true});
-          } else if (signs.above) {
+            continue;
+          }
+          touch(cell, signs);
+          if (signs.above) {
             pieces[i] = 1;
             st.active.push_back(i);
           }
@@ -316,9 +323,10 @@ class Engine final : public Worker::Implementation, public RegionView {
           if (signs.above && signs.below) {
             st.items.push_back({i, b, p, !straddles});
             straddles = true;
-          } else if (signs.above) {
-            p = static_cast<std::uint16_t>(b + 1);
+            continue;
           }
+          touch(cell, signs);
+          if (signs.above) p = static_cast<std::uint16_t>(b + 1);
         }
       }
       pieces[i] = p;
@@ -358,7 +366,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   struct Signs {
-    bool below = false, above = false;
+    bool below = false, above = false, on = false;
   };
 
   // The sign of a form at each vertex of the cell, into sign_ and value_.
@@ -385,6 +393,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       sign_[static_cast<std::size_t>(v)] = sign;
       signs.below |= sign < 0;
       signs.above |= sign > 0;
+      signs.on |= sign == 0;
     }
     return signs;
   }
@@ -585,7 +594,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index d = 0; d <= k_; ++d) form_[d] = z.row(d)[unit];
     form_[k_] -= at;
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
-    wall_ = {s, unit, -1, at};
+    wall_ = {s, unit, -1, at, break_index};
     return evaluate(cell, form_.data(),
                     {filter.error[unit] + 2 * std::numeric_limits<double>::epsilon() * std::abs(at),
                      1.01 * form_.head(k_).cwiseAbs().sum() + filter.gradient_error[unit]},
@@ -596,7 +605,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   void subdivide(int s, Cell cell, std::size_t item) {
     const Stage& stage = p_.stages[s];
     StageState& st = state(s);
-    std::size_t taken = 0;
+    const std::size_t depth = path_.size();
+    const std::size_t walls = walls_.size();
     const Arena::Mark mark = arena_.mark();
     for (; item < st.items.size(); ++item) {
       const Item& cut = st.items[item];
@@ -604,17 +614,16 @@ class Engine final : public Worker::Implementation, public RegionView {
       if (cut.first) p = cut.base;
       const Signs signs = evaluate_unit(s, cell, cut.unit, cut.break_index);
       const auto above = static_cast<std::uint16_t>(cut.break_index + 1);
-      if (!signs.below) {
+      if (!signs.below || !signs.above) {
+        touch(cell, signs);
         if (signs.above) p = above;
         continue;
       }
-      if (!signs.above) continue;
       Cell negative;
       Cell positive;
       geometry_.split(arena_, cell, sign_.data(), value_.data(), doubt_, static_cast<int>(walls_.size()), negative,
                       positive);
       walls_.push_back(wall_);
-      ++taken;
       const std::uint16_t before = p;
       if (path_.size() < unit_->path.size()) {
         path_.push_back(unit_->path[path_.size()]);
@@ -631,26 +640,31 @@ class Engine final : public Worker::Implementation, public RegionView {
       path_.back() = 1;
       if (stop_) {
         leave_open();
-        retreat(taken);
-        arena_.release(mark);
-        return;
+        return retreat(depth, walls, mark);
       }
       p = before < above ? above : before;
       cell = positive;
     }
     leaf(s, cell);
-    retreat(taken);
+    retreat(depth, walls, mark);
+  }
+
+  void retreat(std::size_t depth, std::size_t walls, Arena::Mark mark) {
+    path_.resize(depth);
+    walls_.resize(walls);
     arena_.release(mark);
   }
 
-  void retreat(std::size_t count) {
-    path_.resize(path_.size() - count);
-    walls_.resize(walls_.size() - count);
+  // A wall that the cell touches without being cut is one of its vertices' walls all the same, where that matters.
+  void touch(Cell& cell, const Signs& signs) {
+    if (!p_.incidence || !signs.on) return;
+    geometry_.touch(arena_, cell, sign_.data(), static_cast<int>(walls_.size()));
+    walls_.push_back(wall_);
   }
 
   void leave_open() {
     if (result_.stopped) return;
-    result_.open.push_back({path_, std::ldexp(1.0, -static_cast<int>(path_.size())), unit_->generation + 1});
+    result_.open.push_back({path_, std::min(unit_->generation + 1, kOldest)});
   }
 
   void leaf(int s, const Cell& cell) {
@@ -705,7 +719,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     form_.resize(k_ + 1);
     for (Index d = 0; d <= k_; ++d) form_[d] = z.row(d)[a] - z.row(d)[b];
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
-    wall_ = {s, a, b, 0};
+    wall_ = {s, a, b, 0, 0};
     return evaluate(cell, form_.data(),
                     {2 * (filter.error[a] + filter.error[b]),
                      1.01 * form_.cwiseAbs().sum() + filter.gradient_error[a] + filter.gradient_error[b]},

@@ -18,6 +18,7 @@ struct Wall {
   Index row = 0;
   Index other = -1;
   double threshold = 0;
+  Index piece = 0;  // of the unit, below the threshold
 
   bool operator==(const Wall&) const = default;
 };

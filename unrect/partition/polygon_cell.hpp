@@ -82,6 +82,19 @@ class PolygonGeometry {
     pad(positive);
   }
 
+  /// The same polygon in memory of its own.
+  Cell copy_of(Arena& arena, const Cell& cell) const {
+    Cell copy = make(arena, cell.count);
+    for (Index i = 0; i < cell.count; ++i) {
+      put(copy, cell.x(i), cell.y(i), cell.delta[i], cell.wall[i], cell.polished[i]);
+    }
+    pad(copy);
+    return copy;
+  }
+
+  /// A polygon's vertices know their two edges only.
+  void touch(Arena&, Cell&, const signed char*, int) const {}
+
   /// The padding follows vertex 0, so that ranges over whole lanes are ranges over the vertices.
   void pad(const Cell& cell) const {
     for (Index i = cell.count; i < cell.stride; ++i) {

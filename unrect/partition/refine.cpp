@@ -1,11 +1,7 @@
 #include "unrect/partition/refine.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <iterator>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -28,13 +24,26 @@ RegionCounts& RegionCounts::operator+=(const RegionCounts& other) {
   for (std::size_t l = 0; l < other.per_layer.size(); ++l) per_layer[l] += other.per_layer[l];
   active.resize(std::max(active.size(), other.active.size()), 0);
   for (std::size_t i = 0; i < other.active.size(); ++i) active[i] += other.active[i];
+  sums.resize(std::max(sums.size(), other.sums.size()), 0);
+  for (std::size_t i = 0; i < other.sums.size(); ++i) sums[i] += other.sums[i];
+  if (!other.marks.empty()) {
+    std::vector<std::uint64_t> both;
+    std::ranges::set_union(marks, other.marks, std::back_inserter(both));
+    marks = std::move(both);
+  }
   return *this;
 }
 
-Refinement::Refinement(const Network& network, Domain domain) {
+Refinement::Refinement(const Network& network, Domain domain, Detail detail) {
   UNRECT_REQUIRE(domain.input_size() == network.input_size(), ErrorCode::kInvalidArgument,
                  "partition: a domain of {} inputs for a network of {}", domain.input_size(), network.input_size());
-  auto prepared = std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}});
+  auto prepared = std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}, false});
+  prepared->incidence = detail == Detail::kIncidence;
+  for (const int s : prepared->stages.of_layer) {
+    UNRECT_REQUIRE(!prepared->incidence || prepared->stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
+                   "partition: facets and certificates are not there for layer {} ({}): ReLU-like layers only",
+                   prepared->stages[s].layer, name_of(*prepared->stages[s].activation));
+  }
   prepared->filters = filters_of(prepared->stages, prepared->domain);
   const Index k = prepared->domain.dimension();
   for (const Stage& stage : prepared->stages.stages) {
@@ -53,7 +62,7 @@ const Domain& Refinement::domain() const { return prepared_->domain; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
 
 Worker::Worker(const Refinement& refinement) {
-  if (refinement.domain().dimension() == 2) {
+  if (refinement.domain().dimension() == 2 && !refinement.prepared_->incidence) {
     implementation_ = std::make_unique<Engine<PolygonGeometry>>(*refinement.prepared_);
   } else {
     implementation_ = std::make_unique<Engine<VertexGeometry>>(*refinement.prepared_);
@@ -73,11 +82,6 @@ std::uint64_t budget_of(const WorkUnit& unit) {
 
 RegionCounts visit_regions(const Refinement& refinement, const RegionVisitor& visitor) {
   return Worker(refinement).run({}, ~std::uint64_t{0}, visitor).counts;
-}
-
-RegionCounts count_regions(const Refinement& refinement, const Context& context) {
-  (void)context;
-  return visit_regions(refinement, {});
 }
 
 }  // namespace unrect

@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "unrect/base/context.hpp"
 #include "unrect/partition/domain.hpp"
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/stages.hpp"
@@ -50,7 +49,6 @@ using RegionVisitor = std::function<bool(RegionView&)>;
 /// every machine, because no split depends on rounding.
 struct WorkUnit {
   std::vector<std::uint16_t> path;
-  double share = 1;    // of the tree, halved at every split
   int generation = 0;  // work units it descends from
 
   bool operator==(const WorkUnit&) const = default;
@@ -60,7 +58,9 @@ struct RegionCounts {
   std::uint64_t regions = 0;
   std::vector<std::uint64_t> per_layer;  // |C_1|, …: cells after each layer's cuts; the last one is `regions`
   std::uint64_t exact_decisions = 0;     // signs that rounding left open, settled in rationals
-  std::vector<std::uint64_t> active;     // regions by how many of their units are on the last piece (a ReLU's: active)
+  std::vector<std::uint64_t> active;  // regions by how many of their units are above their lowest break (ReLU: active)
+  std::vector<std::uint64_t> sums;    // a collector's own, added modulo 2^64: the order does not matter
+  std::vector<std::uint64_t> marks;   // a collector's own set, sorted; united
 
   RegionCounts& operator+=(const RegionCounts& other);
   bool operator==(const RegionCounts&) const = default;
@@ -73,11 +73,19 @@ struct WorkResult {
   bool stopped = false;        // by the visitor
 };
 
+/// What the cells of a refinement know.
+enum class Detail {
+  kRegions,    // enough to find and describe every region: the fastest cells
+  kIncidence,  // every unit that vanishes at a vertex is among its walls, even where it does not cut the region: what
+               // adjacency and certificates need. ReLU-like layers only.
+};
+
 /// A network prepared for the refinement of one domain. Immutable; workers share it.
 class Refinement {
  public:
-  /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for more parameters than a cell can hold.
-  Refinement(const Network& network, Domain domain);
+  /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for incidence with a
+  /// Maximum.
+  Refinement(const Network& network, Domain domain, Detail detail = Detail::kRegions);
   ~Refinement();
   Refinement(Refinement&&) noexcept;
   Refinement& operator=(Refinement&&) noexcept;
@@ -112,9 +120,6 @@ class Worker {
 
 /// Regions a work unit may find before it hands the rest back: small at first, so that workers get going at once.
 std::uint64_t budget_of(const WorkUnit& unit);
-
-/// Counts every region, on context.threads threads. @throws Error kCancelled if the progress callback says stop.
-RegionCounts count_regions(const Refinement& refinement, const Context& context = {});
 
 /// Visits every region in the order of the refinement on one thread; the visitor can stop early.
 RegionCounts visit_regions(const Refinement& refinement, const RegionVisitor& visitor);

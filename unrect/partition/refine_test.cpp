@@ -1,4 +1,4 @@
-#include "unrect/partition/refine.hpp"
+#include "unrect/partition/explore.hpp"
 
 #include <gtest/gtest.h>
 

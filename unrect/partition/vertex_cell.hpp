@@ -88,6 +88,31 @@ class VertexGeometry {
     finish(positive);
   }
 
+  /// The same cell in memory of its own.
+  Cell copy_of(Arena& arena, const Cell& cell) const {
+    Cell copied = make(arena, cell.count, cell.words);
+    copied.simple = cell.simple;
+    for (Index v = 0; v < cell.count; ++v) copy(cell, v, copied);
+    finish(copied);
+    return copied;
+  }
+
+  /// Adds a wall to the vertices with sign 0.
+  void touch(Arena& arena, Cell& cell, const signed char* sign, int wall) const {
+    const Index words = words_for(wall + 1);
+    if (words > cell.words) {
+      std::uint64_t* wider = arena.take<std::uint64_t>(static_cast<std::size_t>(cell.stride * words));
+      std::fill_n(wider, cell.stride * words, std::uint64_t{0});
+      for (Index v = 0; v < cell.count; ++v) std::copy_n(cell.walls_of(v), cell.words, wider + v * words);
+      cell.walls = wider;
+      cell.words = words;
+    }
+    for (Index v = 0; v < cell.count; ++v) {
+      if (sign[v] == 0) set(cell, v, wall);
+    }
+    cell.simple = false;
+  }
+
   /// The padding follows vertex 0, so that ranges over whole lanes are ranges over the vertices.
   void pad(const Cell& cell) const {
     for (Index d = 0; d < k_; ++d) {

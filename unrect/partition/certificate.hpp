@@ -1,0 +1,47 @@
+// Is a partition one? Checks that a wrong count cannot pass, collected while the regions go by.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "unrect/partition/explore.hpp"
+
+namespace unrect {
+
+/// One check: what it says, the figure it found, and whether that is what it must be.
+struct Check {
+  std::string name;
+  std::string finding;
+  bool holds = false;
+};
+
+/// Collects, for a refinement with Detail::kIncidence and a domain of up to kMostDimensions:
+///   volume       Σ volume(region) = volume(box);
+///   facets       every facet inside the domain is seen once from either side: Σ h(facet) over the positive sides
+///   equals
+///                Σ h(facet) over the negative ones, h a random 128-bit hash of the configuration without the units
+///                that vanish on the facet;
+///   continuity   the maps on both sides agree at the facet's centre, in the same way with random weights;
+///   membership   each of a thousand random points' configurations (a forward pass) is met exactly once;
+///   Euler        in a plane, vertices − edges + regions = 1: a vertex on two walls belongs to four regions, one on a
+///                wall and a side to two; any other is counted by its name.
+/// Memory: O(1), and one number for each vertex of a plane on more than two walls.
+class Certifier {
+ public:
+  static constexpr Index kMostDimensions = 6;
+
+  /// @throws Error kInvalidArgument for more dimensions, or without incidence.
+  explicit Certifier(const Refinement& refinement, std::uint64_t seed = 0);
+  ~Certifier();
+
+  CollectorFactory collectors() const;
+  /// The checks' outcome for a complete exploration with these collectors.
+  std::vector<Check> checks(const RegionCounts& counts) const;
+
+  struct Plan;
+
+ private:
+  std::shared_ptr<const Plan> plan_;
+};
+
+}  // namespace unrect

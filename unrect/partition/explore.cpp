@@ -1,0 +1,370 @@
+#include "unrect/partition/explore.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "unrect/base/array.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+
+namespace unrect {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMagic = 0x31545045434e5255;  // "URNCEPT1"
+
+// A plain stream of 64-bit words; strings and lists carry their length. Little endian, like the machines it runs on.
+class Writer {
+ public:
+  void word(std::uint64_t w) { bytes_.append(reinterpret_cast<const char*>(&w), sizeof w); }
+  void words(const std::vector<std::uint64_t>& list) {
+    word(list.size());
+    for (const std::uint64_t w : list) word(w);
+  }
+  void text(const std::string& text) {
+    word(text.size());
+    bytes_ += text;
+  }
+  void unit(const WorkUnit& unit) {
+    word(unit.path.size());
+    bytes_.append(reinterpret_cast<const char*>(unit.path.data()), unit.path.size() * sizeof(std::uint16_t));
+    word(static_cast<std::uint64_t>(unit.generation));
+  }
+  void units(const std::vector<WorkUnit>& units) {
+    word(units.size());
+    for (const WorkUnit& u : units) unit(u);
+  }
+  void counts(const RegionCounts& counts) {
+    word(counts.regions);
+    word(counts.exact_decisions);
+    words(counts.per_layer);
+    words(counts.active);
+    words(counts.sums);
+    words(counts.marks);
+  }
+  std::string take() && { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  Reader(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name) {}
+
+  std::uint64_t word() {
+    std::uint64_t w = 0;
+    std::memcpy(&w, take(sizeof w).data(), sizeof w);
+    return w;
+  }
+  // A length, of items that take at least `bytes` each.
+  std::size_t length(std::size_t bytes) {
+    const std::uint64_t n = word();
+    if (n > bytes_.size() / bytes) fail();
+    return static_cast<std::size_t>(n);
+  }
+  std::vector<std::uint64_t> words() {
+    std::vector<std::uint64_t> list(length(sizeof(std::uint64_t)));
+    for (std::uint64_t& w : list) w = word();
+    return list;
+  }
+  std::string text() { return std::string(take(length(1))); }
+  WorkUnit unit() {
+    WorkUnit unit;
+    unit.path.resize(length(sizeof(std::uint16_t)));
+    const std::string_view path = take(unit.path.size() * sizeof(std::uint16_t));
+    std::memcpy(unit.path.data(), path.data(), path.size());
+    unit.generation = static_cast<int>(word() & 0xffff);
+    return unit;
+  }
+  std::vector<WorkUnit> units() {
+    std::vector<WorkUnit> units(length(2 * sizeof(std::uint64_t)));
+    for (WorkUnit& u : units) u = unit();
+    return units;
+  }
+  RegionCounts counts() {
+    RegionCounts counts;
+    counts.regions = word();
+    counts.exact_decisions = word();
+    counts.per_layer = words();
+    counts.active = words();
+    counts.sums = words();
+    counts.marks = words();
+    return counts;
+  }
+  void end() {
+    if (!bytes_.empty()) fail();
+  }
+  [[noreturn]] void fail() const {
+    throw Error(ErrorCode::kFormat, fmt::format("{}: not a checkpoint of this version, or cut short", name_));
+  }
+
+ private:
+  std::string_view take(std::size_t count) {
+    if (count > bytes_.size()) fail();
+    const std::string_view head = bytes_.substr(0, count);
+    bytes_.remove_prefix(count);
+    return head;
+  }
+
+  std::string_view bytes_;
+  std::string_view name_;
+};
+
+class Hash {  // FNV-1a over 64-bit words
+ public:
+  void add(std::uint64_t w) { value_ = (value_ ^ w) * 0x100000001b3; }
+  void add(double x) { add(std::bit_cast<std::uint64_t>(x)); }
+  void add(const Vector& v) {
+    add(static_cast<std::uint64_t>(v.size()));
+    for (const double x : v) add(x);
+  }
+  void add(const Matrix& m) { add(Vector(Eigen::Map<const Vector>(m.data(), m.size()))); }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 0xcbf29ce484222325;
+};
+
+// Threads on one state. A unit in hand stays in `running` until it is merged, so that a checkpoint has it as open.
+class Crew {
+ public:
+  Crew(const Refinement& refinement, Exploration& state, const ExploreOptions& options, const Context& context)
+      : refinement_(refinement),
+        state_(state),
+        options_(options),
+        context_(context),
+        running_(static_cast<std::size_t>(std::max(1, context.threads))),
+        busy_(running_.size(), false),
+        fingerprint_(options.checkpoint.empty() ? 0 : fingerprint(refinement)) {}
+
+  void run() {
+    last_progress_ = last_save_ = Clock::now();
+    if (running_.size() == 1) {
+      work(0);
+    } else {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < running_.size(); ++i) threads.emplace_back([this, i] { work(i); });
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    save(Clock::now());
+  }
+
+ private:
+  void work(std::size_t me) {
+    try {
+      Worker worker(refinement_);
+      const std::unique_ptr<Collector> collector = options_.collectors ? options_.collectors() : nullptr;
+      std::unique_lock lock(mutex_);
+      while (next(lock, me)) {
+        lock.unlock();
+        WorkResult result = run_unit(worker, running_[me], collector.get());
+        lock.lock();
+        state_.merge(std::move(result));
+        busy_[me] = false;
+        changed_.notify_all();
+        report();
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      if (busy_[me]) state_.open.push_back(running_[me]);
+      busy_[me] = false;
+      cancelled_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  // Waits for a unit; false when there is none to come.
+  bool next(std::unique_lock<std::mutex>& lock, std::size_t me) {
+    for (;;) {
+      if (cancelled_ || state_.stopped || state_.counts.regions >= options_.max_regions) return false;
+      if (!state_.open.empty()) {
+        running_[me] = std::move(state_.open.back());
+        state_.open.pop_back();
+        busy_[me] = true;
+        return true;
+      }
+      if (std::ranges::find(busy_, true) == busy_.end()) return false;
+      changed_.wait(lock);
+    }
+  }
+
+  void report() {
+    const Clock::time_point now = Clock::now();
+    if (context_.progress && now - last_progress_ >= std::chrono::milliseconds(100)) {
+      last_progress_ = now;
+      const auto found = static_cast<double>(state_.counts.regions);
+      if (!context_.progress({"regions", found, state_.share > 0 ? found / state_.share : 0})) cancelled_ = true;
+    }
+    if (std::chrono::duration<double>(now - last_save_).count() >= options_.checkpoint_seconds) save(now);
+  }
+
+  void save(Clock::time_point now) {
+    last_save_ = now;
+    if (options_.checkpoint.empty()) return;
+    Exploration whole = state_;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+      if (busy_[i]) whole.open.push_back(running_[i]);
+    }
+    save_checkpoint(options_.checkpoint, whole, fingerprint_, options_.purpose);
+  }
+
+  const Refinement& refinement_;
+  Exploration& state_;
+  const ExploreOptions& options_;
+  const Context& context_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<WorkUnit> running_;
+  std::vector<bool> busy_;
+  std::uint64_t fingerprint_;
+  bool cancelled_ = false;
+  std::exception_ptr failure_;
+  Clock::time_point last_progress_, last_save_;
+};
+
+}  // namespace
+
+void Exploration::merge(WorkResult result) {
+  counts += result.counts;
+  share += result.share;
+  stopped = stopped || result.stopped;
+  for (WorkUnit& unit : result.open) open.push_back(std::move(unit));
+}
+
+WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector) {
+  if (collector == nullptr) return worker.run(unit, budget_of(unit));
+  WorkResult result = worker.run(unit, budget_of(unit), [&](RegionView& region) { return collector->visit(region); });
+  collector->finish(unit, result.counts);
+  return result;
+}
+
+void explore(const Refinement& refinement, Exploration& state, const ExploreOptions& options, const Context& context) {
+  Crew(refinement, state, options, context).run();
+}
+
+RegionCounts count_regions(const Refinement& refinement, const Context& context) {
+  Exploration state;
+  explore(refinement, state, {}, context);
+  UNRECT_REQUIRE(state.complete(), ErrorCode::kCancelled, "counting regions: cancelled after {}", state.counts.regions);
+  return state.counts;
+}
+
+std::uint64_t fingerprint(const Refinement& refinement) {
+  Hash hash;
+  const Domain& domain = refinement.domain();
+  hash.add(domain.origin);
+  hash.add(domain.axes);
+  hash.add(domain.box.lower);
+  hash.add(domain.box.upper);
+  hash.add(domain.constraints.normals);
+  hash.add(domain.constraints.offsets);
+  for (const Stage& stage : refinement.stages().stages) {
+    hash.add(static_cast<std::uint64_t>(stage.size));
+    for (const Vector& bias : stage.biases) hash.add(bias);
+    for (const Link& link : stage.links) {
+      hash.add(static_cast<std::uint64_t>(link.source));
+      hash.add(link.columns);
+      for (const Index r : link.row) hash.add(static_cast<std::uint64_t>(r));
+      for (const double w : link.weight) hash.add(w);
+    }
+    if (const Piecewise* f = stage.piecewise()) {
+      hash.add(f->breaks);
+      hash.add(f->slopes);
+      hash.add(f->offsets);
+    } else if (const Maximum* m = stage.maximum()) {
+      for (const Index i : m->index) hash.add(static_cast<std::uint64_t>(i));
+    }
+  }
+  return hash.value();
+}
+
+void save_checkpoint(const std::filesystem::path& path, const Exploration& state, std::uint64_t fingerprint,
+                     const std::string& purpose) {
+  Writer out;
+  out.word(kMagic);
+  out.word(fingerprint);
+  out.text(purpose);
+  out.counts(state.counts);
+  out.word(state.stopped ? 1 : 0);
+  out.word(std::bit_cast<std::uint64_t>(state.share));
+  out.units(state.open);
+  std::string bytes = std::move(out).take();
+  Hash sum;
+  for (const char c : bytes) sum.add(static_cast<std::uint64_t>(static_cast<unsigned char>(c)));
+  Writer tail;
+  tail.word(sum.value());
+  write_file(path, bytes + std::move(tail).take());
+}
+
+Exploration read_checkpoint(const std::filesystem::path& path, std::uint64_t fingerprint, const std::string& purpose) {
+  const std::string bytes = read_file(path);
+  const std::string name = path.string();
+  Reader in(bytes, name);
+  if (bytes.size() < 16 || in.word() != kMagic) in.fail();
+  Hash sum;
+  for (const char c : std::string_view(bytes).substr(0, bytes.size() - 8)) {
+    sum.add(static_cast<std::uint64_t>(static_cast<unsigned char>(c)));
+  }
+  if (Reader(std::string_view(bytes).substr(bytes.size() - 8), name).word() != sum.value()) in.fail();
+  UNRECT_REQUIRE(in.word() == fingerprint, ErrorCode::kInvalidArgument, "{}: a checkpoint of another network or domain",
+                 name);
+  const std::string other = in.text();
+  UNRECT_REQUIRE(other == purpose, ErrorCode::kInvalidArgument, "{}: a checkpoint of a run with \"{}\", not \"{}\"",
+                 name, other, purpose);
+  Exploration state;
+  state.counts = in.counts();
+  state.stopped = in.word() != 0;
+  state.share = std::bit_cast<double>(in.word());
+  state.open = in.units();
+  in.word();
+  in.end();
+  return state;
+}
+
+std::string format_units(const std::vector<WorkUnit>& units) {
+  Writer out;
+  out.units(units);
+  return std::move(out).take();
+}
+
+std::vector<WorkUnit> parse_units(std::string_view bytes, std::string_view name) {
+  Reader in(bytes, name);
+  std::vector<WorkUnit> units = in.units();
+  in.end();
+  return units;
+}
+
+std::string format_result(const WorkResult& result) {
+  Writer out;
+  out.counts(result.counts);
+  out.word(std::bit_cast<std::uint64_t>(result.share));
+  out.word(result.stopped ? 1 : 0);
+  out.units(result.open);
+  return std::move(out).take();
+}
+
+WorkResult parse_result(std::string_view bytes, std::string_view name) {
+  Reader in(bytes, name);
+  WorkResult result;
+  result.counts = in.counts();
+  result.share = std::bit_cast<double>(in.word());
+  result.stopped = in.word() != 0;
+  result.open = in.units();
+  in.end();
+  return result;
+}
+
+}  // namespace unrect
