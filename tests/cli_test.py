@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -12,6 +13,10 @@ import numpy as np
 UNRECT = os.environ["UNRECT"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DATA = pathlib.Path(os.environ.get("UNRECT_DATA", ROOT.parent / "shared" / "data"))
+
+
+MPIRUN = shutil.which("mpirun")
+MPI = [MPIRUN, "--oversubscribe", "--allow-run-as-root"] if MPIRUN and os.path.exists(UNRECT + "-mpi") else None
 
 
 def run(*args, cwd=None):
@@ -208,8 +213,107 @@ class Refusals(Case):
         self.assertIn(b"standard output", done.stderr)
 
 
+class Regions(Case):
+    def count(self, *args):
+        return json.loads(self.ok("regions", *args, "--json"))
+
+    def facts(self, result):
+        return {key: value for key, value in result.items() if key not in ("seconds", "threads")}
+
+    def test_counts_what_random_points_find(self):
+        layers = self.network((2, 6, 5, 1))
+        found = self.count("net.npz", "--box=-2,2", "--certify")
+        self.assertTrue(found["certified"] and found["complete"])
+        self.assertEqual(found["regions_per_layer"][-1], found["regions"])
+        self.assertEqual(sum(found["active_units"].values()), found["regions"])
+        rng = np.random.default_rng(1)
+        seen = {str(forward(layers, x)[1]) for x in rng.uniform(-2, 2, size=(20000, 2))}
+        self.assertLessEqual(len(seen), found["regions"])
+        self.assertGreater(len(seen), 0.8 * found["regions"])
+
+    def test_all_lines_through_one_point(self):
+        angles = np.arange(7) / 7 * np.pi
+        np.savez(self.dir / "net.npz", W0=np.c_[np.cos(angles), np.sin(angles)], b0=np.zeros(7), W1=np.ones((1, 7)), b1=np.zeros(1))
+        for box in ("-1,1", "0,1", "-1,1,0,1"):
+            found = self.count("net.npz", f"--box={box}", "--certify")
+            self.assertTrue(found["certified"])
+            self.assertEqual(found["regions"], {"-1,1": 14, "0,1": 4, "-1,1,0,1": 8}[box])
+
+    def test_fixed_inputs_threads_and_slices(self):
+        self.network((4, 10, 8, 2))
+        one = self.count("net.npz", "--box=-1,1,-1,1,0.25,0.25,-1,1")
+        self.assertEqual(one["dimension"], 3)
+        for threads in (2, 4):
+            again = self.count("net.npz", "--box=-1,1,-1,1,0.25,0.25,-1,1", "--threads", threads)
+            self.assertEqual(self.facts(one), self.facts(again))
+        np.save(self.dir / "x.npy", np.zeros(4))
+        plane = self.count("net.npz", "--slice", "x.npy", "1,0,0,0", "0,1,0,0", "--certify")
+        self.assertEqual(plane["dimension"], 2)
+        self.assertTrue(plane["certified"])
+        self.ok("regions", "net.npz", "--slice", "x.npy", "--picture", "p", "--frames", "--color", "output", "--html", "p.html")
+        for name in ("p-0.png", "p-1.png"):
+            self.assertEqual((self.dir / name).read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        xml.dom.minidom.parse(str(self.dir / "p-1.svg"))
+        self.assertIn("<canvas", (self.dir / "p.html").read_text())
+
+    def test_killed_at_any_moment_and_resumed(self):
+        self.network((3, 40, 40, 1))
+        whole = self.facts(self.count("net.npz", "--box=-2,2", "--certify"))
+        rng = np.random.default_rng(3)
+        args = ["regions", "net.npz", "--box=-2,2", "--certify", "--json", "--checkpoint", "run.ckpt", "--every", "0.02", "--resume"]
+        for _ in range(20):
+            run = subprocess.Popen([UNRECT, *args], cwd=self.dir, stdout=subprocess.DEVNULL)
+            try:
+                run.wait(timeout=rng.uniform(0.01, 0.3))
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+        self.assertEqual(self.facts(json.loads(self.ok(*args))), whole)
+
+    def test_stops_and_goes_on(self):
+        self.network((3, 30, 30, 1))
+        whole = self.facts(self.count("net.npz", "--box=-2,2"))
+        part = self.count("net.npz", "--box=-2,2", "--max-regions", 500, "--checkpoint", "c")
+        self.assertFalse(part["complete"])
+        self.assertLess(part["regions"], whole["regions"])
+        self.assertEqual(self.facts(self.count("net.npz", "--box=-2,2", "--checkpoint", "c", "--resume")), whole)
+        self.refused(2, "regions", "net.npz", "--box=-2,3", "--checkpoint", "c", "--resume", ["c", "another"])
+        self.refused(2, "regions", "net.npz", "--box=-2,2", "--certify", "--checkpoint", "c", "--resume", ["c", "certificate"])
+        whole_file = (self.dir / "c").read_bytes()
+        (self.dir / "c").write_bytes(whole_file[:-3])
+        self.refused(4, "regions", "net.npz", "--box=-2,2", "--checkpoint", "c", "--resume", ["c", "checkpoint"])
+
+    def test_refuses(self):
+        self.network()
+        self.refused(2, "regions", "net.npz", ["--box", "no end"])
+        self.refused(2, "regions", "net.npz", "--box=1,1", ["zero width"])
+        self.refused(2, "regions", "net.npz", "--box=1,-1", ["[1, -1]"])
+        self.refused(2, "regions", "net.npz", "--box=-1,1", "--picture", "p", ["2 dimensions"])
+        self.refused(2, "regions", "net.npz", "--box=-1,1", "--resume", ["--checkpoint"])
+        self.refused(2, "regions", "net.npz", "--slice", "0,0,0", "1,1,1", "2,2,2", ["on a line"])
+        self.refused(2, "regions", "net.npz", "--box=-1,1", "--threads", "0", ["--threads"])
+        self.refused(4, "regions", "net.npz", "--box=-1,1", "--checkpoint", "nowhere/c", ["nowhere/c"])
+        self.refused(4, "regions", "net.npz", "--vnnlib", "net.npz", ["net.npz"])
+
+    @unittest.skipUnless(MPI, "no mpirun, or unrect-mpi is not built")
+    def test_ranks(self):
+        self.network((3, 30, 30, 1))
+        whole = self.facts(self.count("net.npz", "--box=-2,2", "--certify"))
+        for ranks in (1, 2, 3):
+            done = subprocess.run([*MPI, "-n", str(ranks), UNRECT + "-mpi", "regions", "net.npz", "--box=-2,2", "--certify", "--json"],
+                                  cwd=self.dir, capture_output=True, text=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.facts(json.loads(done.stdout)), whole)
+
+
 @unittest.skipUnless(DATA.is_dir(), f"no real networks at {DATA}")
 class RealNetworks(Case):
+    def test_regions_of_a_property(self):
+        acas = DATA / "onnx/acasxu"
+        found = json.loads(self.ok("regions", acas / "ACASXU_run2a_1_1_batch_2000.onnx", "--vnnlib", acas / "prop_4.vnnlib",
+                                   "--count-only", "--json"))
+        self.assertEqual((found["regions"], found["dimension"]), (19143, 4))
+
     def test_acas_xu(self):
         net = DATA / "onnx/acasxu/ACASXU_run2a_1_1_batch_2000.onnx"
         info = json.loads(self.ok("info", net, "--json"))

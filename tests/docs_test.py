@@ -35,6 +35,9 @@ def main():
             np.save(folder / "x.npy", np.array([0.1, 0.2]))
             images = (np.arange(20 * 784) % 251).astype(np.uint8)
             (folder / "images.idx").write_bytes(bytes([0, 0, 8, 3]) + np.array([20, 28, 28], ">i4").tobytes() + images.tobytes())
+            (folder / "property.vnnlib").write_text(
+                "(declare-const X_0 Real)(declare-const X_1 Real)" + "".join(f"(declare-const Y_{i} Real)" for i in range(3)) +
+                "(assert (and (>= X_0 -1) (<= X_0 1) (>= X_1 -1) (<= X_1 1) (<= Y_0 Y_1)))")
             for command in commands(page):
                 result = subprocess.run([UNRECT, *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True)
                 done += 1

@@ -41,7 +41,7 @@ def main() -> int:
 
 
 # Headers that are not installed.
-INTERNAL = {"canvas.hpp", "layout.hpp", "onnx_graph.hpp"}
+INTERNAL = {"canvas.hpp", "engine.hpp", "layout.hpp", "onnx_graph.hpp"}
 
 if __name__ == "__main__":
     sys.exit(main())

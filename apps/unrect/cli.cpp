@@ -4,12 +4,46 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 
 namespace unrect::cli {
+namespace {
+
+// 2 is for wrong use, as is the habit; 3 says that the network holds something unrect cannot represent.
+int exit_status(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return 2;
+    case ErrorCode::kUnsupported:
+      return 3;
+    case ErrorCode::kFile:
+    case ErrorCode::kFormat:
+      return 4;
+    case ErrorCode::kCancelled:
+      return 130;
+  }
+  return 1;
+}
+
+// One line, whatever the message quotes.
+int complain(const char* message, int status) {
+  std::string line(message);
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  std::fprintf(stderr, "unrect: %s\n", line.c_str());
+  return status;
+}
+
+}  // namespace
 
 void NetworkOptions::add_to(CLI::App& verb) {
   verb.add_option("NETWORK", file, "network: .onnx, or .npz with W0, b0, W1, b1, …")->required();
@@ -38,6 +72,22 @@ Vector parse_vector(const std::string& text, const std::string& what) {
   return Eigen::Map<const Vector>(values.data(), static_cast<Index>(values.size()));
 }
 
+Vector read_sample(const std::string& text, bool raw) {
+  const std::size_t colon = text.rfind(':');
+  UNRECT_REQUIRE(colon != std::string::npos && colon + 1 < text.size() &&
+                     text.find_first_not_of("0123456789", colon + 1) == std::string::npos && text.size() - colon < 12,
+                 ErrorCode::kInvalidArgument, "{}: expected FILE:NUMBER, such as images.idx.gz:17", text);
+  const std::string file = text.substr(0, colon);
+  const auto number = static_cast<Index>(std::stoll(text.substr(colon + 1)));
+  const Array images = read_idx(file);
+  UNRECT_REQUIRE(!images.shape.empty() && number < images.shape[0], ErrorCode::kInvalidArgument,
+                 "{}: sample {} of {}; they count from 0", file, number, images.shape.empty() ? 0 : images.shape[0]);
+  const Vector all = images.to_vector();
+  const Index size = all.size() / images.shape[0];
+  const Vector sample = all.segment(number * size, size);
+  return raw ? sample : Vector(sample / 255);
+}
+
 Box parse_box(const std::string& text, Index inputs) {
   const Vector values = parse_vector(text, "--box");
   UNRECT_REQUIRE(values.size() == 2 || values.size() == 2 * inputs, ErrorCode::kInvalidArgument,
@@ -53,5 +103,33 @@ Box parse_box(const std::string& text, Index inputs) {
 }
 
 std::string shape_text(const Shape& shape) { return shape.empty() ? "1" : fmt::format("{}", fmt::join(shape, "×")); }
+
+int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_verbs) {
+  CLI::App app("Opens up ReLU networks: every region, every affine map, every bound.", "unrect");
+  app.require_subcommand(0, 1);
+  app.set_version_flag("--version", UNRECT_VERSION);
+  app.footer(
+      "Exit status: 0 done, 2 wrong use, 3 the network holds something unsupported, 4 a bad file.\n"
+      "Each verb has --help with examples.");
+  add_verbs(app);
+  try {
+    app.parse(argc, argv);
+    if (app.get_subcommands().empty()) return complain("which verb? See unrect --help", 2);
+    if (std::fflush(stdout) != 0) return complain("standard output: cannot write", 4);
+  } catch (const CLI::Success& done) {
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    return complain(error.what(), 2);
+  } catch (const Error& error) {
+    return complain(error.what(), exit_status(error.code()));
+  } catch (const std::system_error& error) {
+    return complain((std::string("standard output: ") + error.what()).c_str(), 4);
+  } catch (const std::bad_alloc&) {
+    return complain("not enough memory", 1);
+  } catch (const std::exception& error) {
+    return complain(error.what(), 1);
+  }
+  return 0;
+}
 
 }  // namespace unrect::cli

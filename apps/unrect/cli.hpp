@@ -4,19 +4,28 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "unrect/network/network_file.hpp"
+#include "unrect/partition/explore.hpp"
 #include "unrect/polytope/halfspaces.hpp"
 
 namespace unrect::cli {
+
+/// Parses the command line, runs its verb; trouble becomes one line on stderr. The exit status.
+int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_verbs);
+
+using Explore = std::function<void(const Refinement&, Exploration&, const ExploreOptions&, const Context&)>;
 
 // One a verb, in cmd_<verb>.cpp.
 void add_info(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_random(CLI::App& app);
+/// `explore` does the work: on this process's threads, or on many ranks.
+void add_regions(CLI::App& app, Explore explore = unrect::explore);
 
 /// The options with which every verb that reads a network reads it.
 struct NetworkOptions {
@@ -29,6 +38,9 @@ struct NetworkOptions {
 
 /// "0.1,0.2" or the name of an .npy file. @throws Error naming the entry that is not a finite number.
 Vector parse_vector(const std::string& text, const std::string& what);
+
+/// Item NUMBER of an IDX file, "FILE:NUMBER", divided by 255 unless `raw`. @throws Error.
+Vector read_sample(const std::string& text, bool raw);
 
 /// "LO,HI" for all inputs, or "LO1,HI1,LO2,HI2,…". @throws Error unless there are `inputs` intervals.
 Box parse_box(const std::string& text, Index inputs);

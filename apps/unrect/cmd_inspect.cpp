@@ -31,22 +31,6 @@ struct Command {
   }
 };
 
-Vector read_sample(const std::string& text, bool raw) {
-  const std::size_t colon = text.rfind(':');
-  UNRECT_REQUIRE(colon != std::string::npos && colon + 1 < text.size() &&
-                     text.find_first_not_of("0123456789", colon + 1) == std::string::npos && text.size() - colon < 12,
-                 ErrorCode::kInvalidArgument, "--sample {}: expected FILE:NUMBER, such as images.idx.gz:17", text);
-  const std::string file = text.substr(0, colon);
-  const auto number = static_cast<Index>(std::stoll(text.substr(colon + 1)));
-  const Array images = read_idx(file);
-  UNRECT_REQUIRE(!images.shape.empty() && number < images.shape[0], ErrorCode::kInvalidArgument,
-                 "{}: sample {} of {}; they count from 0", file, number, images.shape.empty() ? 0 : images.shape[0]);
-  const Vector all = images.to_vector();
-  const Index size = all.size() / images.shape[0];
-  const Vector sample = all.segment(number * size, size);
-  return raw ? sample : Vector(sample / 255);
-}
-
 Vector Command::point(const Network& net) const {
   if (!at.empty()) return parse_vector(at, "--at");
   if (!sample.empty()) return read_sample(sample, raw);
@@ -159,10 +143,10 @@ void Command::run() const {
                  "the point is outside --box, expected one within it");
   const Inspection result = inspect(net, x, options);
   std::optional<Figure> picture;
-  if (!slice.empty() || !report.empty()) picture = picture_of(*result.region, x);
+  if (!slice.empty() || !report.empty()) picture = picture_of(result.region, x);
   UNRECT_REQUIRE(slice.empty() || picture, ErrorCode::kInvalidArgument, "--slice needs at least 2 inputs, {} has {}",
                  network.file.string(), x.size());
-  if (!slice.empty()) {
+  if (picture && !slice.empty()) {
     picture->save(slice.string() + ".svg");
     picture->save(slice.string() + ".png");
   }

@@ -19,7 +19,7 @@ constexpr Index kRays = 512;                     // shot instead
 constexpr Index kPrintedUnits = 64;              // of a layer's configuration in the text
 
 void inspect_boundary(Inspection& result, const InspectOptions& options) {
-  const Region& region = *result.region;
+  const Region& region = result.region;
   if (!result.polytope) {
     result.nearest = nearest_boundary(region, result.input);
   } else {
@@ -41,7 +41,7 @@ void inspect_boundary(Inspection& result, const InspectOptions& options) {
 
 void inspect_atoms(Inspection& result, Index top) {
   try {
-    const Factors f = factors(*result.region);
+    const Factors f = factors(result.region);
     if (f.depth() < 2) {
       result.why_no_atoms = "no hidden layer";
       return;
@@ -172,25 +172,24 @@ std::string wall_text(const std::vector<Wall>& walls) {
 }
 
 Inspection inspect(const Network& network, const VectorRef& x, const InspectOptions& options) {
-  Inspection result;
-  Trace trace = unrect::trace(network, x);
+  const Trace trace = unrect::trace(network, x);
+  Inspection result(Region(network, trace.configuration));
   result.input = x;
   result.output = trace.output;
   result.on_boundary = boundary_units(network, trace);
-  result.region.emplace(network, std::move(trace.configuration));
-  result.walls = result.region->offsets_and_walls().first.size();
+  result.walls = result.region.offsets_and_walls().first.size();
   if (result.walls * network.input_size() <= kHoldElements) {
-    auto [map, polytope] = result.region->affine_map_and_polytope();
+    auto [map, polytope] = result.region.affine_map_and_polytope();
     result.map = std::move(map);
     result.polytope = std::move(polytope);
   } else {
-    result.map = result.region->affine_map();
+    result.map = result.region.affine_map();
   }
   const double scale = result.output.norm();
   result.map_error = (result.map(x) - result.output).norm() / (scale > 0 ? scale : 1);
   inspect_boundary(result, options);
   inspect_atoms(result, options.top);
-  result.bounds = all_bounds(*result.region, result.map);
+  result.bounds = all_bounds(result.region, result.map);
   return result;
 }
 
@@ -198,7 +197,7 @@ nlohmann::ordered_json to_json(const Inspection& r) {
   nlohmann::ordered_json out;
   out["input"] = list(r.input);
   out["output"] = list(r.output);
-  out["configuration"] = r.region->configuration().layers;
+  out["configuration"] = r.region.configuration().layers;
   out["on_boundary"] = nlohmann::ordered_json::array();
   for (const Unit& unit : r.on_boundary) out["on_boundary"].push_back({{"layer", unit.layer}, {"unit", unit.index}});
   out["affine_map"] = {{"linear", matrix_json(r.map.linear)}, {"constant", list(r.map.constant)}};
@@ -252,7 +251,7 @@ std::string to_text(const Inspection& r) {
   text += fmt::format("input       {}\n", numbers(r.input));
   text += fmt::format("output      {}\n\n", numbers(r.output));
   Table layers{{"layer", "units", "active", "configuration"}, {}, {}};
-  const auto& configuration = r.region->configuration().layers;
+  const auto& configuration = r.region.configuration().layers;
   for (std::size_t l = 0; l < configuration.size(); ++l) {
     layers.rows.push_back({std::to_string(l), std::to_string(configuration[l].size()),
                            std::to_string(count_active(configuration[l])), digits(configuration[l], kPrintedUnits)});
@@ -260,6 +259,7 @@ std::string to_text(const Inspection& r) {
   text += unrect::to_text(layers);
   if (!r.on_boundary.empty()) {
     std::vector<Wall> walls;
+    walls.reserve(r.on_boundary.size());
     for (const Unit& unit : r.on_boundary) walls.push_back({unit, 0});
     text += fmt::format("on a boundary: {}\n", wall_text(walls));
   }
@@ -280,7 +280,7 @@ ArrayMap to_arrays(const Inspection& r) {
   arrays["output"] = Array::from(r.output);
   arrays["A"] = Array::from(r.map.linear);
   arrays["c"] = Array::from(r.map.constant);
-  const auto& layers = r.region->configuration().layers;
+  const auto& layers = r.region.configuration().layers;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     arrays[fmt::format("configuration_{}", l)] =
         Array::from(std::vector<std::int64_t>(layers[l].begin(), layers[l].end()));

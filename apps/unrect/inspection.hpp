@@ -29,9 +29,11 @@ struct ListedAtom {
 };
 
 struct Inspection {
+  explicit Inspection(Region around) : region(std::move(around)) {}
+
+  Region region;
   Vector input, output;
   std::vector<Unit> on_boundary;
-  std::optional<Region> region;  // always there once inspected
   AffineMap map;
   double map_error = 0;  // ‖A x + c − M(x)‖ / ‖M(x)‖
 

@@ -123,14 +123,14 @@ class CertificateCollector final : public Collector {
     marks_.clear();
   }
 
-  std::size_t unit_of(const Wall& wall) const {
+  std::size_t unit_of(const Hyperplane& wall) const {
     return static_cast<std::size_t>(stages_.first_unit[static_cast<std::size_t>(stages_[wall.stage].layer)] + wall.row);
   }
 
   // The configuration with the units of these walls taken out.
   Hash128 without(Hash128 hash, const std::vector<int>& walls) const {
     for (const int w : walls) {
-      const Wall& wall = walls_[static_cast<std::size_t>(w)];
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
       if (wall.stage < 0) continue;
       const std::size_t unit = unit_of(wall);
       hash.flip(plan_->name(unit, pieces_[unit]));
@@ -166,7 +166,7 @@ class CertificateCollector final : public Collector {
         continue;
       }
       // The first wall on the way down is the one that parted the two sides.
-      const Wall& cut = walls_[static_cast<std::size_t>(facet.walls.front())];
+      const Hyperplane& cut = walls_[static_cast<std::size_t>(facet.walls.front())];
       const bool positive = pieces_[unit_of(cut)] > cut.piece;
       const Hash128 key = without(kept, facet.walls);
       ++sums_[positive ? kPositive : kNegative];
@@ -183,7 +183,7 @@ class CertificateCollector final : public Collector {
 
   std::shared_ptr<const Certifier::Plan> plan_;
   const Stages& stages_;
-  std::span<const Wall> walls_;
+  std::span<const Hyperplane> walls_;
   std::span<const std::uint16_t> pieces_;
   std::vector<std::uint64_t> sums_, marks_;
 };

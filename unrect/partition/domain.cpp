@@ -1,7 +1,11 @@
 #include "unrect/partition/domain.hpp"
 
+#include <fmt/format.h>
 #include <Eigen/Dense>
+
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "unrect/base/error.hpp"
 
@@ -50,13 +54,22 @@ void Domain::constrain(const Halfspaces& inputs) {
   constraints = constraints.size() == 0 ? rows : intersect(constraints, rows);
 }
 
-Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, const Box& parameters) {
+Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, double margin) {
   UNRECT_REQUIRE(a.size() == b.size() && a.size() == c.size(), ErrorCode::kInvalidArgument,
                  "plane: three points of {}, {} and {} values; expected the same", a.size(), b.size(), c.size());
   Matrix axes(a.size(), 2);
-  axes.col(0) = b - a;
-  axes.col(1) = c - a;
-  return {a, std::move(axes), parameters};
+  const double length = (b - a).norm();
+  axes.col(0) = (b - a) / length;
+  const double along = axes.col(0).dot(c - a);
+  const Vector rest = c - a - along * axes.col(0);
+  const double height = rest.norm();
+  UNRECT_REQUIRE(length > 0 && height > 1e-9 * (c - a).norm(), ErrorCode::kInvalidArgument,
+                 "plane: the three points lie on a line");
+  axes.col(1) = rest / height;
+  const double room = margin * std::max({length, along, height});
+  return {a, std::move(axes),
+          Box(Eigen::Vector2d(std::min(0.0, along) - room, -room),
+              Eigen::Vector2d(std::max(length, along) + room, height + room))};
 }
 
 }  // namespace unrect

@@ -28,8 +28,9 @@ struct Domain {
   void constrain(const Halfspaces& inputs);
 };
 
-/// The plane through three inputs: t = (0,0), (1,0), (0,1) are they. @throws Error kInvalidArgument if they lie on a
-/// line.
-Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, const Box& parameters);
+/// The plane through three inputs, with distances as they are: a is t = (0, 0), b lies on the first axis, c above it.
+/// The box holds all three and `margin` times the largest extent around them. @throws Error kInvalidArgument if they
+/// lie on a line.
+Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, double margin = 0.25);
 
 }  // namespace unrect

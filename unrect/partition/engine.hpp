@@ -1,6 +1,8 @@
 // The recursion itself, written once over the kinds of cell.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "unrect/base/error.hpp"
 #include "unrect/partition/arena.hpp"
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/filter.hpp"
@@ -23,6 +26,9 @@ struct Refinement::Prepared {
   std::vector<StageFilter> filters;
   std::vector<Forms> biases;  // of each stage: the sum, as forms without slope
   bool incidence = false;
+  int layers = 0;  // that are refined by
+
+  int last_stage() const { return layers == 0 ? 0 : stages.of_layer[static_cast<std::size_t>(layers) - 1]; }
 };
 
 class Worker::Implementation {
@@ -40,7 +46,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   explicit Engine(const Refinement::Prepared& prepared)
       : p_(prepared),
         k_(prepared.domain.dimension()),
-        last_(prepared.stages.last_layer_stage()),
+        last_(prepared.last_stage()),
         geometry_(k_),
         exact_(prepared.stages, prepared.domain),
         at_(static_cast<std::size_t>(prepared.stages.size())),
@@ -67,7 +73,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     budget_ = budget;
     visitor_ = visitor ? &visitor : nullptr;
     result_ = {};
-    result_.counts.per_layer.assign(p_.stages.of_layer.size(), 0);
+    result_.counts.per_layer.assign(static_cast<std::size_t>(p_.layers), 0);
     result_.counts.active.assign(static_cast<std::size_t>(p_.stages.units()) + 1, 0);
     stop_ = false;
     const std::uint64_t asked = exact_.asked();
@@ -100,9 +106,11 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index v = 0; v < region_->count; ++v) geometry_.walls_at(*region_, v, out[static_cast<std::size_t>(v)]);
     return out;
   }
-  std::span<const Wall> walls() const override { return walls_; }
+  std::span<const Hyperplane> walls() const override { return walls_; }
   ParameterMap map() override {
-    close(last_);
+    UNRECT_REQUIRE(last_ == p_.stages.last_layer_stage(), ErrorCode::kInvalidArgument,
+                   "map of a region: the partition is by the first {} layers only", p_.layers);
+    if (last_ > 0) close(last_);
     for (int s = last_ + 1; s < p_.stages.size(); ++s) {
       gather(s);
       at_[static_cast<std::size_t>(s)].forms = at_[static_cast<std::size_t>(s)].base;
@@ -169,7 +177,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     point_.resize(static_cast<std::size_t>(k_));
     residual_.resize(static_cast<std::size_t>(k_));
     for (Index r = 0; r < p_.domain.constraints.size(); ++r) {
-      const Wall wall{-1, 2 * k_ + r, -1, 0, 0};
+      const Hyperplane wall{-1, 2 * k_ + r, -1, 0, 0};
       const Vector normal = p_.domain.constraints.normals.row(r);
       Vector form(k_ + 1);
       form << normal, -p_.domain.constraints.offsets[r];
@@ -370,7 +378,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   };
 
   // The sign of a form at each vertex of the cell, into sign_ and value_.
-  Signs evaluate(const Cell& cell, const double* form, const Doubt& doubt, const Wall& wall) {
+  Signs evaluate(const Cell& cell, const double* form, const Doubt& doubt, const Hyperplane& wall) {
     if (value_.size() < static_cast<std::size_t>(cell.stride)) {
       value_.resize(static_cast<std::size_t>(cell.stride));
       sign_.resize(static_cast<std::size_t>(cell.stride));
@@ -399,7 +407,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   // The sign where the first look left it open: with the vertex put right, then in rationals.
-  signed char settle(const Cell& cell, Index v, const double* form, const Doubt& doubt, const Wall& wall) {
+  signed char settle(const Cell& cell, Index v, const double* form, const Doubt& doubt, const Hyperplane& wall) {
     if (cell.polished[v] == 0 && polish(cell, v)) {
       double value = form[k_];
       for (Index d = 0; d < k_; ++d) value += form[d] * cell.coordinates[d * cell.stride + v];
@@ -546,7 +554,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   // The form that vanishes on a wall, k + 1 numbers; its error at any t of the domain, and its gradient's error.
-  Doubt wall_form(const Wall& wall, double* form) const {
+  Doubt wall_form(const Hyperplane& wall, double* form) const {
     constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
     if (wall.stage < 0) {
       std::fill_n(form, k_, 0.0);
@@ -578,7 +586,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     return doubt;
   }
 
-  signed char exact_sign(const Cell& cell, Index v, const Wall& wall) {
+  signed char exact_sign(const Cell& cell, Index v, const Hyperplane& wall) {
     geometry_.walls_at(cell, v, walls_at_);
     meeting_.clear();
     for (const int w : walls_at_) meeting_.push_back(walls_[static_cast<std::size_t>(w)]);
@@ -821,7 +829,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::size_t domain_walls_ = 0;
   std::vector<StageState> at_;
   std::vector<std::uint16_t> pieces_;
-  std::vector<Wall> walls_;
+  std::vector<Hyperplane> walls_;
   std::vector<std::uint16_t> path_;
 
   std::vector<double> value_;
@@ -829,13 +837,13 @@ class Engine final : public Worker::Implementation, public RegionView {
   Doubt doubt_;
   Vector low_, high_, form_;
   std::vector<std::uint64_t> above_, decided_;
-  Wall wall_;
+  Hyperplane wall_;
   std::vector<int> walls_at_;
   Vector reach_;  // max |t_d| over the domain
   double reach_sum_ = 0;
   std::vector<double> system_, inverse_, work_, slack_, point_, residual_;  // of polish
   std::vector<Index> columns_;
-  std::vector<Wall> meeting_;
+  std::vector<Hyperplane> meeting_;
 
   const WorkUnit* unit_ = nullptr;
   std::uint64_t budget_ = 0;

@@ -146,7 +146,7 @@ struct ExactForms::Cache {
   }
 
   // The function that vanishes on the wall.
-  Row form(const Wall& wall) {
+  Row form(const Hyperplane& wall) {
     if (wall.stage < 0) {
       Row out(static_cast<std::size_t>(k) + 1);
       if (wall.row < 2 * k) {
@@ -186,7 +186,7 @@ struct ExactForms::Cache {
   }
 
   // Sign of p·t + q where A t + b = 0: det [A b; p q] / det A, by Bareiss' elimination, whose divisions are exact.
-  int sign_where(const Row& f, std::span<const Wall> walls) {
+  int sign_where(const Row& f, std::span<const Hyperplane> walls) {
     const auto n = static_cast<std::size_t>(k);
     system.resize(walls.size() + 1);
     for (std::size_t i = 0; i < walls.size(); ++i) put_integers(form(walls[i]), system[i]);
@@ -227,7 +227,7 @@ struct ExactForms::Cache {
 ExactForms::ExactForms(const Stages& stages, const Domain& domain) : cache_(std::make_unique<Cache>(stages, domain)) {}
 ExactForms::~ExactForms() = default;
 
-int ExactForms::sign_at(const Wall& form, std::span<const Wall> at, std::span<const std::uint16_t> pieces) {
+int ExactForms::sign_at(const Hyperplane& form, std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces) {
   ++asked_;
   cache_->follow(pieces, form.stage);
   return cache_->sign_where(cache_->form(form), at);

@@ -13,14 +13,14 @@ namespace unrect {
 
 /// The hyperplane where a unit changes its piece: z_row(t) = threshold, or z_row(t) = z_other(t) for a maximum; or a
 /// side of the domain (stage −1, row: 2d for t_d = lower_d, 2d + 1 for t_d = upper_d, then the constraints).
-struct Wall {
+struct Hyperplane {
   int stage = -1;
   Index row = 0;
   Index other = -1;
   double threshold = 0;
   Index piece = 0;  // of the unit, below the threshold
 
-  bool operator==(const Wall&) const = default;
+  bool operator==(const Hyperplane&) const = default;
 };
 
 /// Doubles are dyadic rationals, so every form of a network is one: computed here without rounding, unit by unit, on
@@ -34,7 +34,7 @@ class ExactForms {
 
   /// Sign of `form` (the function that is zero on that wall) at the point where the k walls in `at`, or more, meet.
   /// pieces: the flat configuration so far. @throws Error kInvalidArgument if the walls meet in more than one point.
-  int sign_at(const Wall& form, std::span<const Wall> at, std::span<const std::uint16_t> pieces);
+  int sign_at(const Hyperplane& form, std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
 
   /// How often sign_at was asked.
   std::uint64_t asked() const { return asked_; }

@@ -144,13 +144,11 @@ class Crew {
       : refinement_(refinement),
         state_(state),
         options_(options),
-        context_(context),
+        overseer_(refinement, options, context),
         running_(static_cast<std::size_t>(std::max(1, context.threads))),
-        busy_(running_.size(), false),
-        fingerprint_(options.checkpoint.empty() ? 0 : fingerprint(refinement)) {}
+        busy_(running_.size(), false) {}
 
   void run() {
-    last_progress_ = last_save_ = Clock::now();
     if (running_.size() == 1) {
       work(0);
     } else {
@@ -158,7 +156,7 @@ class Crew {
       for (std::size_t i = 0; i < running_.size(); ++i) threads.emplace_back([this, i] { work(i); });
     }
     if (failure_) std::rethrow_exception(failure_);
-    save(Clock::now());
+    overseer_.save(state_, {});
   }
 
  private:
@@ -174,7 +172,7 @@ class Crew {
         state_.merge(std::move(result));
         busy_[me] = false;
         changed_.notify_all();
-        report();
+        if (!overseer_.look(state_, in_hand())) cancelled_ = true;
       }
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -189,7 +187,7 @@ class Crew {
   // Waits for a unit; false when there is none to come.
   bool next(std::unique_lock<std::mutex>& lock, std::size_t me) {
     for (;;) {
-      if (cancelled_ || state_.stopped || state_.counts.regions >= options_.max_regions) return false;
+      if (cancelled_ || overseer_.enough(state_)) return false;
       if (!state_.open.empty()) {
         running_[me] = std::move(state_.open.back());
         state_.open.pop_back();
@@ -201,38 +199,24 @@ class Crew {
     }
   }
 
-  void report() {
-    const Clock::time_point now = Clock::now();
-    if (context_.progress && now - last_progress_ >= std::chrono::milliseconds(100)) {
-      last_progress_ = now;
-      const auto found = static_cast<double>(state_.counts.regions);
-      if (!context_.progress({"regions", found, state_.share > 0 ? found / state_.share : 0})) cancelled_ = true;
-    }
-    if (std::chrono::duration<double>(now - last_save_).count() >= options_.checkpoint_seconds) save(now);
-  }
-
-  void save(Clock::time_point now) {
-    last_save_ = now;
-    if (options_.checkpoint.empty()) return;
-    Exploration whole = state_;
+  std::vector<WorkUnit> in_hand() const {
+    std::vector<WorkUnit> units;
     for (std::size_t i = 0; i < running_.size(); ++i) {
-      if (busy_[i]) whole.open.push_back(running_[i]);
+      if (busy_[i]) units.push_back(running_[i]);
     }
-    save_checkpoint(options_.checkpoint, whole, fingerprint_, options_.purpose);
+    return units;
   }
 
   const Refinement& refinement_;
   Exploration& state_;
   const ExploreOptions& options_;
-  const Context& context_;
+  Overseer overseer_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<WorkUnit> running_;
   std::vector<bool> busy_;
-  std::uint64_t fingerprint_;
   bool cancelled_ = false;
   std::exception_ptr failure_;
-  Clock::time_point last_progress_, last_save_;
 };
 
 }  // namespace
@@ -249,6 +233,30 @@ WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector) 
   WorkResult result = worker.run(unit, budget_of(unit), [&](RegionView& region) { return collector->visit(region); });
   collector->finish(unit, result.counts);
   return result;
+}
+
+Overseer::Overseer(const Refinement& refinement, const ExploreOptions& options, const Context& context)
+    : options_(options),
+      context_(context),
+      fingerprint_(options.checkpoint.empty() ? 0 : fingerprint(refinement)),
+      last_progress_(Clock::now()),
+      last_save_(last_progress_) {}
+
+bool Overseer::look(const Exploration& state, const std::vector<WorkUnit>& in_hand) {
+  const Clock::time_point now = Clock::now();
+  if (std::chrono::duration<double>(now - last_save_).count() >= options_.checkpoint_seconds) save(state, in_hand);
+  if (!context_.progress || now - last_progress_ < std::chrono::milliseconds(100)) return true;
+  last_progress_ = now;
+  const auto found = static_cast<double>(state.counts.regions);
+  return context_.progress({"regions", found, state.share > 0 ? found / state.share : 0});
+}
+
+void Overseer::save(const Exploration& state, const std::vector<WorkUnit>& in_hand) {
+  last_save_ = Clock::now();
+  if (options_.checkpoint.empty()) return;
+  Exploration whole = state;
+  whole.open.insert(whole.open.end(), in_hand.begin(), in_hand.end());
+  save_checkpoint(options_.checkpoint, whole, fingerprint_, options_.purpose);
 }
 
 void explore(const Refinement& refinement, Exploration& state, const ExploreOptions& options, const Context& context) {

@@ -1,6 +1,7 @@
 // All regions of a domain: workers on a queue of subtrees, and a state that can be put down and taken up again.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -47,6 +48,23 @@ struct ExploreOptions {
 
 /// Does one unit with a worker's tools; what every kind of machine runs.
 WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector);
+
+/// Calls context.progress and saves checkpoints when it is time, for whoever hands out the work.
+class Overseer {
+ public:
+  Overseer(const Refinement& refinement, const ExploreOptions& options, const Context& context);
+  /// in_hand: units that are out, or done but not merged; a checkpoint has them as open. False: stop handing out work.
+  bool look(const Exploration& state, const std::vector<WorkUnit>& in_hand);
+  void save(const Exploration& state, const std::vector<WorkUnit>& in_hand);
+  /// Whether there is a reason to hand out no more.
+  bool enough(const Exploration& state) const { return state.stopped || state.counts.regions >= options_.max_regions; }
+
+ private:
+  const ExploreOptions& options_;
+  const Context& context_;
+  std::uint64_t fingerprint_ = 0;
+  std::chrono::steady_clock::time_point last_progress_, last_save_;
+};
 
 /// Goes on with an exploration until it is complete, stopped, or cancelled by context.progress, on context.threads
 /// threads. The counts do not depend on their number. Progress: regions found, and their expected total.

@@ -5,6 +5,7 @@
 #endif
 
 #include <limits>
+#include <vector>
 
 namespace unrect {
 namespace {
@@ -68,7 +69,8 @@ void add_rows(const Link& link, std::span<const Index> active, const Forms& a, I
   for (; unit < out.stride(); unit += kWidth) add_block<kRows, 1>(link, active, a, row, base, out, unit);
 }
 
-void add_sparse(const Link& link, std::span<const Index> active, const Forms& a, Forms& out) {
+// Few columns: each coefficient's targets in turn.
+void add_few(const Link& link, std::span<const Index> active, const Forms& a, Forms& out) {
   const Index rows = out.dimension() + 1;
   for (const Index j : active) {
     const auto first = static_cast<std::size_t>(link.start[static_cast<std::size_t>(j)]);
@@ -80,6 +82,38 @@ void add_sparse(const Link& link, std::span<const Index> active, const Forms& a,
       for (std::size_t e = first; e < last; ++e) target[link.row[e]] += link.weight[e] * c;
     }
   }
+}
+
+// Many columns: a unit's kRows coefficients side by side, so that a weight is one short vector operation.
+template <int kRows>
+void add_many(const Link& link, std::span<const Index> active, const Forms& a, Forms& out) {
+  const Index rows = out.dimension() + 1;
+  thread_local std::vector<double> scratch;
+  scratch.assign(static_cast<std::size_t>(out.size() * kRows), 0.0);
+  double* const sums = scratch.data();
+  for (const Index j : active) {
+    double c[kRows] = {};
+    for (Index d = 0; d < rows; ++d) c[d] = a.row(d)[j];
+    const auto first = static_cast<std::size_t>(link.start[static_cast<std::size_t>(j)]);
+    const auto last = static_cast<std::size_t>(link.start[static_cast<std::size_t>(j) + 1]);
+    for (std::size_t e = first; e < last; ++e) {
+      double* const target = sums + link.row[e] * kRows;
+      const double w = link.weight[e];
+      for (int d = 0; d < kRows; ++d) target[d] += w * c[d];
+    }
+  }
+  for (Index d = 0; d < rows; ++d) {
+    double* const target = out.row(d);
+    for (Index i = 0; i < out.size(); ++i) target[i] += sums[i * kRows + d];
+  }
+}
+
+void add_sparse(const Link& link, std::span<const Index> active, const Forms& a, Forms& out) {
+  const Index rows = out.dimension() + 1;
+  const std::size_t entries = active.size() * link.weight.size() / link.start.size();  // about
+  if (rows > 8 || entries < 2 * static_cast<std::size_t>(out.size())) return add_few(link, active, a, out);
+  if (rows <= 4) return add_many<4>(link, active, a, out);
+  add_many<8>(link, active, a, out);
 }
 
 // Values of one register of forms over the points. kDimension 0: any.

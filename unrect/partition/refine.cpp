@@ -34,10 +34,15 @@ RegionCounts& RegionCounts::operator+=(const RegionCounts& other) {
   return *this;
 }
 
-Refinement::Refinement(const Network& network, Domain domain, Detail detail) {
+Refinement::Refinement(const Network& network, Domain domain, Detail detail, int layers) {
   UNRECT_REQUIRE(domain.input_size() == network.input_size(), ErrorCode::kInvalidArgument,
                  "partition: a domain of {} inputs for a network of {}", domain.input_size(), network.input_size());
-  auto prepared = std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}, false});
+  auto prepared =
+      std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}, false, 0});
+  const auto depth = static_cast<int>(prepared->stages.of_layer.size());
+  UNRECT_REQUIRE(layers >= -1 && layers != 0 && layers <= depth, ErrorCode::kInvalidArgument,
+                 "partition by {} layers; the network has {}", layers, depth);
+  prepared->layers = layers < 0 ? depth : layers;
   prepared->incidence = detail == Detail::kIncidence;
   for (const int s : prepared->stages.of_layer) {
     UNRECT_REQUIRE(!prepared->incidence || prepared->stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
@@ -59,6 +64,7 @@ Refinement::Refinement(Refinement&&) noexcept = default;
 Refinement& Refinement::operator=(Refinement&&) noexcept = default;
 const Network& Refinement::network() const { return prepared_->network; }
 const Domain& Refinement::domain() const { return prepared_->domain; }
+int Refinement::layers() const { return prepared_->layers; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
 
 Worker::Worker(const Refinement& refinement) {

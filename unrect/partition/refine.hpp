@@ -31,7 +31,7 @@ class RegionView {
   /// The walls that each vertex lies on, as indices into walls().
   virtual std::vector<std::vector<int>> walls_of_vertices() const = 0;
   /// The walls cut on the way to this region, the domain's sides first. Not all of them bound it.
-  virtual std::span<const Wall> walls() const = 0;
+  virtual std::span<const Hyperplane> walls() const = 0;
   /// The network's output over this region. O(the last stages' weights).
   virtual ParameterMap map() = 0;
   /// The forms of a stage's z over t, up to the last layer's: row i of the result is unit i's k coefficients and
@@ -85,7 +85,8 @@ class Refinement {
  public:
   /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for incidence with a
   /// Maximum.
-  Refinement(const Network& network, Domain domain, Detail detail = Detail::kRegions);
+  /// `layers`: refine by the first so many layers only, −1 for all; RegionView::map() is there for all only.
+  Refinement(const Network& network, Domain domain, Detail detail = Detail::kRegions, int layers = -1);
   ~Refinement();
   Refinement(Refinement&&) noexcept;
   Refinement& operator=(Refinement&&) noexcept;
@@ -93,6 +94,8 @@ class Refinement {
   const Network& network() const;
   const Domain& domain() const;
   const Stages& stages() const;
+  /// Layers that are refined by.
+  int layers() const;
 
   struct Prepared;
 

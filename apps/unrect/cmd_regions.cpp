@@ -1,0 +1,291 @@
+// unrect regions: every region of a domain.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "plane_partition.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+#include "unrect/network/vnnlib.hpp"
+#include "unrect/partition/certificate.hpp"
+#include "unrect/region/slice.hpp"
+#include "unrect/view/table.hpp"
+
+namespace unrect::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::atomic<bool> interrupted = false;
+extern "C" void interrupt(int) { interrupted = true; }
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct Command {
+  NetworkOptions network;
+  Explore explore;
+  std::string box, color = "active";
+  std::vector<std::string> slice;
+  std::filesystem::path vnnlib, checkpoint, picture, html;
+  Index input_case = -1, output = 0;
+  double radius = 1, every = 2;
+  std::uint64_t seed = 0, max_regions = ~std::uint64_t{0};
+  int threads = 1;
+  bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false;
+
+  void run() const;
+  Domain domain(const Network& net) const;
+  Domain slice_domain(const Network& net) const;
+  Domain property_domain(const Network& net) const;
+  Vector point(const std::string& text) const;
+  Exploration walk(const Refinement& refinement, const CollectorFactory& collectors) const;
+  PictureText picture_text(const Domain& where) const;
+  void draw(const Network& net, const Domain& where) const;
+  void print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
+             double seconds) const;
+};
+
+// A point in any of the ways that `inspect` takes one.
+Vector Command::point(const std::string& text) const {
+  const std::size_t colon = text.rfind(':');
+  return colon != std::string::npos && text.find(',') == std::string::npos ? read_sample(text, raw)
+                                                                           : parse_vector(text, "--slice");
+}
+
+Domain Command::slice_domain(const Network& net) const {
+  UNRECT_REQUIRE(slice.size() == 1 || slice.size() == 3, ErrorCode::kInvalidArgument,
+                 "--slice: {} points; expected three, or one for a random plane through it", slice.size());
+  std::vector<Vector> points;
+  for (const std::string& text : slice) {
+    points.push_back(point(text));
+    UNRECT_REQUIRE(points.back().size() == net.input_size(), ErrorCode::kInvalidArgument,
+                   "--slice {}: {} numbers, {} takes {}", text, points.back().size(), network.file.string(),
+                   net.input_size());
+  }
+  if (points.size() == 3) return plane_through(points[0], points[1], points[2]);
+  const Plane plane = random_plane(points[0], seed);
+  return {plane.origin, plane.axes, Box(Vector::Constant(2, -radius), Vector::Constant(2, radius))};
+}
+
+Domain Command::property_domain(const Network& net) const {
+  const Property property = read_vnnlib(vnnlib);
+  UNRECT_REQUIRE(property.inputs == net.input_size(), ErrorCode::kInvalidArgument, "{}: {} inputs, {} takes {}",
+                 vnnlib.string(), property.inputs, network.file.string(), net.input_size());
+  const auto cases = static_cast<Index>(property.cases.size());
+  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: no input satisfies it", vnnlib.string());
+  UNRECT_REQUIRE(input_case < cases && (input_case >= 0 || cases == 1), ErrorCode::kInvalidArgument,
+                 "{}: {} input sets; expected --case with a number below that", vnnlib.string(), cases);
+  const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_case, 0))];
+  Domain where(chosen.box);
+  if (chosen.input_rows.size() > 0) where.constrain(chosen.input_rows);
+  return where;
+}
+
+Domain Command::domain(const Network& net) const {
+  if (!vnnlib.empty()) return property_domain(net);
+  if (!slice.empty()) return slice_domain(net);
+  UNRECT_REQUIRE(
+      !box.empty(), ErrorCode::kInvalidArgument,
+      "regions of which domain? Give one of --box LO,HI, --vnnlib FILE or --slice P,…: all of space has no end");
+  return Domain(parse_box(box, net.input_size()));
+}
+
+Exploration Command::walk(const Refinement& refinement, const CollectorFactory& collectors) const {
+  ExploreOptions options;
+  options.max_regions = max_regions;
+  options.checkpoint = checkpoint;
+  options.checkpoint_seconds = every;
+  options.collectors = collectors;
+  options.purpose = certify ? "certificate" : "count";
+  Exploration state;
+  if (resume && std::filesystem::exists(checkpoint)) {
+    state = read_checkpoint(checkpoint, fingerprint(refinement), options.purpose);
+  }
+  const std::uint64_t before = state.counts.regions;
+  Context context;
+  context.threads = threads;
+  context.seed = seed;
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  const Clock::time_point start = Clock::now();
+  context.progress = [&](const Progress& progress) {
+    if (terminal) {
+      const double seconds = seconds_since(start);
+      const double rate = (progress.done - static_cast<double>(before)) / seconds;
+      fmt::print(stderr, "\r\033[K{:.0f} regions, {:.3g}/s, {:.1f} % of the tree, about {:.0f} s to go", progress.done,
+                 rate, progress.total > 0 ? 100 * progress.done / progress.total : 0,
+                 progress.total > 0 ? (progress.total - progress.done) / rate : 0);
+    }
+    return !interrupted;
+  };
+  std::signal(SIGINT, interrupt);
+  explore(refinement, state, options, context);
+  std::signal(SIGINT, SIG_DFL);
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  UNRECT_REQUIRE(!interrupted, ErrorCode::kCancelled, "interrupted after {} regions{}", state.counts.regions,
+                 checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
+  return state;
+}
+
+PictureText Command::picture_text(const Domain& where) const {
+  PictureText text{network.file.filename().string() + ": regions", "t₀", "t₁"};
+  if (!slice.empty()) return text;
+  std::vector<std::string> names;
+  for (Index d = 0; d < where.dimension(); ++d) {
+    Index input = 0;
+    where.axes.col(d).maxCoeff(&input);
+    names.push_back(fmt::format("x{}", input));
+  }
+  text.x = names[0];
+  if (names.size() > 1) text.y = names[1];
+  return text;
+}
+
+void Command::draw(const Network& net, const Domain& where) const {
+  const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
+  const PictureText text = picture_text(where);
+  if (!picture.empty()) {
+    const std::vector<float> values = color_values(partition, color, output);
+    const std::string label = color == "output"      ? fmt::format("output {}", output)
+                              : color == "lipschitz" ? "log₁₀ of the local Lipschitz constant"
+                              : color == "layer"     ? "deepest layer around the region"
+                                                     : "active units";
+    for (std::size_t l = frames ? 0 : partition.layers.size() - 1; l < partition.layers.size(); ++l) {
+      PictureText named = text;
+      const std::string name = frames ? fmt::format("{}-{}", picture.string(), l) : picture.string();
+      if (frames) named.title += fmt::format(" after layer {}: {}", l, partition.layers[l].starts.size() - 1);
+      const Figure figure = partition_figure(partition, l, values, label, named);
+      figure.save(name + ".svg");
+      figure.save(name + ".png");
+    }
+  }
+  if (!html.empty()) {
+    std::vector<std::string> notes{fmt::format("{} regions", partition.layers.back().starts.size() - 1)};
+    write_file(html, explorer_page(explorer_of(partition, text, notes)));
+  }
+}
+
+void Command::print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
+                    double seconds) const {
+  const RegionCounts& counts = state.counts;
+  const bool certified = !checks.empty() && std::ranges::all_of(checks, &Check::holds);
+  nlohmann::ordered_json active = nlohmann::ordered_json::object();
+  for (std::size_t n = 0; n < counts.active.size(); ++n) {
+    if (counts.active[n] > 0) active[std::to_string(n)] = counts.active[n];
+  }
+  if (json) {
+    nlohmann::ordered_json result{{"network", network.file.string()},
+                                  {"dimension", refinement.domain().dimension()},
+                                  {"regions", counts.regions},
+                                  {"complete", state.complete()},
+                                  {"regions_per_layer", counts.per_layer},
+                                  {"active_units", active},
+                                  {"exact_decisions", counts.exact_decisions},
+                                  {"seconds", seconds},
+                                  {"threads", threads},
+                                  {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
+    for (const Check& check : checks) {
+      result["certificate"].push_back({{"check", check.name}, {"holds", check.holds}, {"finding", check.finding}});
+    }
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{}{} regions in {} dimensions, {:.3g} s, {:.3g} µs each\n", state.complete() ? "" : "at least ",
+             counts.regions, refinement.domain().dimension(), seconds,
+             1e6 * seconds / std::max<double>(1, static_cast<double>(counts.regions)));
+  for (std::size_t l = 0; l < counts.per_layer.size(); ++l) {
+    fmt::print("  after layer {}: {}\n", l, counts.per_layer[l]);
+  }
+  if (counts.exact_decisions > 0) {
+    fmt::print("  {} signs within rounding were decided in rational arithmetic\n", counts.exact_decisions);
+  }
+  if (!checks.empty()) {
+    fmt::print("{}\n", certified ? "certified:" : "NOT certified:");
+    for (const Check& check : checks) {
+      fmt::print("  {:<11} {}{}\n", check.name, check.holds ? "" : "FAILS: ", check.finding);
+    }
+  }
+}
+
+void Command::run() const {
+  const Network net = network.read();
+  const Domain where = domain(net);
+  UNRECT_REQUIRE(!resume || !checkpoint.empty(), ErrorCode::kInvalidArgument,
+                 "--resume needs --checkpoint FILE, the file to go on from");
+  UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty()), ErrorCode::kInvalidArgument,
+                 "--count-only goes without --picture and --html");
+  const Refinement refinement(net, where, certify ? Detail::kIncidence : Detail::kRegions);
+  std::optional<Certifier> certifier;
+  if (certify) certifier.emplace(refinement, seed);
+  const Clock::time_point start = Clock::now();
+  const Exploration state = walk(refinement, certifier ? certifier->collectors() : CollectorFactory{});
+  const double seconds = seconds_since(start);
+  const std::vector<Check> checks =
+      certifier && state.complete() ? certifier->checks(state.counts) : std::vector<Check>{};
+  if (!picture.empty() || !html.empty()) draw(net, where);
+  print(refinement, state, checks, seconds);
+  UNRECT_REQUIRE(std::ranges::all_of(checks, &Check::holds), ErrorCode::kFormat,
+                 "{}: a check of the certificate fails: this is a defect of unrect, please report it",
+                 network.file.string());
+}
+
+}  // namespace
+
+void add_regions(CLI::App& app, Explore explore) {
+  auto command = std::make_shared<Command>();
+  command->explore = std::move(explore);
+  CLI::App* verb = app.add_subcommand("regions", "Find every region of a domain");
+  command->network.add_to(*verb);
+  CLI::Option_group* where = verb->add_option_group("domain", "where to look");
+  where->add_option("--box", command->box,
+                    "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…; equal ends hold an input fixed");
+  where->add_option("--vnnlib", command->vnnlib, "the input set of a VNN-LIB property");
+  where
+      ->add_option("--slice", command->slice,
+                   "a plane through three points, or a random one through one: \"v1,v2,…\", x.npy or images.idx:17")
+      ->expected(1, 3);
+  where->require_option(0, 1);
+  verb->add_option("--case", command->input_case, "which input set, when --vnnlib has several (from 0)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--radius", command->radius, "half the width of a random plane's window")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_flag("--raw", command->raw, "do not divide IDX samples by 255");
+  verb->add_option("--seed", command->seed, "seed of random planes and of the certificate's points")
+      ->capture_default_str();
+  verb->add_flag("--count-only", command->count_only, "count, keep nothing");
+  verb->add_flag(
+      "--certify", command->certify,
+      "check volume, facets, continuity, random points and Euler's formula while counting (up to 6 dimensions)");
+  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--max-regions", command->max_regions, "stop once so many are found");
+  verb->add_option("--checkpoint", command->checkpoint, "save the state every --every seconds, and at the end");
+  verb->add_option("--every", command->every, "seconds between checkpoints")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
+  verb->add_option("--picture", command->picture, "draw a plane's partition: PREFIX.svg and PREFIX.png");
+  verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"active", "layer", "lipschitz", "output"}));
+  verb->add_option("--output", command->output, "which output to colour by")->capture_default_str();
+  verb->add_flag("--frames", command->frames, "a picture after each layer: PREFIX-0, PREFIX-1, …");
+  verb->add_option("--html", command->html, "write the explorer page of a plane: one file, opens in any browser");
+  verb->add_flag("--json", command->json, "one JSON object");
+  verb->footer(
+      "Counts are exact: a sign that rounding leaves open is decided in rational arithmetic. Layers count from 0.\n\n"
+      "Examples:\n  unrect regions net.onnx --box -1,1 --certify\n"
+      "  unrect regions acasxu.onnx --vnnlib prop_3.vnnlib --count-only --json --threads 2\n"
+      "  unrect regions net.onnx --box -1,1 --picture partition --color lipschitz --html explorer.html\n"
+      "  unrect regions mnist.onnx --slice t10k.idx.gz:0 t10k.idx.gz:1 t10k.idx.gz:2 --picture digits\n"
+      "  unrect regions net.onnx --box -1,1 --checkpoint run.ckpt --resume");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli
