@@ -33,6 +33,7 @@ std::vector<double> largest_entries(const Factors& f) {
 
 std::vector<double> active(const Factors& f) {
   std::vector<double> counts;
+  counts.reserve(f.diagonals.size());
   for (const Vector& d : f.diagonals) counts.push_back(d.cwiseAbs().sum());
   return counts;
 }

@@ -210,7 +210,8 @@ TEST(Fold, KeepsTheFunctionAndDropsNodes) {
 TEST(Fold, AMaximumReadsThroughASelection) {
   NetworkBuilder builder(Shape{3});
   const int copies = builder.add(Select{{2, 0, 0, 1}, Vector::Zero(4)}, {0});
-  const Network network = std::move(builder).build(builder.add(Maximum{2, {0, 1, 1, 2}}, {copies}));
+  const int largest = builder.add(Maximum{2, {0, 1, 1, 2}}, {copies});
+  const Network network = std::move(builder).build(largest);
   const Network folded = fold(network);
   ASSERT_EQ(folded.nodes().size(), 2u);
   EXPECT_EQ(std::get<Maximum>(*folded.node(1).op).index, (std::vector<Index>{2, 0, 0, -1}));

@@ -114,8 +114,8 @@ Index size_after(const Scale& op, Index in) {
   return in;
 }
 
-Piecewise scalar_function(std::string kind, std::vector<double> breaks, std::vector<double> slopes,
-                          std::vector<double> offsets) {
+Piecewise scalar_function(std::string kind, const std::vector<double>& breaks, const std::vector<double>& slopes,
+                          const std::vector<double>& offsets) {
   const auto row = [](const std::vector<double>& v) -> Matrix {
     return Eigen::Map<const Matrix>(v.data(), 1, static_cast<Index>(v.size()));
   };

@@ -33,7 +33,7 @@ const int kHooks = __sanitizer_install_malloc_and_free_hooks([](const volatile v
                                                              [](const volatile void*) {});
 }  // namespace
 #else
-extern "C" void* __libc_malloc(std::size_t size);
+extern "C" void* __libc_malloc(std::size_t size);  // glibc's own name for it. NOLINT(bugprone-reserved-identifier)
 extern "C" void* malloc(std::size_t size) {
   ++allocations;
   return __libc_malloc(size);

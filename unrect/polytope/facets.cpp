@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -177,7 +178,7 @@ class Finder {
 
   // The LP over the facets so far, in a box that is no facet's business: beyond the cell, or far.
   void bound() {
-    lp_.emplace(Box(Vector::Constant(n_, -kFar), Vector::Constant(n_, kFar)));
+    lp_ = std::make_unique<DenseLp>(Box(Vector::Constant(n_, -kFar), Vector::Constant(n_, kFar)));
     for (Index i = 0; i < count_; ++i) {
       if (verdict_[i] == Verdict::kFacet) add_to_lp(i);
     }
@@ -371,7 +372,7 @@ class Finder {
   Vector distance_;
   std::vector<Verdict> verdict_;
   Vector hit_;
-  std::optional<DenseLp> lp_;
+  std::unique_ptr<DenseLp> lp_;            // none before bound()
   std::vector<Index> open_;                // rows without a verdict, near ones first
   Matrix coordinates_;                     // n × count
   Eigen::RowVectorXd bound_, multiplier_;  // scratch of drop_behind_basis

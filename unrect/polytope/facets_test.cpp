@@ -14,6 +14,7 @@ Box cube(Index n, double half) { return {Vector::Constant(n, -half), Vector::Con
 
 std::vector<Rows> rows_of(const std::vector<Facet>& facets) {
   std::vector<Rows> result;
+  result.reserve(facets.size());
   for (const Facet& facet : facets) result.push_back(facet.rows);
   return result;
 }

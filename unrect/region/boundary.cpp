@@ -174,6 +174,7 @@ std::vector<Wall> facets_hit(const Region& region, const VectorRef& x, Index ray
     }
   }
   std::vector<Wall> result;
+  result.reserve(hit.size());
   for (const Index row : hit) result.push_back(walls[static_cast<std::size_t>(row)]);
   return result;
 }

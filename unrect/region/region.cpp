@@ -104,6 +104,8 @@ Matrix affine_columns(const Op& op, const std::vector<Columns*>& in, bool with_c
   // Convolutions want whole images; sums and concatenations take the same path for brevity.
   std::vector<Matrix> rows;
   std::vector<const Matrix*> pointers;
+  rows.reserve(in.size());
+  pointers.reserve(in.size());
   for (const Columns* columns : in) rows.push_back(columns->values.transpose());
   for (const Matrix& r : rows) pointers.push_back(&r);
   return (with_constants ? value<double>(op, pointers) : linear_part<double>(op, pointers)).transpose();
