@@ -117,4 +117,17 @@ std::string escape_html(std::string_view text, bool keep_lines) {
   return out;
 }
 
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto byte = [&](std::size_t j) { return j < bytes.size() ? static_cast<unsigned char>(bytes[j]) : 0U; };
+    const unsigned three = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    for (const int shift : {18, 12, 6, 0}) out += kAlphabet[three >> shift & 63];
+    for (std::size_t j = i + 3; j > bytes.size(); --j) out[out.size() - (j - bytes.size())] = '=';
+  }
+  return out;
+}
+
 }  // namespace unrect

@@ -1,4 +1,4 @@
-// Text that may come from anywhere (a node's name, a file's path), made safe to show.
+// Text that may come from anywhere (a node's name, a file's path), made safe to show; bytes made text.
 #pragma once
 
 #include <string>
@@ -18,5 +18,8 @@ std::string_view first_characters(std::string_view text, std::size_t count);
 
 /// `printable` text with & < > " ' written as entities: safe between tags and in quoted attributes.
 std::string escape_html(std::string_view text, bool keep_lines = false);
+
+/// RFC 4648, with padding.
+std::string base64(std::string_view bytes);
 
 }  // namespace unrect
