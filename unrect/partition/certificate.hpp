@@ -22,7 +22,8 @@ struct Check {
 ///                Σ h(facet) over the negative ones, h a random 128-bit hash of the configuration without the units
 ///                that vanish on the facet;
 ///   continuity   the maps on both sides agree at the facet's centre, in the same way with random weights;
-///   membership   each of a thousand random points' configurations (a forward pass) is met exactly once;
+///   membership   each of a thousand random points' configurations (a forward pass) is met exactly once; left out where
+///                every forward pass has a unit within rounding of its break;
 ///   Euler        in a plane, vertices − edges + regions = 1: a vertex on two walls belongs to four regions, one on a
 ///                wall and a side to two; any other is counted by its name.
 /// Memory: O(1), and one number for each vertex of a plane on more than two walls.

@@ -285,6 +285,7 @@ std::uint64_t fingerprint(const Refinement& refinement) {
     for (const Link& link : stage.links) {
       hash.add(static_cast<std::uint64_t>(link.source));
       hash.add(link.columns);
+      for (const Index j : link.start) hash.add(static_cast<std::uint64_t>(j));
       for (const Index r : link.row) hash.add(static_cast<std::uint64_t>(r));
       for (const double w : link.weight) hash.add(w);
     }

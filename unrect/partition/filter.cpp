@@ -12,10 +12,13 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 // Products with more rows or columns than this are bounded by cheaper norms.
 constexpr Index kSpectralLimit = 512;
+// Sums of squares in between have lost nothing that matters.
+constexpr double kSmallestSquare = 1e-270;
+constexpr double kLargestSquare = 1e300;
 
 // An upper bound of ‖M‖₂: the smallest of ‖M‖_F, √(‖M‖₁ ‖M‖_∞) and, for small dense ones, ‖(MᵀM)⁴‖_F^{1/8}.
-double spectral_bound(const Link& link, const Vector& row_abs, const Vector& row_squares) {
-  double bound = std::sqrt(row_squares.sum());
+double spectral_bound(const Link& link, const Vector& row_abs, double frobenius) {
+  double bound = frobenius;
   double column_max = 0;
   if (link.dense()) {
     column_max = link.columns.cwiseAbs().rowwise().sum().maxCoeff();
@@ -27,7 +30,7 @@ double spectral_bound(const Link& link, const Vector& row_abs, const Vector& row
       column_max = std::max(column_max, sum);
     }
   }
-  bound = std::min(bound, std::sqrt(column_max * row_abs.maxCoeff()));
+  bound = std::min(bound, std::sqrt(column_max) * std::sqrt(row_abs.maxCoeff()));
   if (link.dense() && std::min(link.columns.rows(), link.columns.cols()) <= kSpectralLimit && bound > 0) {
     const Matrix m = link.columns / bound;
     Matrix gram = m.rows() < m.cols() ? Matrix(m * m.transpose()) : Matrix(m.transpose() * m);
@@ -67,11 +70,14 @@ void add_link(const Link& link, const Bounds& source, double gamma, Bounds& z, V
       }
     }
   }
-  const double spectral = spectral_bound(link, row_abs, row_squares);
-  const double frobenius = std::sqrt(row_squares.sum());
+  // Squares of tiny weights vanish and of huge ones overflow: the 1-norm bounds the 2-norm there.
+  const Vector row_norm = (row_squares.array() > kSmallestSquare && row_squares.array() < kLargestSquare)
+                              .select(row_squares.cwiseSqrt(), row_abs);
+  const double frobenius = row_norm.stableNorm();
+  const double spectral = spectral_bound(link, row_abs, frobenius);
   z.norm += spectral * source.norm;
   z.error += spectral * source.error + gamma * frobenius * source.norm;
-  unit_norm += row_squares.cwiseSqrt();
+  unit_norm += row_norm;
 }
 
 }  // namespace
@@ -92,8 +98,8 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       z.size = domain.axes.cwiseAbs() * reach.head(k) + domain.origin.cwiseAbs();
       z.slope = domain.axes.cwiseAbs().rowwise().sum();
       z.norm.resize(k + 1);
-      z.norm.head(k) = domain.axes.colwise().norm().transpose();
-      z.norm[k] = domain.origin.norm();
+      for (Index d = 0; d < k; ++d) z.norm[d] = domain.axes.col(d).stableNorm();
+      z.norm[k] = domain.origin.stableNorm();
       z.error = Vector::Zero(k + 1);
       error = static_cast<double>(k + 3) * kEpsilon * z.size;
       gradient_error = Vector::Zero(stage.size);
@@ -120,8 +126,9 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       z.roundings += terms;
       for (const Vector& bias : stage.biases) {
         z.size += bias.cwiseAbs();
-        z.norm[k] += bias.norm();
-        z.error[k] += gamma * bias.norm();
+        const double norm = bias.stableNorm();
+        z.norm[k] += norm;
+        z.error[k] += gamma * norm;
         error += (gamma + static_cast<double>(k + 3) * kEpsilon) * bias.cwiseAbs();
       }
       error = error.cwiseMin((z.roundings + static_cast<double>(k + 3)) * kEpsilon * z.size);

@@ -66,6 +66,7 @@ const Network& Refinement::network() const { return prepared_->network; }
 const Domain& Refinement::domain() const { return prepared_->domain; }
 int Refinement::layers() const { return prepared_->layers; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
+Detail Refinement::detail() const { return prepared_->incidence ? Detail::kIncidence : Detail::kRegions; }
 
 Worker::Worker(const Refinement& refinement) {
   if (refinement.domain().dimension() == 2 && !refinement.prepared_->incidence) {

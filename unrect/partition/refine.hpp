@@ -96,6 +96,7 @@ class Refinement {
   const Stages& stages() const;
   /// Layers that are refined by.
   int layers() const;
+  Detail detail() const;
 
   struct Prepared;
 

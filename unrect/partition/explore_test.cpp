@@ -1,0 +1,432 @@
+// Subtrees, threads, checkpoints and collectors: the same answer however the work is cut up, and no silent wrong one.
+#include "unrect/partition/explore.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include <unistd.h>
+
+#include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+#include "unrect/network/random_network.hpp"
+#include "unrect/partition/oracle_for_tests.hpp"
+
+namespace unrect {
+namespace {
+
+Domain cube(Index k, double radius = 1) {
+  return Domain(Box(Vector::Constant(k, -radius), Vector::Constant(k, radius)));
+}
+
+Network medium(std::uint64_t seed = 3) { return random_chain({3, 16, 16, 2}, Rng(seed)); }
+
+Context threads(int count) {
+  Context context;
+  context.threads = count;
+  return context;
+}
+
+std::filesystem::path scratch(const std::string& name) {
+  return std::filesystem::path(testing::TempDir()) / fmt::format("unrect_explore_test_{}_{}", ::getpid(), name);
+}
+
+// The error that an action ends with; its message is one line.
+ErrorCode error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_FALSE(message.empty());
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::kCancelled;
+}
+
+// Everything but the exact decisions: a path that is walked again asks again.
+RegionCounts answer(RegionCounts counts) {
+  counts.exact_decisions = 0;
+  return counts;
+}
+
+TEST(WorkUnits, AnyBudgetsGiveTheSameRegionsOnce) {
+  const Rng root(77);
+  for (int i = 0; i < 60; ++i) {
+    const oracle::Case c = oracle::random_case(root.split(static_cast<std::uint64_t>(i)));
+    SCOPED_TRACE(fmt::format("case {}: {}", i, c.name));
+    const Refinement refinement(c.network, c.domain);
+    std::vector<oracle::Pieces> all;
+    const RegionCounts whole = visit_regions(refinement, [&](RegionView& region) {
+      all.emplace_back(region.pieces().begin(), region.pieces().end());
+      return true;
+    });
+    for (const std::uint64_t budget : {1, 2, 7}) {
+      std::vector<oracle::Pieces> seen;
+      Exploration state;
+      while (!state.open.empty()) {
+        const WorkUnit unit = state.open.back();
+        state.open.pop_back();
+        std::uint64_t found = 0;
+        Worker worker(refinement);  // a machine of its own
+        state.merge(worker.run(unit, budget, [&](RegionView& region) {
+          seen.emplace_back(region.pieces().begin(), region.pieces().end());
+          ++found;
+          return true;
+        }));
+        EXPECT_LE(found, budget);
+      }
+      std::ranges::sort(seen);
+      std::ranges::sort(all);
+      EXPECT_EQ(seen, all);
+      EXPECT_EQ(answer(state.counts), answer(whole));
+      const bool binary = std::ranges::all_of(
+          c.network.layers(), [&](int n) { return std::holds_alternative<Piecewise>(*c.network.node(n).op); });
+      if (binary && !all.empty()) {
+        EXPECT_DOUBLE_EQ(state.share, 1);
+      }
+    }
+  }
+}
+
+TEST(Explore, ThreadsDoNotChangeTheCounts) {
+  for (const Detail detail : {Detail::kRegions, Detail::kIncidence}) {
+    const Refinement refinement(medium(), cube(3), detail);
+    const RegionCounts one = count_regions(refinement, threads(1));
+    EXPECT_GT(one.regions, 1000u);
+    for (const int n : {2, 4}) EXPECT_EQ(count_regions(refinement, threads(n)), one);
+    EXPECT_EQ(answer(visit_regions(refinement, {})), answer(one));
+  }
+}
+
+TEST(Explore, ProgressCanCancel) {
+  const Refinement refinement(medium(), cube(3));
+  Context context;
+  int calls = 0;
+  context.progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.what, "regions");
+    EXPECT_GT(progress.done, 0);
+    ++calls;
+    return false;
+  };
+  class Slow final : public Collector {  // so that there is a report after each unit
+   public:
+    bool visit(RegionView&) override { return true; }
+    void finish(const WorkUnit&, RegionCounts&) override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+  };
+  ExploreOptions options;
+  options.collectors = [] { return std::make_unique<Slow>(); };
+  Exploration state;
+  explore(refinement, state, options, context);
+  EXPECT_EQ(calls, 1);
+  EXPECT_FALSE(state.complete());
+  EXPECT_FALSE(state.stopped);
+  explore(refinement, state);
+  EXPECT_EQ(state.counts, count_regions(refinement));
+}
+
+TEST(Checkpoints, StoppingAndGoingOnChangesNothing) {
+  const std::filesystem::path file = scratch("resume");
+  const Refinement refinement(medium(), cube(3));
+  const RegionCounts whole = count_regions(refinement);
+  for (const int n : {1, 3}) {
+    Exploration state;
+    int rounds = 0;
+    while (!state.complete()) {
+      ASSERT_LT(++rounds, 1000);
+      ExploreOptions options;
+      options.max_regions = state.counts.regions + 300;
+      options.checkpoint = file;
+      options.purpose = "counting";
+      explore(refinement, state, options, threads(n));
+      const Exploration again = read_checkpoint(file, fingerprint(refinement), "counting");
+      EXPECT_EQ(again.counts, state.counts);
+      EXPECT_EQ(again.open, state.open);
+      EXPECT_EQ(again.share, state.share);
+      EXPECT_EQ(again.stopped, state.stopped);
+      state = again;
+    }
+    if (n == 1) {
+      EXPECT_GE(rounds, 3);
+    }
+    EXPECT_EQ(state.counts, whole);
+    EXPECT_NEAR(state.share, 1, 1e-12);
+  }
+  std::filesystem::remove(file);
+}
+
+// What was saved while workers were busy: the units in hand are open again.
+TEST(Checkpoints, SavedOnTheWayLoseNothing) {
+  const std::filesystem::path file = scratch("midway");
+  const Refinement refinement(medium(), cube(3));
+  const RegionCounts whole = count_regions(refinement);
+  class Recorder final : public Collector {
+   public:
+    Recorder(std::filesystem::path from, std::vector<std::string>& saved) : from_(std::move(from)), saved_(saved) {}
+    bool visit(RegionView&) override { return true; }
+    void finish(const WorkUnit&, RegionCounts&) override {
+      if (std::filesystem::exists(from_)) saved_.push_back(read_file(from_));
+    }
+
+   private:
+    std::filesystem::path from_;
+    std::vector<std::string>& saved_;
+  };
+  std::vector<std::string> saved;
+  ExploreOptions options;
+  options.checkpoint = file;
+  options.checkpoint_seconds = 0;
+  options.collectors = [&] { return std::make_unique<Recorder>(file, saved); };
+  Exploration state;
+  explore(refinement, state, options);
+  ASSERT_GT(saved.size(), 3u);
+  for (const std::size_t i : {std::size_t{0}, saved.size() / 2, saved.size() - 1}) {
+    write_file(file, saved[i]);
+    Exploration resumed = read_checkpoint(file, fingerprint(refinement), "");
+    EXPECT_FALSE(resumed.complete());
+    explore(refinement, resumed);
+    EXPECT_EQ(resumed.counts, whole);
+  }
+  std::filesystem::remove(file);
+}
+
+class DamagedCheckpoints : public testing::Test {
+ protected:
+  void SetUp() override {
+    file_ = scratch("damaged");
+    ExploreOptions options;
+    options.max_regions = 1;
+    options.checkpoint = file_;
+    options.purpose = "p";
+    explore(refinement_, state_, options);
+    bytes_ = read_file(file_);
+    state_.counts.marks = {1, 2, 3};
+    state_.counts.sums = {4};
+  }
+  void TearDown() override { std::filesystem::remove(file_); }
+  void expect_refused(const std::string& bytes) {
+    write_file(file_, bytes);
+    EXPECT_EQ(error_of([&] { read_checkpoint(file_, fingerprint(refinement_), "p"); }), ErrorCode::kFormat);
+  }
+
+  Refinement refinement_{random_chain({2, 20, 20, 1}, Rng(4)), cube(2)};
+  Exploration state_;
+  std::filesystem::path file_;
+  std::string bytes_;
+};
+
+TEST_F(DamagedCheckpoints, CutShortAtAnyByte) {
+  ASSERT_LT(bytes_.size(), 20000u);
+  for (std::size_t n = 0; n < bytes_.size(); n += n < 200 ? 1 : 7) expect_refused(bytes_.substr(0, n));
+  expect_refused(bytes_ + '\0');
+}
+
+TEST_F(DamagedCheckpoints, FlippedAnywhere) {
+  for (std::size_t i = 0; i < bytes_.size(); i += i < 200 ? 1 : 5) {
+    std::string bad = bytes_;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << i % 8));
+    expect_refused(bad);
+  }
+}
+
+// Results from elsewhere carry no checksum: whatever comes, an error of one line or a value, and no large allocation.
+TEST_F(DamagedCheckpoints, ResultsAndUnitsAreReadOrRefused) {
+  WorkResult result{state_.counts, 0.25, state_.open, true};
+  const std::string bytes = format_result(result);
+  const WorkResult again = parse_result(bytes, "result");
+  EXPECT_EQ(again.counts, result.counts);
+  EXPECT_EQ(again.open, result.open);
+  EXPECT_EQ(again.share, result.share);
+  EXPECT_EQ(again.stopped, result.stopped);
+  EXPECT_EQ(parse_units(format_units(state_.open), "units"), state_.open);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_EQ(error_of([&] { parse_result(std::string_view(bytes).substr(0, i), "result"); }), ErrorCode::kFormat);
+    for (const int bit : {0, 3, 7}) {
+      std::string bad = bytes;
+      bad[i] = static_cast<char>(bad[i] ^ (1 << bit));
+      try {
+        parse_result(bad, "result");
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kFormat);
+      }
+    }
+  }
+}
+
+TEST_F(DamagedCheckpoints, OfAnotherRun) {
+  write_file(file_, bytes_);
+  EXPECT_EQ(error_of([&] { read_checkpoint(file_, fingerprint(refinement_), "q"); }), ErrorCode::kInvalidArgument);
+  const auto refused = [&](const Network& network, const Domain& domain) {
+    const Refinement other(network, domain);
+    EXPECT_EQ(error_of([&] { read_checkpoint(file_, fingerprint(other), "p"); }), ErrorCode::kInvalidArgument);
+  };
+  refused(random_chain({2, 20, 20, 1}, Rng(5)), cube(2));
+  refused(random_chain({2, 20, 20, 1}, Rng(4)), cube(2, 1.5));
+  Domain cut = cube(2);
+  cut.constrain(Halfspaces(Matrix::Ones(1, 2), Vector::Ones(1)));
+  refused(random_chain({2, 20, 20, 1}, Rng(4)), cut);
+  EXPECT_EQ(error_of([&] { read_checkpoint(file_.string() + ".none", 0, "p"); }), ErrorCode::kFile);
+}
+
+TEST(Fingerprint, TellsNetworksApart) {
+  const auto of = [](const Network& network) { return fingerprint(Refinement(network, cube(network.input_size()))); };
+  const auto chain = [](const Matrix& w) {
+    return Network::chain({w, Matrix::Ones(1, w.rows())}, {Vector::Zero(w.rows()), Vector::Zero(1)});
+  };
+  // One weight apart, and the same weights in the same rows of other columns, dense or sparse.
+  for (const Index n : {2, 12}) {
+    Matrix a = Matrix::Zero(n, n);
+    a(0, 0) = a(1, 1) = 1;
+    Matrix b = Matrix::Zero(n, n);
+    b(0, 0) = b(1, 0) = 1;
+    Matrix c = a;
+    c(1, 1) = std::nextafter(1.0, 2.0);
+    EXPECT_NE(of(chain(a)), of(chain(b))) << n;
+    EXPECT_NE(of(chain(a)), of(chain(c))) << n;
+    EXPECT_EQ(of(chain(a)), of(chain(Matrix(a)))) << n;
+  }
+  const auto with = [](const Op& op) {
+    NetworkBuilder b(Shape{4});
+    const int last = b.add(op, {0});
+    return std::move(b).build(last);
+  };
+  std::vector<std::uint64_t> all;
+  for (const Op& op : std::vector<Op>{relu(), leaky_relu(0.1), leaky_relu(0.2), absolute(), clip(0, 1), clip(0, 2),
+                                      Maximum{2, {0, 1, 2, 3}}, Maximum{4, {0, 1, 2, 3}}, Maximum{2, {0, 1, 3, 2}}}) {
+    all.push_back(of(with(op)));
+  }
+  std::ranges::sort(all);
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end());
+}
+
+// Counts what it sees; asks to stop, or throws, at the region with that number.
+class Counting final : public Collector {
+ public:
+  struct Plan {
+    std::uint64_t stop_at = ~std::uint64_t{0};
+    std::uint64_t throw_at = ~std::uint64_t{0};
+    std::atomic<std::uint64_t> seen = 0;
+  };
+  explicit Counting(Plan& plan) : plan_(plan) {}
+  bool visit(RegionView& region) override {
+    const std::uint64_t number = ++plan_.seen;
+    if (number == plan_.throw_at) throw std::runtime_error("enough");
+    ++sum_;
+    mark_ = std::max<std::uint64_t>(mark_, region.pieces()[0] + 1u);
+    return number < plan_.stop_at;
+  }
+  void finish(const WorkUnit&, RegionCounts& counts) override {
+    counts.sums = {sum_};
+    counts.marks = {mark_};
+    sum_ = mark_ = 0;
+  }
+
+ private:
+  Plan& plan_;
+  std::uint64_t sum_ = 0, mark_ = 0;
+};
+
+TEST(Collectors, SeeEveryRegion) {
+  const Refinement refinement(medium(), cube(3));
+  for (const int n : {1, 4}) {
+    Counting::Plan plan;
+    ExploreOptions options;
+    options.collectors = [&] { return std::make_unique<Counting>(plan); };
+    Exploration state;
+    explore(refinement, state, options, threads(n));
+    EXPECT_TRUE(state.complete());
+    EXPECT_EQ(plan.seen, state.counts.regions);
+    EXPECT_EQ(state.counts.sums, (std::vector<std::uint64_t>{state.counts.regions}));
+    EXPECT_EQ(state.counts.marks, (std::vector<std::uint64_t>{1, 2}));
+  }
+}
+
+TEST(Collectors, CanStop) {
+  const Refinement refinement(medium(), cube(3));
+  for (const int n : {1, 4}) {
+    Counting::Plan plan;
+    plan.stop_at = 700;
+    ExploreOptions options;
+    options.collectors = [&] { return std::make_unique<Counting>(plan); };
+    Exploration state;
+    explore(refinement, state, options, threads(n));
+    EXPECT_TRUE(state.stopped);
+    EXPECT_FALSE(state.complete());
+    EXPECT_EQ(plan.seen, state.counts.regions);
+    if (n == 1) {
+      EXPECT_EQ(plan.seen, 700u);
+    }
+    explore(refinement, state, options, threads(n));  // stopped is stopped
+    EXPECT_EQ(plan.seen, state.counts.regions);
+  }
+}
+
+TEST(Collectors, AnExceptionLosesNothingThatWasMerged) {
+  const Refinement refinement(medium(), cube(3));
+  const RegionCounts whole = count_regions(refinement);
+  for (const int n : {1, 4}) {
+    Counting::Plan plan;
+    plan.throw_at = 700;
+    ExploreOptions options;
+    options.collectors = [&] { return std::make_unique<Counting>(plan); };
+    Exploration state;
+    EXPECT_THROW(explore(refinement, state, options, threads(n)), std::runtime_error);
+    EXPECT_FALSE(state.complete());
+    EXPECT_FALSE(state.open.empty());
+    explore(refinement, state, {}, threads(n));
+    EXPECT_TRUE(state.complete());
+    state.counts.sums.clear();
+    state.counts.marks.clear();
+    EXPECT_EQ(state.counts, whole);
+  }
+}
+
+TEST(VisitRegions, StopsWhenTold) {
+  for (const Network& network : {medium(), random_residual(1, 4, 2, Rng(2))}) {
+    const Domain domain = network.input_size() == 3 ? cube(3)
+                                                    : Domain(Vector::Zero(16), Rng(6).normal_matrix(16, 2),
+                                                             Box(Vector::Constant(2, -1), Vector::Ones(2)));
+    const Refinement refinement(network, domain);
+    for (const int limit : {1, 2, 17}) {
+      int seen = 0;
+      const RegionCounts counts = visit_regions(refinement, [&](RegionView&) { return ++seen < limit; });
+      EXPECT_EQ(seen, limit);
+      EXPECT_EQ(counts.regions, static_cast<std::uint64_t>(limit));
+    }
+    Worker worker(refinement);
+    const WorkResult stopped = worker.run({}, 1000, [](RegionView&) { return false; });
+    EXPECT_TRUE(stopped.stopped);
+    // The worker is as good as new.
+    const RegionCounts whole = count_regions(refinement);
+    EXPECT_EQ(answer(worker.run({}, ~std::uint64_t{0}).counts), answer(whole));
+  }
+}
+
+TEST(Refinement, RefusesWhatItCannotDo) {
+  EXPECT_EQ(error_of([] { Refinement(medium(), cube(2)); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error_of([] { Domain(Box(Vector::Ones(2), Vector::Ones(2))); }), ErrorCode::kInvalidArgument);
+  NetworkBuilder b(Shape{2});
+  const int last = b.add(Maximum{2, {0, 1}}, {0});
+  const Network maxima = std::move(b).build(last);
+  EXPECT_EQ(error_of([&] { Refinement(maxima, cube(2), Detail::kIncidence); }), ErrorCode::kUnsupported);
+  EXPECT_EQ(count_regions(Refinement(maxima, cube(2))).regions, 2u);
+  const Network huge = Network::chain({Matrix::Constant(2, 2, 1e300), Matrix::Constant(2, 2, 1e300)},
+                                      {Vector::Zero(2), Vector::Zero(2)});
+  EXPECT_EQ(error_of([&] { Refinement(huge, cube(2)); }), ErrorCode::kInvalidArgument);
+  Context context;
+  context.progress = [](const Progress&) { return false; };
+  EXPECT_EQ(count_regions(Refinement(maxima, cube(2)), context).regions, 2u);  // done before anyone was asked
+}
+
+}  // namespace
+}  // namespace unrect
