@@ -15,7 +15,9 @@
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/filter.hpp"
 #include "unrect/partition/forms.hpp"
+#include "unrect/partition/halfspace_cell.hpp"
 #include "unrect/partition/refine.hpp"
+#include "unrect/partition/vertex_cell.hpp"
 
 namespace unrect {
 
@@ -80,31 +82,53 @@ class Engine final : public Worker::Implementation, public RegionView {
     path_.clear();
     walls_.resize(domain_walls_);
     const Arena::Mark mark = arena_.mark();
-    enter(first_, geometry_.copy_of(arena_, domain_));
+    // Cells of vertices are written to: polished, touched.
+    if constexpr (Geometry::kVertices) {
+      enter(first_, geometry_.copy_of(arena_, domain_));
+    } else {
+      enter(first_, domain_);
+    }
     arena_.release(mark);
     result_.counts.exact_decisions = exact_.asked() - asked;
     return std::move(result_);
   }
 
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
-  Vector interior_point() const override {
-    Vector mean = Vector::Zero(k_);
-    for (Index d = 0; d < k_; ++d) {
-      for (Index v = 0; v < region_->count; ++v) mean[d] += region_->coordinates[d * region_->stride + v];
+  Vector interior_point() override {
+    if constexpr (Geometry::kVertices) {
+      Vector mean = Vector::Zero(k_);
+      for (Index d = 0; d < k_; ++d) {
+        for (Index v = 0; v < region_->count; ++v) mean[d] += region_->coordinates[d * region_->stride + v];
+      }
+      return mean / static_cast<double>(region_->count);
+    } else {
+      return geometry_.interior_point(*region_);
     }
-    return mean / static_cast<double>(region_->count);
   }
   Matrix vertices() const override {
-    Matrix out(region_->count, k_);
-    for (Index d = 0; d < k_; ++d) {
-      for (Index v = 0; v < region_->count; ++v) out(v, d) = region_->coordinates[d * region_->stride + v];
+    if constexpr (Geometry::kVertices) {
+      Matrix out(region_->count, k_);
+      for (Index d = 0; d < k_; ++d) {
+        for (Index v = 0; v < region_->count; ++v) out(v, d) = region_->coordinates[d * region_->stride + v];
+      }
+      return out;
+    }
+    return Matrix(0, k_);
+  }
+  std::vector<std::vector<int>> walls_of_vertices() const override {
+    std::vector<std::vector<int>> out;
+    if constexpr (Geometry::kVertices) {
+      out.resize(static_cast<std::size_t>(region_->count));
+      for (Index v = 0; v < region_->count; ++v) geometry_.walls_at(*region_, v, out[static_cast<std::size_t>(v)]);
     }
     return out;
   }
-  std::vector<std::vector<int>> walls_of_vertices() const override {
-    std::vector<std::vector<int>> out(static_cast<std::size_t>(region_->count));
-    for (Index v = 0; v < region_->count; ++v) geometry_.walls_at(*region_, v, out[static_cast<std::size_t>(v)]);
-    return out;
+  std::vector<int> facets() override {
+    if constexpr (Geometry::kVertices) {
+      return facets_of(walls_of_vertices(), k_);
+    } else {
+      return geometry_.facets(*region_, judge_);
+    }
   }
   std::span<const Hyperplane> walls() const override { return walls_; }
   ParameterMap map() override {
@@ -157,6 +181,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     std::vector<Index> windows;       // straddling units of a maximum
     std::uint64_t active_units = 0;   // decided units on a piece above the lowest
     std::uint64_t active_before = 0;  // … and all such units of the stages before
+    std::uint64_t first_form = 0;     // forms of this stage on this cell are numbered from here
   };
 
   StageState& state(int s) { return at_[static_cast<std::size_t>(s)]; }
@@ -183,7 +208,8 @@ class Engine final : public Worker::Implementation, public RegionView {
       form << normal, -p_.domain.constraints.offsets[r];
       const double size = normal.cwiseAbs().dot(reach_) + std::abs(form[k_]);
       const double error = 2 * static_cast<double>(k_ + 3) * std::numeric_limits<double>::epsilon() * size;
-      const Signs signs = evaluate(domain_, form.data(), {error, 1.01 * normal.cwiseAbs().sum()}, wall);
+      wall_ = wall;
+      const Signs signs = evaluate(domain_, form.data(), {error, 1.01 * normal.cwiseAbs().sum()}, next_form_++);
       if (signs.above && !signs.below) {
         empty_ = true;
         break;
@@ -191,8 +217,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       if (signs.above) {
         Cell kept;
         Cell dropped;
-        geometry_.split(arena_, domain_, sign_.data(), value_.data(), doubt_, static_cast<int>(walls_.size()), kept,
-                        dropped);
+        split(domain_, kept, dropped);
         domain_ = kept;
       }
       walls_.push_back(wall);
@@ -259,6 +284,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     st.items.clear();
     st.windows.clear();
     st.active_units = 0;
+    st.first_form = next_form_;
+    next_form_ += static_cast<std::uint64_t>(
+        stage.size * (stage.maximum() != nullptr ? stage.size : stage.piecewise()->breaks.cols()));
     if (stage.maximum() != nullptr) {
       classify_windows(s, cell);
     } else {
@@ -279,13 +307,11 @@ class Engine final : public Worker::Implementation, public RegionView {
     StageState& st = state(s);
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
     const Piecewise& f = *stage.piecewise();
-    const double delta = put_right(cell);
-    const PointRows points{cell.coordinates, cell.stride, cell.count};
     std::uint16_t* pieces = &piece(stage, 0);
     const double* error = filter.error.data();
     const double* gradient_error = filter.gradient_error.data();
+    const double delta = range_or_sides(s, cell);
     if (st.plain) {
-      sides_over(st.forms, points, error, gradient_error, delta, above_.data(), decided_.data());
       std::fill_n(pieces, stage.size, std::uint16_t{0});
       for (Index first = 0; first < stage.size; first += 64) {
         const auto word = static_cast<std::size_t>(first / 64);
@@ -313,7 +339,6 @@ class Engine final : public Worker::Implementation, public RegionView {
       st.active_units = st.active.size();
       return;
     }
-    range_over(st.forms, points, low_.data(), high_.data());
     const double* low = low_.data();
     const double* high = high_.data();
     for (Index i = 0; i < stage.size; ++i) {
@@ -340,6 +365,34 @@ class Engine final : public Worker::Implementation, public RegionView {
       pieces[i] = p;
       if (!straddles) activate(s, i);
       if (!straddles && p > 0) ++st.active_units;
+    }
+  }
+
+  // What is known of all the stage's forms at a glance: sides, into above_ and decided_, for a ReLU, else bounds, into
+  // low_ and high_, as good as the vertices' displacement, which is returned.
+  double range_or_sides(int s, const Cell& cell) {
+    const StageState& st = state(s);
+    const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
+    if constexpr (Geometry::kVertices) {
+      const double delta = put_right(cell);
+      const PointRows points{cell.coordinates, cell.stride, cell.count};
+      if (st.plain) {
+        sides_over(st.forms, points, filter.error.data(), filter.gradient_error.data(), delta, above_.data(),
+                   decided_.data());
+      } else {
+        range_over(st.forms, points, low_.data(), high_.data());
+      }
+      return delta;
+    } else {
+      geometry_.bounds(st.forms, low_.data(), high_.data());
+      std::ranges::fill(above_, 0);
+      std::ranges::fill(decided_, 0);
+      for (Index i = 0; i < st.forms.size(); ++i) {
+        const std::uint64_t bit = std::uint64_t{1} << (i % 64);
+        if (low_[i] > filter.error[i]) above_[static_cast<std::size_t>(i / 64)] |= bit;
+        if (low_[i] > filter.error[i] || high_[i] < -filter.error[i]) decided_[static_cast<std::size_t>(i / 64)] |= bit;
+      }
+      return 0;
     }
   }
 
@@ -377,8 +430,37 @@ class Engine final : public Worker::Implementation, public RegionView {
     bool below = false, above = false, on = false;
   };
 
+  // On which sides of wall_, where the form vanishes, the cell lies.
+  Signs evaluate(const Cell& cell, const double* form, const Doubt& doubt, std::uint64_t id) {
+    if constexpr (Geometry::kVertices) {
+      return signs_at_vertices(cell, form, doubt);
+    } else {
+      const auto reach = geometry_.reach(cell, {form, doubt.error, id}, judge_);
+      return {reach.below, reach.above};
+    }
+  }
+
+  // The cells on either side of what was evaluated last.
+  void split(const Cell& cell, Cell& negative, Cell& positive) {
+    const int wall = static_cast<int>(walls_.size());
+    if constexpr (Geometry::kVertices) {
+      geometry_.split(arena_, cell, sign_.data(), value_.data(), doubt_, wall, negative, positive);
+    } else {
+      geometry_.split(arena_, cell, wall, negative, positive);
+    }
+  }
+
+  // Whether a form is positive (negative: sign −1) somewhere on the domain's box with these sides of walls.
+  bool judge(int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
+    sides_.clear();
+    for (const HalfspaceCell::Side& side : sides)
+      sides_.push_back({walls_[static_cast<std::size_t>(side.wall)], side.sign});
+    const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? wall_ : walls_[static_cast<std::size_t>(wall)];
+    return exact_.positive_over(form, sign, sides_, pieces_);
+  }
+
   // The sign of a form at each vertex of the cell, into sign_ and value_.
-  Signs evaluate(const Cell& cell, const double* form, const Doubt& doubt, const Hyperplane& wall) {
+  Signs signs_at_vertices(const Cell& cell, const double* form, const Doubt& doubt) {
     if (value_.size() < static_cast<std::size_t>(cell.stride)) {
       value_.resize(static_cast<std::size_t>(cell.stride));
       sign_.resize(static_cast<std::size_t>(cell.stride));
@@ -396,7 +478,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index v = 0; v < cell.count; ++v) {
       signed char sign = value[v] > 0 ? 1 : -1;
       if (std::abs(value[v]) <= threshold && std::abs(value[v]) <= doubt.at(cell.delta[v])) {
-        sign = settle(cell, v, form, doubt, wall);
+        sign = settle(cell, v, form, doubt);
       }
       sign_[static_cast<std::size_t>(v)] = sign;
       signs.below |= sign < 0;
@@ -407,14 +489,14 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   // The sign where the first look left it open: with the vertex put right, then in rationals.
-  signed char settle(const Cell& cell, Index v, const double* form, const Doubt& doubt, const Hyperplane& wall) {
+  signed char settle(const Cell& cell, Index v, const double* form, const Doubt& doubt) {
     if (cell.polished[v] == 0 && polish(cell, v)) {
       double value = form[k_];
       for (Index d = 0; d < k_; ++d) value += form[d] * cell.coordinates[d * cell.stride + v];
       value_[static_cast<std::size_t>(v)] = value;
       if (std::abs(value) > doubt.at(cell.delta[v])) return value > 0 ? 1 : -1;
     }
-    return exact_sign(cell, v, wall);
+    return exact_sign(cell, v);
   }
 
   // Interpolation adds to a vertex's displacement at every cut. Solving for the point where its walls meet takes that
@@ -586,11 +668,11 @@ class Engine final : public Worker::Implementation, public RegionView {
     return doubt;
   }
 
-  signed char exact_sign(const Cell& cell, Index v, const Hyperplane& wall) {
+  signed char exact_sign(const Cell& cell, Index v) {
     geometry_.walls_at(cell, v, walls_at_);
     meeting_.clear();
     for (const int w : walls_at_) meeting_.push_back(walls_[static_cast<std::size_t>(w)]);
-    return static_cast<signed char>(exact_.sign_at(wall, meeting_, pieces_));
+    return static_cast<signed char>(exact_.sign_at(wall_, meeting_, pieces_));
   }
 
   Signs evaluate_unit(int s, const Cell& cell, Index unit, Index break_index) {
@@ -606,7 +688,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     return evaluate(cell, form_.data(),
                     {filter.error[unit] + 2 * std::numeric_limits<double>::epsilon() * std::abs(at),
                      1.01 * form_.head(k_).cwiseAbs().sum() + filter.gradient_error[unit]},
-                    wall_);
+                    state(s).first_form + static_cast<std::uint64_t>(break_index * stage.size + unit));
   }
 
   // Splits the cell by the items from `item` on; every cell that is left has all bits of stage s.
@@ -629,8 +711,8 @@ class Engine final : public Worker::Implementation, public RegionView {
       }
       Cell negative;
       Cell positive;
-      geometry_.split(arena_, cell, sign_.data(), value_.data(), doubt_, static_cast<int>(walls_.size()), negative,
-                      positive);
+      // Where the count is all that is asked for, nobody looks at the last cells.
+      if (visitor_ != nullptr || s < last_ || item + 1 < st.items.size()) split(cell, negative, positive);
       walls_.push_back(wall_);
       const std::uint16_t before = p;
       if (path_.size() < unit_->path.size()) {
@@ -666,7 +748,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   // A wall that the cell touches without being cut is one of its vertices' walls all the same, where that matters.
   void touch(Cell& cell, const Signs& signs) {
     if (!p_.incidence || !signs.on) return;
-    geometry_.touch(arena_, cell, sign_.data(), static_cast<int>(walls_.size()));
+    if constexpr (Geometry::kVertices) geometry_.touch(arena_, cell, sign_.data(), static_cast<int>(walls_.size()));
     walls_.push_back(wall_);
   }
 
@@ -731,7 +813,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     return evaluate(cell, form_.data(),
                     {2 * (filter.error[a] + filter.error[b]),
                      1.01 * form_.cwiseAbs().sum() + filter.gradient_error[a] + filter.gradient_error[b]},
-                    wall_);
+                    state(s).first_form + static_cast<std::uint64_t>(b * z.size() + a));
   }
 
   // The slot that wins all over the cell, or −1.
@@ -782,7 +864,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       if (!signs.below) continue;
       Cell lost;
       Cell kept;
-      geometry_.split(arena_, cell, sign_.data(), value_.data(), doubt_, static_cast<int>(walls_.size()), lost, kept);
+      split(cell, lost, kept);
       walls_.push_back(wall_);
       cell = kept;
     }
@@ -844,6 +926,11 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<double> system_, inverse_, work_, slack_, point_, residual_;  // of polish
   std::vector<Index> columns_;
   std::vector<Hyperplane> meeting_;
+  std::uint64_t next_form_ = 1;
+  std::vector<WallSide> sides_;
+  HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
+    return judge(wall, sign, sides);
+  };
 
   const WorkUnit* unit_ = nullptr;
   std::uint64_t budget_ = 0;

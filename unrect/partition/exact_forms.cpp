@@ -62,6 +62,96 @@ struct RowLink {
   std::vector<std::vector<std::pair<Index, double>>> rows;
 };
 
+// min c·s + c_n over {A s + b ≥ 0, 0 ≤ s ≤ w}, all integers, by the dual simplex method with Bland's rule from s = 0,
+// where c ≥ 0 must hold. A dictionary (basic = T nonbasic + T_n) in integers over one denominator, the last pivot:
+// every entry is a minor of the data, so that divisions are exact (Edmonds, Bareiss). A variable that is over its bound
+// is replaced by what it lacks of it.
+class ExactLp {
+ public:
+  // rows: A with b as column n; the last row is c.
+  ExactLp(std::vector<std::vector<mpz_class>>& rows, const std::vector<mpz_class>& widths)
+      : t_(rows), w_(widths), n_(widths.size()), m_(rows.size() - 1) {
+    for (std::size_t j = 0; j < n_; ++j) columns_.push_back(j);
+    for (std::size_t i = 0; i < m_; ++i) basic_.push_back(n_ + i);
+  }
+
+  bool minimum_is_negative() {
+    while (sgn(t_[m_][n_]) < 0) {
+      const std::size_t row = leaving();
+      if (row == m_) return true;
+      const std::size_t column = entering(row);
+      if (column == n_) return false;  // no point at all
+      pivot(row, column);
+    }
+    return false;
+  }
+
+ private:
+  // The violated basic variable of lowest index, made negative; m if there is none.
+  std::size_t leaving() {
+    std::size_t row = m_;
+    bool over = false;
+    for (std::size_t i = 0; i < m_; ++i) {
+      if (row < m_ && basic_[i] > basic_[row]) continue;
+      const mpz_class& value = t_[i][n_];
+      if (sgn(value) < 0) {
+        row = i;
+        over = false;
+      } else if (basic_[i] < n_ && value > w_[basic_[i]] * denominator_) {
+        row = i;
+        over = true;
+      }
+    }
+    if (over) {
+      for (mpz_class& x : t_[row]) mpz_neg(x.get_mpz_t(), x.get_mpz_t());
+      t_[row][n_] += w_[basic_[row]] * denominator_;
+    }
+    return row;
+  }
+
+  std::size_t entering(std::size_t row) const {
+    std::size_t best = n_;
+    mpz_class left;
+    mpz_class right;
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (sgn(t_[row][j]) <= 0) continue;
+      if (best < n_) {
+        left = t_[m_][j] * t_[row][best];
+        right = t_[m_][best] * t_[row][j];
+        if (left > right || (left == right && columns_[j] > columns_[best])) continue;
+      }
+      best = j;
+    }
+    return best;
+  }
+
+  void pivot(std::size_t row, std::size_t column) {
+    std::vector<mpz_class>& p = t_[row];
+    const mpz_class pivot = p[column];
+    for (std::size_t i = 0; i <= m_; ++i) {
+      if (i == row) continue;
+      std::vector<mpz_class>& r = t_[i];
+      const bool there = sgn(r[column]) != 0;
+      for (std::size_t j = 0; j <= n_; ++j) {
+        if (j == column || (sgn(r[j]) == 0 && !(there && sgn(p[j]) != 0))) continue;
+        r[j] *= pivot;
+        if (there) mpz_submul(r[j].get_mpz_t(), r[column].get_mpz_t(), p[j].get_mpz_t());
+        mpz_divexact(r[j].get_mpz_t(), r[j].get_mpz_t(), denominator_.get_mpz_t());
+      }
+    }
+    for (std::size_t j = 0; j <= n_; ++j) mpz_neg(p[j].get_mpz_t(), p[j].get_mpz_t());
+    p[column] = denominator_;
+    denominator_ = pivot;
+    std::swap(basic_[row], columns_[column]);
+  }
+
+  std::vector<std::vector<mpz_class>>& t_;
+  const std::vector<mpz_class>& w_;
+  std::size_t n_, m_;
+  mpz_class denominator_ = 1;
+  std::vector<std::size_t> basic_, columns_;
+};
+
 }  // namespace
 
 struct ExactForms::Cache {
@@ -215,6 +305,55 @@ struct ExactForms::Cache {
     return sgn(system.back()[n]) * sgn(previous);
   }
 
+  // Over t_d = lower_d + u s_d, or upper_d − u s_d where f falls with t_d; u is a power of two that makes the widths
+  // whole.
+  bool positive_over(const Hyperplane& wall, int sign, std::span<const WallSide> sides) {
+    const auto n = static_cast<std::size_t>(k);
+    Row cost = form(wall);
+    if (sign > 0) negate(cost);
+    Row corner(n);
+    Row widths(n);
+    long unit = 0;
+    for (std::size_t d = 0; d < n; ++d) {
+      const auto at = static_cast<Index>(d);
+      double lower = domain.box.lower[at];
+      double upper = domain.box.upper[at];
+      add_number(widths[d], upper);
+      add_number(widths[d], -lower);
+      Dyadic room;  // of the side that is asked about
+      if (wall.stage < 0 && wall.row / 2 == at) room = widths[d];
+      widths[d].add(room.mantissa, room.exponent);
+      const bool falls = sgn(cost[d].mantissa) < 0;
+      add_number(corner[d], falls ? upper : lower);
+      if (sgn(room.mantissa) != 0 && falls == (wall.row % 2 != 0))
+        corner[d].add(falls ? room.mantissa : mpz_class(-room.mantissa), room.exponent);
+      unit = d == 0 ? widths[d].exponent : std::min(unit, widths[d].exponent);
+    }
+    std::vector<mpz_class> whole(n);
+    for (std::size_t d = 0; d < n; ++d)
+      whole[d] = widths[d].mantissa << static_cast<mp_bitcnt_t>(widths[d].exponent - unit);
+    const auto shifted = [&](Row row, std::vector<mpz_class>& out) {
+      for (std::size_t d = 0; d < n; ++d) {
+        row[n].add(row[d].mantissa * corner[d].mantissa, row[d].exponent + corner[d].exponent);
+        if (sgn(cost[d].mantissa) < 0) mpz_neg(row[d].mantissa.get_mpz_t(), row[d].mantissa.get_mpz_t());
+        row[d].exponent += unit;
+      }
+      put_integers(row, out);
+    };
+    system.resize(sides.size() + 1);
+    for (std::size_t i = 0; i < sides.size(); ++i) {
+      Row row = form(sides[i].wall);
+      if (sides[i].sign < 0) negate(row);
+      shifted(std::move(row), system[i]);
+    }
+    shifted(cost, system.back());
+    return ExactLp(system, whole).minimum_is_negative();
+  }
+
+  static void negate(Row& row) {
+    for (Dyadic& x : row) mpz_neg(x.mantissa.get_mpz_t(), x.mantissa.get_mpz_t());
+  }
+
   const Stages& stages;
   const Domain& domain;
   Index k;
@@ -231,6 +370,15 @@ int ExactForms::sign_at(const Hyperplane& form, std::span<const Hyperplane> at, 
   ++asked_;
   cache_->follow(pieces, form.stage);
   return cache_->sign_where(cache_->form(form), at);
+}
+
+bool ExactForms::positive_over(const Hyperplane& form, int sign, std::span<const WallSide> sides,
+                               std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  int stage = form.stage;
+  for (const WallSide& side : sides) stage = std::max(stage, side.wall.stage);
+  cache_->follow(pieces, stage);
+  return cache_->positive_over(form, sign, sides);
 }
 
 }  // namespace unrect

@@ -23,6 +23,12 @@ struct Hyperplane {
   bool operator==(const Hyperplane&) const = default;
 };
 
+/// The closed side of a wall where sign · (the function that is zero on it) ≥ 0.
+struct WallSide {
+  Hyperplane wall;
+  int sign = 1;
+};
+
 /// Doubles are dyadic rationals, so every form of a network is one: computed here without rounding, unit by unit, on
 /// demand; rows are kept while the pieces of the stages before stay the same. Not thread-safe: one object a worker.
 class ExactForms {
@@ -36,7 +42,13 @@ class ExactForms {
   /// pieces: the flat configuration so far. @throws Error kInvalidArgument if the walls meet in more than one point.
   int sign_at(const Hyperplane& form, std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
 
-  /// How often sign_at was asked.
+  /// Whether sign · form is positive somewhere on the domain's box cut by `sides`, a set with a point in it. (If the
+  /// set has an interior, the form is then positive on a part of that, too.) For a side of the box as `form`: on the
+  /// box without that side.
+  bool positive_over(const Hyperplane& form, int sign, std::span<const WallSide> sides,
+                     std::span<const std::uint16_t> pieces);
+
+  /// How often an answer was asked for.
   std::uint64_t asked() const { return asked_; }
 
  private:

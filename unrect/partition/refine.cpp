@@ -6,12 +6,15 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/partition/engine.hpp"
+#include "unrect/partition/halfspace_cell.hpp"
 #include "unrect/partition/polygon_cell.hpp"
 #include "unrect/partition/vertex_cell.hpp"
 
 namespace unrect {
 namespace {
 
+// From here on a cell's vertices are too many to keep.
+constexpr Index kHalfspaceDimension = 6;
 constexpr std::uint64_t kFirstBudget = 256;
 constexpr std::uint64_t kLargestBudget = 16384;
 
@@ -68,8 +71,14 @@ int Refinement::layers() const { return prepared_->layers; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
 Detail Refinement::detail() const { return prepared_->incidence ? Detail::kIncidence : Detail::kRegions; }
 
-Worker::Worker(const Refinement& refinement) {
-  if (refinement.domain().dimension() == 2 && !refinement.prepared_->incidence) {
+Worker::Worker(const Refinement& refinement, Cells cells) {
+  const Index k = refinement.domain().dimension();
+  const bool incidence = refinement.detail() == Detail::kIncidence;
+  UNRECT_REQUIRE(!incidence || cells != Cells::kHalfspaces, ErrorCode::kInvalidArgument,
+                 "partition: incidence needs cells of vertices");
+  if (!incidence && (cells == Cells::kHalfspaces || (cells == Cells::kByDimension && k >= kHalfspaceDimension))) {
+    implementation_ = std::make_unique<Engine<HalfspaceGeometry>>(*refinement.prepared_);
+  } else if (k == 2 && !incidence) {
     implementation_ = std::make_unique<Engine<PolygonGeometry>>(*refinement.prepared_);
   } else {
     implementation_ = std::make_unique<Engine<VertexGeometry>>(*refinement.prepared_);

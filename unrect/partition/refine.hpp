@@ -24,14 +24,16 @@ class RegionView {
  public:
   /// Every unit's piece, layer after layer (Stages::first_unit).
   virtual std::span<const std::uint16_t> pieces() const = 0;
-  /// The mean of the vertices: a point with every unit strictly on its piece, up to the vertices' rounding.
-  virtual Vector interior_point() const = 0;
-  /// One vertex a row, k columns; in a plane counter-clockwise.
+  /// A point with every unit strictly on its piece: the mean of the vertices, up to their rounding, or of witnesses.
+  virtual Vector interior_point() = 0;
+  /// One vertex a row, k columns; in a plane counter-clockwise. None in many dimensions, where cells do not know them.
   virtual Matrix vertices() const = 0;
   /// The walls that each vertex lies on, as indices into walls().
   virtual std::vector<std::vector<int>> walls_of_vertices() const = 0;
   /// The walls cut on the way to this region, the domain's sides first. Not all of them bound it.
   virtual std::span<const Hyperplane> walls() const = 0;
+  /// The walls that bound the region in k − 1 dimensions, as ascending indices into walls(): exact.
+  virtual std::vector<int> facets() = 0;
   /// The network's output over this region. O(the last stages' weights).
   virtual ParameterMap map() = 0;
   /// The forms of a stage's z over t, up to the last layer's: row i of the result is unit i's k coefficients and
@@ -105,10 +107,17 @@ class Refinement {
   std::unique_ptr<const Prepared> prepared_;
 };
 
+/// What a worker's cells are made of. Regions, their order and the splits are the same for all.
+enum class Cells {
+  kByDimension,  // whichever is fastest
+  kVertices,     // up to about 10 dimensions: a box alone has 2^k vertices
+  kHalfspaces,   // RegionView has no vertices then
+};
+
 /// One thread's workspace.
 class Worker {
  public:
-  explicit Worker(const Refinement& refinement);
+  explicit Worker(const Refinement& refinement, Cells cells = Cells::kByDimension);
   ~Worker();
   Worker(Worker&&) noexcept;
 

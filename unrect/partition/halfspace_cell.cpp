@@ -1,0 +1,417 @@
+#include "unrect/partition/halfspace_cell.hpp"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace unrect {
+namespace {
+
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+// An optimum is known well enough to stop where it is so many times the form's own error beyond 0.
+constexpr double kMargin = 1e3;
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+HalfspaceGeometry::HalfspaceGeometry(Index dimension)
+    : k_(dimension),
+      proofs_(kProofSlots + static_cast<std::size_t>(2 * dimension)),
+      value_(kPoints),
+      point_(dimension),
+      center_(dimension),
+      cost_(dimension) {}
+
+HalfspaceCell HalfspaceGeometry::make(Arena& arena, std::size_t sides) const {
+  Cell cell;
+  cell.sides = {arena.take<Side>(sides), sides};
+  cell.keys = {arena.take<std::uint64_t>(sides), sides};
+  cell.coordinates = arena.take<double>(at(k_ * kPoints));
+  std::fill_n(cell.coordinates, k_ * kPoints, 0.0);
+  cell.points = arena.take<HalfspaceCell::Points>(1);
+  *cell.points = {};
+  return cell;
+}
+
+HalfspaceCell HalfspaceGeometry::box(Arena& arena, const double* lower, const double* upper) {
+  box_ = Box(Eigen::Map<const Vector>(lower, k_), Eigen::Map<const Vector>(upper, k_));
+  lp_ = std::make_unique<DenseLp>(box_);
+  walls_.assign(at(2 * k_), {});
+  Cell cell = make(arena, 0);
+  point_ = 0.5 * box_.lower + 0.5 * box_.upper;
+  if (is_inside(cell, point_.data())) {
+    for (Index d = 0; d < k_; ++d) cell.coordinates[d * kPoints] = point_[d];
+    cell.points->met = 1;
+  }
+  return cell;
+}
+
+void HalfspaceGeometry::bounds(const Forms& forms, double* low, double* high) const {
+  // Each bound is the form's value at a corner: its error is one that the filter knows.
+  std::copy_n(forms.row(k_), forms.stride(), low);
+  std::copy_n(forms.row(k_), forms.stride(), high);
+  for (Index d = 0; d < k_; ++d) {
+    const double* row = forms.row(d);
+    const double lower = box_.lower[d];
+    const double upper = box_.upper[d];
+    for (Index i = 0; i < forms.stride(); ++i) {
+      const double a = row[i] * lower;
+      const double b = row[i] * upper;
+      low[i] += std::min(a, b);
+      high[i] += std::max(a, b);
+    }
+  }
+}
+
+double HalfspaceGeometry::value_at(const double* form, const double* point) const {
+  return Eigen::Map<const Vector>(form, k_).dot(Eigen::Map<const Vector>(point, k_)) + form[k_];
+}
+
+bool HalfspaceGeometry::is_inside(const Cell& cell, const double* point) const {
+  for (Index d = 0; d < k_; ++d) {
+    if (!(point[d] > box_.lower[d] && point[d] < box_.upper[d])) return false;
+  }
+  for (const Side& side : cell.sides) {
+    const WallForm& wall = wall_of(side);
+    if (!(side.sign * value_at(wall.form.data(), point) > wall.error)) return false;
+  }
+  return true;
+}
+
+// point_ as a witness, if it is one with this sign of the form.
+bool HalfspaceGeometry::add_if_inside(const Cell& cell, int sign) {
+  const double value = value_at(asked_.form.data(), point_.data());
+  if (!(sign * value > asked_.error) || !is_inside(cell, point_.data())) return false;
+  const Index slot = cell.points->met++ % kPoints;
+  for (Index d = 0; d < k_; ++d) cell.coordinates[d * kPoints + slot] = point_[d];
+  value_[slot] = value;
+  return true;
+}
+
+HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& form, const Judge& judge) {
+  asked_.form.assign(form.form, form.form + k_ + 1);
+  asked_.error = form.error;
+  asked_.id = form.id;
+  value_.setConstant(form.form[k_]);
+  for (Index d = 0; d < k_; ++d) {
+    const double c = form.form[d];
+    const double* x = cell.coordinates + d * kPoints;
+    for (Index v = 0; v < kPoints; ++v) value_[v] += c * x[v];
+  }
+  Reach reach;
+  for (Index v = 0; v < count_of(cell); ++v) {
+    reach.below |= value_[v] < -form.error;
+    reach.above |= value_[v] > form.error;
+  }
+  if (!reach.below) reach.below = reaches(cell, -1, judge);
+  if (!reach.above) reach.above = reaches(cell, 1, judge);
+  return reach;
+}
+
+// Whether the cell reaches the form's side of this sign.
+bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const Judge& judge) {
+  const std::uint64_t key = key_of(asked_.id, sign);
+  if (proved_before(cell, key)) return false;
+  if (shoot(cell, sign)) return true;
+  follow(cell);
+  // min −sign · form: from where it is at least 0, nothing of the sign is left.
+  for (Index d = 0; d < k_; ++d) cost_[d] = -sign * asked_.form[at(d)];
+  const double constant = -sign * asked_.form[at(k_)];
+  double cutoff = -constant + kMargin * asked_.error;
+  for (;;) {
+    const LpResult& lp = lp_->minimize(cost_, DenseLp::Start::kLastBasis, cutoff);
+    if (proves(cell, lp, constant, asked_.error)) {
+      remember(key);
+      return false;
+    }
+    if (lp.status == LpStatus::kOptimal && cross(cell, lp.x, sign)) return true;
+    if (lp.status != LpStatus::kCutoff) break;
+    cutoff = DenseLp::kNoCutoff;
+  }
+  // What a few sides prove holds for other cells too.
+  if (likely_.size() < cell.sides.size() && !judge(kAsked, sign, likely_)) {
+    remember(key);
+    return false;
+  }
+  if (judge(kAsked, sign, cell.sides)) return true;
+  likely_.assign(cell.sides.begin(), cell.sides.end());
+  remember(key);
+  return false;
+}
+
+HalfspaceGeometry::Proofs& HalfspaceGeometry::proofs_of(std::uint64_t key) {
+  return proofs_[key >= kBoxKeys ? kProofSlots + static_cast<std::size_t>(key - kBoxKeys) : key % kProofSlots];
+}
+
+bool HalfspaceGeometry::proved_before(const Cell& cell, std::uint64_t key) {
+  Proofs& proofs = proofs_of(key);
+  if (proofs.key != key) return false;
+  for (Proof& proof : proofs.latest) {
+    if ((proof.signature & ~cell.signature) != 0) continue;
+    if (std::ranges::all_of(
+            proof.sides, [&](std::uint64_t side) { return std::ranges::find(cell.keys, side) != cell.keys.end(); })) {
+      std::swap(proof, proofs.latest.front());
+      return true;
+    }
+  }
+  return false;
+}
+
+// That the form of this key has nothing of its sign within the likely sides.
+void HalfspaceGeometry::remember(std::uint64_t key) {
+  Proofs& proofs = proofs_of(key);
+  if (proofs.key != key) {
+    proofs.key = key;
+    proofs.found = 0;
+    proofs.latest.clear();
+  }
+  const std::size_t slot = proofs.found++ % kProofs;
+  if (slot == proofs.latest.size()) proofs.latest.emplace_back();
+  Proof& proof = proofs.latest[slot];
+  proof.signature = 0;
+  proof.sides.clear();
+  for (const Side& side : likely_) {
+    proof.sides.push_back(key_of(wall_of(side).id, side.sign));
+    proof.signature |= bit_of(proof.sides.back());
+  }
+}
+
+// Whether −cost · t − constant, wrong by at most `error`, is ≤ 0 on the program's polytope by its multipliers, with the
+// errors of the walls charged; which of them they belong to is in likely_ afterwards.
+bool HalfspaceGeometry::proves(const Cell& cell, const LpResult& lp, double constant, double error) {
+  likely_.clear();
+  double charge = error + 2 * kEpsilon * (std::abs(lp.safe_bound) + std::abs(constant));
+  for (std::size_t i = 0; i < cell.sides.size(); ++i) {
+    const double multiplier = lp.row_duals[static_cast<Index>(i)];
+    if (!(multiplier > 0)) continue;
+    charge += 1.01 * multiplier * wall_of(cell.sides[i]).error;
+    likely_.push_back(cell.sides[i]);
+  }
+  return lp.status != LpStatus::kInfeasible && lp.safe_bound + constant > charge;
+}
+
+// From the witness where the form comes nearest, straight across.
+bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
+  const Index count = count_of(cell);
+  if (count == 0) return false;
+  Index from = 0;
+  for (Index v = 1; v < count; ++v) {
+    if (sign * value_[v] > sign * value_[from]) from = v;
+  }
+  const Eigen::Map<const Vector> gradient(asked_.form.data(), k_);
+  for (Index d = 0; d < k_; ++d) point_[d] = cell.coordinates[d * kPoints + from];
+  double exit = std::numeric_limits<double>::infinity();
+  for (Index d = 0; d < k_; ++d) {
+    const double rate = sign * gradient[d];
+    if (rate != 0) exit = std::min(exit, ((rate > 0 ? box_.upper[d] : box_.lower[d]) - point_[d]) / rate);
+  }
+  const double crossing = -sign * value_[from] / gradient.squaredNorm();
+  for (const Side& side : cell.sides) {
+    if (!(exit > crossing)) return false;
+    const double* form = wall_of(side).form.data();
+    const double rate = -side.sign * sign * gradient.dot(Eigen::Map<const Vector>(form, k_));
+    if (rate > 0) exit = std::min(exit, side.sign * value_at(form, point_.data()) / rate);
+  }
+  if (!(exit > crossing)) return false;
+  const double step = 0.5 * (std::max(crossing, 0.0) + exit);
+  point_ += sign * step * gradient;
+  return add_if_inside(cell, sign);
+}
+
+// The mean of the witnesses.
+bool HalfspaceGeometry::find_center(const Cell& cell) {
+  const Index count = count_of(cell);
+  for (Index d = 0; d < k_; ++d) {
+    double sum = 0;
+    for (Index v = 0; v < kPoints; ++v) sum += cell.coordinates[d * kPoints + v];
+    center_[d] = sum / static_cast<double>(std::max<Index>(count, 1));
+  }
+  return count > 0;
+}
+
+// A witness between an optimum with this sign of the form and the centre.
+bool HalfspaceGeometry::cross(const Cell& cell, const Vector& optimum, int sign) {
+  const double there = sign * value_at(asked_.form.data(), optimum.data());
+  if (!(there > asked_.error) || !find_center(cell)) return false;
+  const double here = sign * value_at(asked_.form.data(), center_.data());
+  const double share = here >= 0 ? 0.5 : 0.5 * there / (there - here);
+  point_ = optimum + share * (center_ - optimum);
+  return add_if_inside(cell, sign);
+}
+
+// Makes the cell's sides the program's rows.
+void HalfspaceGeometry::follow(const Cell& cell) {
+  const auto identity = [&](const Side& side) { return 2 * wall_of(side).serial + (side.sign > 0 ? 1 : 0); };
+  std::size_t same = 0;
+  while (same < lp_rows_.size() && same < cell.sides.size() && lp_rows_[same] == identity(cell.sides[same])) ++same;
+  while (lp_rows_.size() > same) {
+    lp_->pop_row();
+    lp_rows_.pop_back();
+  }
+  for (; same < cell.sides.size(); ++same) {
+    const Side& side = cell.sides[same];
+    const double* form = wall_of(side).form.data();
+    point_ = -side.sign * Eigen::Map<const Vector>(form, k_);
+    lp_->append_row(point_, side.sign * form[k_]);
+    lp_rows_.push_back(identity(side));
+  }
+}
+
+void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& negative, Cell& positive) {
+  if (walls_.size() <= static_cast<std::size_t>(wall)) walls_.resize(static_cast<std::size_t>(wall) + 1);
+  walls_[static_cast<std::size_t>(wall)] = asked_;
+  walls_[static_cast<std::size_t>(wall)].serial = ++next_serial_;
+  for (const int sign : {-1, 1}) {
+    Cell& child = sign < 0 ? negative : positive;
+    const std::size_t sides = cell.sides.size();
+    child = make(arena, sides + 1);
+    Side* side = const_cast<Side*>(child.sides.data());
+    std::uint64_t* key = const_cast<std::uint64_t*>(child.keys.data());
+    std::ranges::copy(cell.sides, side);
+    std::ranges::copy(cell.keys, key);
+    side[sides] = {wall, sign};
+    key[sides] = key_of(asked_.id, sign);
+    child.signature = cell.signature | bit_of(key[sides]);
+    for (Index v = 0; v < count_of(cell); ++v) {
+      if (!(sign * value_[v] > asked_.error)) continue;
+      const Index slot = child.points->met++;
+      for (Index d = 0; d < k_; ++d) child.coordinates[d * kPoints + slot] = cell.coordinates[d * kPoints + v];
+    }
+  }
+}
+
+Vector HalfspaceGeometry::interior_point(const Cell& cell) {
+  if (find_center(cell)) {
+    if (is_inside(cell, center_.data())) return center_;
+    for (Index d = 0; d < k_; ++d) center_[d] = cell.coordinates[d * kPoints];
+    return center_;
+  }
+  follow(cell);
+  for (Index d = 0; d < k_; ++d) {
+    cost_ = Vector::Unit(k_, d);
+    center_ += lp_->minimize(cost_).x / static_cast<double>(2 * k_);
+    center_ += lp_->maximize(cost_).x / static_cast<double>(2 * k_);
+  }
+  return center_;
+}
+
+std::vector<int> HalfspaceGeometry::facets(const Cell& cell, const Judge& judge) {
+  const auto m = static_cast<Index>(cell.sides.size());
+  bounding_.assign(at(2 * k_ + m), 0);
+  oriented_.resize(m, k_ + 1);
+  for (Index i = 0; i < m; ++i) {
+    const Side& side = cell.sides[at(i)];
+    oriented_.row(i) = side.sign * Eigen::Map<const Vector>(wall_of(side).form.data(), k_ + 1);
+  }
+  find_center(cell);
+  follow(cell);
+  std::vector<int> out;
+  for (Index w = 0; w < 2 * k_ + m; ++w) {
+    if (bounding_[at(w)] != 0 || bounds(cell, w, judge))
+      out.push_back(static_cast<int>(w < 2 * k_ ? w : cell.sides[at(w - 2 * k_)].wall));
+  }
+  return out;
+}
+
+// First a program over the cell: where the candidate's slack is least the cell may stay clear of it, or have a vertex
+// on it that settles other candidates, too. Then one without the candidate: how far would the cell go on?
+bool HalfspaceGeometry::bounds(const Cell& cell, Index candidate, const Judge& judge) {
+  const bool box = candidate < 2 * k_;
+  const Index d = candidate / 2;
+  const Index row = candidate - 2 * k_;
+  const int sense = candidate % 2 == 0 ? -1 : 1;
+  const Side side = box ? Side{static_cast<int>(candidate), -sense} : cell.sides[at(row)];
+  const WallForm& wall = wall_of(side);
+  const std::uint64_t key = box ? kBoxKeys + static_cast<std::uint64_t>(candidate) : key_of(wall.id, -side.sign);
+  if (proved_before(cell, key)) return false;
+  double constant = 0;
+  if (box) {
+    toward_ = -sense * Vector::Unit(k_, d);
+    constant = sense * (sense < 0 ? box_.lower : box_.upper)[d];
+  } else {
+    toward_ = oriented_.row(row).head(k_).transpose();
+    constant = oriented_(row, k_);
+  }
+  const LpResult& lp = lp_->minimize(toward_, DenseLp::Start::kLastBasis);
+  if ((box || lp.row_duals[row] == 0) && proves(cell, lp, constant, wall.error)) {
+    remember(key);
+    return false;
+  }
+  if (lp.status == LpStatus::kOptimal) gather(cell, lp.x);
+  if (bounding_[at(candidate)] != 0) return true;
+
+  if (box) {
+    Box wider = box_;
+    (sense < 0 ? wider.lower : wider.upper)[d] += sense * (box_.upper[d] - box_.lower[d]);
+    lp_->set_box(std::move(wider));
+    lp_->minimize(toward_, DenseLp::Start::kLastBasis);
+    lp_->set_box(box_);
+  } else {
+    lp_->enable_row(row, false);
+    lp_->minimize(toward_, DenseLp::Start::kLastBasis);
+    lp_->enable_row(row, true);
+    // The walls' errors hold within the box: for a side of it this would be no proof.
+    if (proves(cell, lp, constant, wall.error)) {
+      remember(key);
+      return false;
+    }
+  }
+  const double there = lp.objective + constant;
+  if (lp.status == LpStatus::kOptimal && there < 0 && count_of(cell) > 0) {
+    const double crossing = there / (there - (toward_.dot(center_) + constant));
+    point_ = lp.x + (box ? crossing : 0.5 * crossing) * (center_ - lp.x);
+    if (is_beyond(cell, candidate)) return true;
+  }
+  std::vector<Side> others(cell.sides.begin(), cell.sides.end());
+  if (!box) others.erase(others.begin() + static_cast<std::ptrdiff_t>(row));
+  return judge(side.wall, -side.sign, others);
+}
+
+// Every wall at a vertex where no more than k of them meet bounds the cell: points next to the vertex show it.
+void HalfspaceGeometry::gather(const Cell& cell, const Vector& vertex) {
+  const std::vector<Index>& basis = lp_->basis();
+  const auto candidate_of = [&](Index b) { return b >= 0 ? 2 * k_ + b : 2 * ((-1 - b) / 2) + (b % 2 != 0 ? 1 : 0); };
+  at_vertex_.assign(bounding_.size(), 0);
+  for (const Index b : basis) at_vertex_[at(candidate_of(b))] = 1;
+  // Steps that move each wall's slack by at most 1 come no nearer to another wall than half of its slack.
+  const Matrix inverse = lp_->basis_inverse();
+  rate_ = inverse.cwiseAbs().rowwise().sum();
+  double step = std::numeric_limits<double>::infinity();
+  for (Index d = 0; d < k_; ++d) {
+    if (at_vertex_[at(2 * d)] == 0) step = std::min(step, (vertex[d] - box_.lower[d]) / rate_[d]);
+    if (at_vertex_[at(2 * d + 1)] == 0) step = std::min(step, (box_.upper[d] - vertex[d]) / rate_[d]);
+  }
+  slack_ = oriented_.leftCols(k_) * vertex + oriented_.col(k_);
+  rate_ = (oriented_.leftCols(k_) * inverse).cwiseAbs().rowwise().sum();
+  for (Index i = 0; i < slack_.size(); ++i) {
+    if (at_vertex_[at(2 * k_ + i)] == 0) step = std::min(step, slack_[i] / rate_[i]);
+  }
+  inward_ = vertex - 0.5 * step * inverse.rowwise().sum();
+  for (Index b = 0; b < k_; ++b) {
+    const Index candidate = candidate_of(basis[at(b)]);
+    if (bounding_[at(candidate)] != 0) continue;
+    point_ = inward_ + step * inverse.col(b);
+    if (is_beyond(cell, candidate)) bounding_[at(candidate)] = 1;
+  }
+}
+
+// Whether point_ shows that a wall bounds the cell: outside of it, inside of all others; for a side of the box, on it.
+bool HalfspaceGeometry::is_beyond(const Cell& cell, Index candidate) {
+  for (Index d = 0; d < k_; ++d) {
+    if (candidate / 2 == d) {
+      point_[d] = (candidate % 2 == 0 ? box_.lower : box_.upper)[d];
+    } else if (!(point_[d] > box_.lower[d] && point_[d] < box_.upper[d])) {
+      return false;
+    }
+  }
+  for (std::size_t i = 0; i < cell.sides.size(); ++i) {
+    const Index row = static_cast<Index>(i);
+    const double value = oriented_.row(row).head(k_).dot(point_) + oriented_(row, k_);
+    if (!((2 * k_ + row == candidate ? -value : value) > wall_of(cell.sides[i]).error)) return false;
+  }
+  return true;
+}
+
+}  // namespace unrect
