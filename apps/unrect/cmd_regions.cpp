@@ -13,6 +13,10 @@
 #include "unrect/base/file.hpp"
 #include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/certificate.hpp"
+#include "unrect/partition/count_bounds.hpp"
+#include "unrect/partition/decision_boundary.hpp"
+#include "unrect/partition/region_graph.hpp"
+#include "unrect/partition/shards.hpp"
 #include "unrect/region/slice.hpp"
 #include "unrect/view/table.hpp"
 
@@ -30,24 +34,26 @@ struct Command {
   NetworkOptions network;
   Explore explore;
   std::string box, color = "active";
-  std::vector<std::string> slice;
-  std::filesystem::path vnnlib, checkpoint, picture, html;
+  std::vector<std::string> slice, keep;
+  std::filesystem::path vnnlib, checkpoint, picture, html, out;
   Index input_case = -1, output = 0;
   double radius = 1, every = 2;
   std::uint64_t seed = 0, max_regions = ~std::uint64_t{0};
   int threads = 1;
-  bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false;
+  bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false, distinct = false,
+       boundary = false;
 
   void run() const;
   Domain domain(const Network& net) const;
   Domain slice_domain(const Network& net) const;
   Domain property_domain(const Network& net) const;
   Vector point(const std::string& text) const;
-  Exploration walk(const Refinement& refinement, const CollectorFactory& collectors) const;
+  Columns columns() const;
+  Exploration walk(const Refinement& refinement, const CollectorFactory& collectors, const std::string& purpose) const;
   PictureText picture_text(const Domain& where) const;
   void draw(const Network& net, const Domain& where) const;
   void print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-             double seconds) const;
+             const std::optional<std::uint64_t>& maps, double seconds) const;
 };
 
 // A point in any of the ways that `inspect` takes one.
@@ -95,13 +101,19 @@ Domain Command::domain(const Network& net) const {
   return Domain(parse_box(box, net.input_size()));
 }
 
-Exploration Command::walk(const Refinement& refinement, const CollectorFactory& collectors) const {
+Columns Command::columns() const {
+  const auto kept = [&](const char* name) { return std::ranges::find(keep, name) != keep.end(); };
+  return {kept("vertices"), kept("maps"), kept("facets")};
+}
+
+Exploration Command::walk(const Refinement& refinement, const CollectorFactory& collectors,
+                          const std::string& purpose) const {
   ExploreOptions options;
   options.max_regions = max_regions;
   options.checkpoint = checkpoint;
   options.checkpoint_seconds = every;
   options.collectors = collectors;
-  options.purpose = certify ? "certificate" : "count";
+  options.purpose = purpose;
   Exploration state;
   if (resume && std::filesystem::exists(checkpoint)) {
     state = read_checkpoint(checkpoint, fingerprint(refinement), options.purpose);
@@ -145,6 +157,17 @@ PictureText Command::picture_text(const Domain& where) const {
   return text;
 }
 
+void add_boundary(Figure& figure, const std::vector<BoundarySegment>& segments) {
+  for (const BoundarySegment& segment : segments) {
+    Matrix ends(2, 2);
+    ends << segment.from.transpose(), segment.to.transpose();
+    LineStyle style;
+    style.color = categorical(1);
+    style.width = 2;
+    figure.polyline(ends, style);
+  }
+}
+
 void Command::draw(const Network& net, const Domain& where) const {
   const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
   const PictureText text = picture_text(where);
@@ -158,7 +181,8 @@ void Command::draw(const Network& net, const Domain& where) const {
       PictureText named = text;
       const std::string name = frames ? fmt::format("{}-{}", picture.string(), l) : picture.string();
       if (frames) named.title += fmt::format(" after layer {}: {}", l, partition.layers[l].starts.size() - 1);
-      const Figure figure = partition_figure(partition, l, values, label, named);
+      Figure figure = partition_figure(partition, l, values, label, named);
+      if (boundary && l + 1 == partition.layers.size()) add_boundary(figure, decision_boundary(Refinement(net, where)));
       figure.save(name + ".svg");
       figure.save(name + ".png");
     }
@@ -169,8 +193,35 @@ void Command::draw(const Network& net, const Domain& where) const {
   }
 }
 
+// Layers of ReLUs, each fully connected to the one before: what the literature bounds the regions of.
+bool is_chain(const Network& net) {
+  int before = 0;
+  for (std::size_t n = 1; n < net.nodes().size(); ++n) {
+    const Node& node = net.nodes()[n];
+    const auto* f = std::get_if<Piecewise>(node.op.get());
+    if (node.inputs != std::vector<int>{before} || !(std::holds_alternative<Dense>(*node.op) || (f && f->is_relu()))) {
+      return false;
+    }
+    before = static_cast<int>(n);
+  }
+  return !net.layers().empty();
+}
+
+// Upper bounds by the widths alone, the sharpest first.
+std::vector<std::pair<std::string, BigCount>> bounds_of(const Network& net, Index k) {
+  if (!is_chain(net)) return {};
+  return {{"Serra 2018", serra_2018_upper(k, net.widths())},
+          {"Montúfar 2017", montufar_2017_upper(k, net.widths())},
+          {"Raghu 2017", raghu_2017_upper(k, net.widths())}};
+}
+
+std::string count_text(const BigCount& count) {
+  return count.value < 1e15 ? fmt::format("{:.0f}", count.value) : fmt::format("10^{:.1f}", count.log10);
+}
+
 void Command::print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-                    double seconds) const {
+                    const std::optional<std::uint64_t>& maps, double seconds) const {
+  const auto bounds = bounds_of(refinement.network(), refinement.domain().dimension());
   const RegionCounts& counts = state.counts;
   const bool certified = !checks.empty() && std::ranges::all_of(checks, &Check::holds);
   nlohmann::ordered_json active = nlohmann::ordered_json::object();
@@ -188,6 +239,8 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
                                   {"seconds", seconds},
                                   {"threads", threads},
                                   {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
+    if (maps) result["distinct_maps"] = *maps;
+    for (const auto& [name, bound] : bounds) result["upper_bounds"][name] = {{"log10", bound.log10}};
     for (const Check& check : checks) {
       result["certificate"].push_back({{"check", check.name}, {"holds", check.holds}, {"finding", check.finding}});
     }
@@ -200,6 +253,8 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   for (std::size_t l = 0; l < counts.per_layer.size(); ++l) {
     fmt::print("  after layer {}: {}\n", l, counts.per_layer[l]);
   }
+  if (maps) fmt::print("  {} distinct affine pieces\n", *maps);
+  for (const auto& [name, bound] : bounds) fmt::print("  at most {} by the widths ({})\n", count_text(bound), name);
   if (counts.exact_decisions > 0) {
     fmt::print("  {} signs within rounding were decided in rational arithmetic\n", counts.exact_decisions);
   }
@@ -218,16 +273,30 @@ void Command::run() const {
                  "--resume needs --checkpoint FILE, the file to go on from");
   UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty()), ErrorCode::kInvalidArgument,
                  "--count-only goes without --picture and --html");
-  const Refinement refinement(net, where, certify ? Detail::kIncidence : Detail::kRegions);
+  UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
+                 "--out goes without --certify: run them in turn");
+  const bool incidence = certify || distinct;
+  const Refinement refinement(net, where, incidence ? Detail::kIncidence : Detail::kRegions);
   std::optional<Certifier> certifier;
+  std::optional<ShardWriter> shards;
   if (certify) certifier.emplace(refinement, seed);
+  if (!out.empty()) shards.emplace(refinement, out, columns());
   const Clock::time_point start = Clock::now();
-  const Exploration state = walk(refinement, certifier ? certifier->collectors() : CollectorFactory{});
+  const Exploration state = certifier ? walk(refinement, certifier->collectors(), "certificate")
+                            : shards  ? walk(refinement, shards->collectors(), shards->purpose())
+                                      : walk(refinement, {}, "count");
   const double seconds = seconds_since(start);
   const std::vector<Check> checks =
       certifier && state.complete() ? certifier->checks(state.counts) : std::vector<Check>{};
+  std::optional<std::uint64_t> maps;
+  if (distinct) {
+    Context context;
+    context.threads = threads;
+    const Partition partition = partition_of(refinement, {false, true, true}, context, max_regions - 1);
+    maps = distinct_maps(refinement, partition, adjacency(partition)).count;
+  }
   if (!picture.empty() || !html.empty()) draw(net, where);
-  print(refinement, state, checks, seconds);
+  print(refinement, state, checks, maps, seconds);
   UNRECT_REQUIRE(std::ranges::all_of(checks, &Check::holds), ErrorCode::kFormat,
                  "{}: a check of the certificate fails: this is a defect of unrect, please report it",
                  network.file.string());
@@ -265,6 +334,12 @@ void add_regions(CLI::App& app, Explore explore) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   verb->add_option("--max-regions", command->max_regions, "stop once so many are found");
+  verb->add_flag("--distinct-maps", command->distinct,
+                 "count the affine pieces of the function: connected regions with one map are one (in memory)");
+  verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");
+  verb->add_option("--keep", command->keep, "what --out keeps besides pieces and a point inside: vertices,maps,facets")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"vertices", "maps", "facets"}));
   verb->add_option("--checkpoint", command->checkpoint, "save the state every --every seconds, and at the end");
   verb->add_option("--every", command->every, "seconds between checkpoints")
       ->capture_default_str()
@@ -274,6 +349,8 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")
       ->capture_default_str()
       ->check(CLI::IsMember({"active", "layer", "lipschitz", "output"}));
+  verb->add_flag("--boundary", command->boundary,
+                 "draw the decision boundary: where the two largest outputs (or one output and 0) are equal");
   verb->add_option("--output", command->output, "which output to colour by")->capture_default_str();
   verb->add_flag("--frames", command->frames, "a picture after each layer: PREFIX-0, PREFIX-1, …");
   verb->add_option("--html", command->html, "write the explorer page of a plane: one file, opens in any browser");

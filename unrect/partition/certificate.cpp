@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
-#include "unrect/partition/cell_faces.hpp"
+#include "unrect/partition/facet_keys.hpp"
 #include "unrect/region/configuration.hpp"
 
 namespace unrect {
@@ -18,22 +19,6 @@ namespace {
 constexpr int kPoints = 1000;
 constexpr double kVolumeTolerance = 1e-9;
 constexpr double kContinuityTolerance = 1e-9;
-
-struct Hash128 {
-  std::uint64_t a = 0, b = 0;
-
-  void flip(const Hash128& other) {
-    a ^= other.a;
-    b ^= other.b;
-  }
-};
-
-std::uint64_t mix(std::uint64_t x) {  // SplitMix64's finaliser
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
 
 // Where each check's sums stand in RegionCounts::sums.
 enum Slot : std::size_t {
@@ -64,44 +49,29 @@ double fixed(const std::vector<std::uint64_t>& sums, std::size_t slot) {
 }  // namespace
 
 struct Certifier::Plan {
-  const Refinement* refinement = nullptr;
-  Index k = 0;
-  std::vector<std::size_t> first_name;  // of each unit: names[first_name[unit] + piece]
-  std::vector<Hash128> names;
+  Plan(Index dimension, FacetKeys names) : k(dimension), keys(std::move(names)) {}
+
+  Index k;
+  FacetKeys keys;
   std::unordered_map<std::uint64_t, std::size_t> points;  // configuration's hash → index of the point
   std::vector<std::uint64_t> hits;                        // expected, a point
   double volume = 0;                                      // of the box; 0 if the domain is not a box
   Vector weights;                                         // of the outputs, in the continuity check
   double scale = 1;
-
-  Hash128 name(std::size_t unit, std::size_t piece) const { return names[first_name[unit] + piece]; }
-  Hash128 hash(std::span<const std::uint16_t> pieces) const {
-    Hash128 h;
-    for (std::size_t u = 0; u < pieces.size(); ++u) h.flip(name(u, pieces[u]));
-    return h;
-  }
-  // A unit that sits on its break: neither piece.
-  static Hash128 vanishing(std::size_t unit, Index piece) {
-    const std::uint64_t seed = mix(~(unit * 65536 + static_cast<std::uint64_t>(piece)));
-    return {mix(seed), mix(seed ^ 0x5555555555555555)};
-  }
 };
 
 namespace {
 
 class CertificateCollector final : public Collector {
  public:
-  explicit CertificateCollector(std::shared_ptr<const Certifier::Plan> plan)
-      : plan_(std::move(plan)), stages_(plan_->refinement->stages()) {
-    reset();
-  }
+  explicit CertificateCollector(std::shared_ptr<const Certifier::Plan> plan) : plan_(std::move(plan)) { reset(); }
 
   bool visit(RegionView& region) override {
     const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
     const Matrix vertices = region.vertices();
     walls_ = region.walls();
     pieces_ = region.pieces();
-    const Hash128 own = plan_->hash(pieces_);
+    const Hash128 own = plan_->keys.of(pieces_);
     if (const auto point = plan_->points.find(own.a); point != plan_->points.end()) ++sums_[kHits + point->second];
     if (plan_->volume > 0) add_fixed(sums_, kVolume, volume_of(vertices, walls_of) / plan_->volume);
     if (plan_->k == 2) count_vertices(own, walls_of);
@@ -123,30 +93,6 @@ class CertificateCollector final : public Collector {
     marks_.clear();
   }
 
-  std::size_t unit_of(const Hyperplane& wall) const {
-    return static_cast<std::size_t>(stages_.first_unit[static_cast<std::size_t>(stages_[wall.stage].layer)] + wall.row);
-  }
-
-  // The configuration with the units of these walls taken out, and the sides of the domain among them put in.
-  Hash128 without(Hash128 hash, const std::vector<int>& walls) const {
-    for (std::size_t i = 0; i < walls.size(); ++i) {
-      const Hyperplane& wall = walls_[static_cast<std::size_t>(walls[i])];
-      if (wall.stage < 0) {
-        hash.flip(Certifier::Plan::vanishing(pieces_.size() + static_cast<std::size_t>(wall.row), 0));
-        continue;
-      }
-      const std::size_t unit = unit_of(wall);
-      // Breaks may coincide: a unit has one piece to take out, however many of its walls are here.
-      const bool again = std::any_of(walls.begin(), walls.begin() + static_cast<std::ptrdiff_t>(i), [&](int w) {
-        const Hyperplane& other = walls_[static_cast<std::size_t>(w)];
-        return other.stage >= 0 && unit_of(other) == unit;
-      });
-      if (!again) hash.flip(plan_->name(unit, pieces_[unit]));
-      hash.flip(Certifier::Plan::vanishing(unit, wall.piece));
-    }
-    return hash;
-  }
-
   void count_vertices(const Hash128& own, const std::vector<std::vector<int>>& walls_of) {
     for (const std::vector<int>& walls : walls_of) {
       const auto sides =
@@ -154,7 +100,7 @@ class CertificateCollector final : public Collector {
       if (walls.size() == 2) {
         sums_[kQuarters] += std::size_t{1} << sides;
       } else {
-        marks_.push_back(without(own, walls).a);
+        marks_.push_back(plan_->keys.without(own, walls, walls_, pieces_).a);
       }
     }
   }
@@ -162,27 +108,20 @@ class CertificateCollector final : public Collector {
   void count_facets(RegionView& region, const Hash128& own, const Matrix& vertices,
                     const std::vector<std::vector<int>>& walls_of) {
     const ParameterMap map = region.map();
-    // Units that vanish all over the region vanish on each of its facets.
-    std::vector<int> everywhere = walls_of.front();
-    for (const std::vector<int>& walls : walls_of) {
-      std::erase_if(everywhere, [&](int w) { return !std::ranges::binary_search(walls, w); });
-    }
-    const Hash128 kept = without(own, everywhere);
-    for (const CellFace& facet : facets_of(walls_of, plan_->k)) {
-      if (std::ranges::any_of(facet.walls, [&](int w) { return walls_[static_cast<std::size_t>(w)].stage < 0; })) {
+    for (const RegionFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
+      if (facet.outer) {
         ++sums_[kOuter];
         continue;
       }
-      // The first wall on the way down is the one that parted the two sides.
-      const Hyperplane& cut = walls_[static_cast<std::size_t>(facet.walls.front())];
-      const bool positive = pieces_[unit_of(cut)] > cut.piece;
-      const Hash128 key = without(kept, facet.walls);
+      const Hyperplane& cut = walls_[static_cast<std::size_t>(facet.wall())];
+      const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
+      const Hash128& key = facet.key;
       ++sums_[positive ? kPositive : kNegative];
       sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
       sums_[(positive ? kPositiveHash : kNegativeHash) + 1] += mix(key.b);
       Vector centre = Vector::Zero(plan_->k);
-      for (const int v : facet.vertices) centre += vertices.row(v).transpose();
-      centre /= static_cast<double>(facet.vertices.size());
+      for (const int v : facet.face.vertices) centre += vertices.row(v).transpose();
+      centre /= static_cast<double>(facet.face.vertices.size());
       const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
       const double value = weight * plan_->weights.dot(map.matrix * centre + map.constant) / plan_->scale;
       add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
@@ -190,7 +129,6 @@ class CertificateCollector final : public Collector {
   }
 
   std::shared_ptr<const Certifier::Plan> plan_;
-  const Stages& stages_;
   std::span<const Hyperplane> walls_;
   std::span<const std::uint16_t> pieces_;
   std::vector<std::uint64_t> sums_, marks_;
@@ -200,22 +138,12 @@ class CertificateCollector final : public Collector {
 
 Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
   const Domain& domain = refinement.domain();
-  const Stages& stages = refinement.stages();
   UNRECT_REQUIRE(domain.dimension() <= kMostDimensions, ErrorCode::kInvalidArgument,
                  "certificate: a domain of {} dimensions; expected at most {}", domain.dimension(), kMostDimensions);
   UNRECT_REQUIRE(refinement.detail() == Detail::kIncidence, ErrorCode::kInvalidArgument,
                  "certificate: a refinement without incidence; expected Detail::kIncidence");
-  auto plan = std::make_shared<Plan>();
-  plan->refinement = &refinement;
-  plan->k = domain.dimension();
   Rng rng(seed);
-  for (const int s : stages.of_layer) {
-    const Piecewise& f = *stages[s].piecewise();
-    for (Index unit = 0; unit < stages[s].size; ++unit) {
-      plan->first_name.push_back(plan->names.size());
-      for (Index p = 0; p < f.pieces(); ++p) plan->names.push_back({rng.next(), rng.next()});
-    }
-  }
+  auto plan = std::make_shared<Plan>(domain.dimension(), FacetKeys(refinement.stages(), rng));
   if (domain.constraints.size() == 0) plan->volume = (domain.box.upper - domain.box.lower).prod();
   double largest = 0;
   std::vector<std::uint16_t> pieces;
@@ -232,7 +160,7 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
     pieces.clear();
     for (const auto& layer : trace.configuration.layers) pieces.insert(pieces.end(), layer.begin(), layer.end());
     largest = std::max(largest, trace.output.cwiseAbs().maxCoeff());
-    const auto [at, fresh] = plan->points.emplace(plan->hash(pieces).a, plan->hits.size());
+    const auto [at, fresh] = plan->points.emplace(plan->keys.of(pieces).a, plan->hits.size());
     plan->hits.push_back(fresh ? 1 : 0);  // several points in one region: the first one stands for all
   }
   plan->hits.resize(kPoints, 0);

@@ -28,7 +28,8 @@ class Forged final : public RegionView {
     if (how == Break::kWrongPiece) pieces_.front() = pieces_.front() == 0 ? 1 : 0;
   }
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
-  Vector interior_point() const override { return real_.interior_point(); }
+  Vector interior_point() override { return real_.interior_point(); }
+  std::vector<int> facets() override { return real_.facets(); }
   Matrix vertices() const override {
     Matrix out = real_.vertices();
     if (how_ == Break::kShifted) out.row(0) = 0.5 * (out.row(0) + out.row(1));

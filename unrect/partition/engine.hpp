@@ -12,6 +12,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/partition/arena.hpp"
+#include "unrect/partition/cell_faces.hpp"
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/filter.hpp"
 #include "unrect/partition/forms.hpp"
@@ -125,7 +126,12 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
   std::vector<int> facets() override {
     if constexpr (Geometry::kVertices) {
-      return facets_of(walls_of_vertices(), k_);
+      std::vector<int> out;
+      for (const CellFace& facet : facets_of(walls_of_vertices(), k_)) {
+        out.insert(out.end(), facet.walls.begin(), facet.walls.end());
+      }
+      std::ranges::sort(out);
+      return out;
     } else {
       return geometry_.facets(*region_, judge_);
     }

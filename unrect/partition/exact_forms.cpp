@@ -54,6 +54,11 @@ void add_number(Dyadic& sum, double w) {
   sum.add(mpz_class(weight.digits), weight.exponent);
 }
 
+bool equal(Dyadic x, const Dyadic& y) {
+  x.add(-y.mantissa, y.exponent);
+  return sgn(x.mantissa) == 0;
+}
+
 using Row = std::vector<Dyadic>;  // k coefficients, then the constant
 
 // A link by rows, for one unit at a time.
@@ -379,6 +384,18 @@ bool ExactForms::positive_over(const Hyperplane& form, int sign, std::span<const
   for (const WallSide& side : sides) stage = std::max(stage, side.wall.stage);
   cache_->follow(pieces, stage);
   return cache_->positive_over(form, sign, sides);
+}
+
+bool ExactForms::same_map(std::span<const std::uint16_t> one, std::span<const std::uint16_t> other) {
+  const int last = cache_->stages.size() - 1;
+  const auto rows = [&](std::span<const std::uint16_t> pieces) {
+    cache_->follow(pieces, last);
+    for (Index i = 0; i < cache_->stages[last].size; ++i) cache_->row(last, i);
+    return cache_->rows.back();
+  };
+  return std::ranges::equal(rows(one), rows(other), [](const Row& x, const Row& y) {
+    return std::ranges::equal(x, y, [](const Dyadic& a, const Dyadic& b) { return equal(a, b); });
+  });
 }
 
 }  // namespace unrect

@@ -42,6 +42,10 @@ class ExactForms {
   /// pieces: the flat configuration so far. @throws Error kInvalidArgument if the walls meet in more than one point.
   int sign_at(const Hyperplane& form, std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
 
+  /// Whether two flat configurations have the same map from t to the network's output. O(the network's weights)
+  /// products.
+  bool same_map(std::span<const std::uint16_t> one, std::span<const std::uint16_t> other);
+
   /// Whether sign · form is positive somewhere on the domain's box cut by `sides`, a set with a point in it. (If the
   /// set has an interior, the form is then positive on a part of that, too.) For a side of the box as `form`: on the
   /// box without that side.

@@ -272,6 +272,7 @@ RegionCounts count_regions(const Refinement& refinement, const Context& context)
 
 std::uint64_t fingerprint(const Refinement& refinement) {
   Hash hash;
+  hash.add(static_cast<std::uint64_t>(refinement.layers()));
   const Domain& domain = refinement.domain();
   hash.add(domain.origin);
   hash.add(domain.axes);

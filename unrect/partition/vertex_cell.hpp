@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <vector>
 
 #include "unrect/base/types.hpp"
@@ -220,22 +219,5 @@ class VertexGeometry {
   std::vector<Index> below_, above_, on_;
   std::vector<std::pair<Index, Index>> edges_;
 };
-
-/// The walls that hold a face of dimension k − 1, ascending: at least k vertices, and no other wall holds all of them
-/// and one more.
-inline std::vector<int> facets_of(const std::vector<std::vector<int>>& walls_of_vertices, Index k) {
-  std::map<int, std::vector<std::size_t>> vertices;  // of each wall
-  for (std::size_t v = 0; v < walls_of_vertices.size(); ++v) {
-    for (const int w : walls_of_vertices[v]) vertices[w].push_back(v);
-  }
-  std::vector<int> out;
-  for (const auto& [wall, on] : vertices) {
-    const auto covers = [&](const auto& other) {
-      return other.second.size() > on.size() && std::ranges::includes(other.second, on);
-    };
-    if (static_cast<Index>(on.size()) >= k && std::ranges::none_of(vertices, covers)) out.push_back(wall);
-  }
-  return out;
-}
 
 }  // namespace unrect

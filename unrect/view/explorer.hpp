@@ -39,9 +39,12 @@ struct Explorer {
   std::vector<float> maps{};  // polygons of the last layer × outputs × 3: a, b, c of a·x + b·y + c; or empty
 };
 
-/// The page as one HTML file that fetches nothing. Corners stand on a grid of 2³¹ steps a side of the rectangle:
-/// neighbours that agree to rounding share theirs, and a zoom of 10⁵ is sharp to a tenth of a pixel. Equal arguments
-/// give equal bytes. About 15 bytes and 2 µs a polygon, more with columns (5 bytes each) and maps (16 an output).
+/// The page as one HTML file that fetches nothing: pan and zoom, a slider over the layers, colours by column, output or
+/// active units, and for each polygon its configuration, map and edges. Corners stand on a grid of 2³¹ steps a side of
+/// the rectangle: neighbours that agree to rounding share theirs, and a zoom of 10⁵ is still sharp. Equal arguments
+/// give equal bytes. Polygons that follow each other should be neighbours, as a depth-first refinement gives them: what
+/// is stored and skipped goes by runs of them. A polygon takes about 25 bytes of the page, a column up to 5, an
+/// output's map 16, and a few µs to write; pages of some ten million polygons are too much for browsers.
 /// @throws Error kInvalidArgument for sizes that disagree, corners outside the rectangle, numbers out of range.
 std::string explorer_page(const Explorer& explorer);
 

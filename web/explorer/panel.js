@@ -92,7 +92,7 @@ function region_panel(explorer, p, place) {
     table_of_rows([], number_rows(explorer, p)),
   ];
   if (is_last && data.outputs.length > 0) {
-    const table = table_of_rows(["output", ...data.names, "1", "here"], map_rows(data, p, view.to_plane(place)));
+    const table = table_of_rows(["", ...data.names, "1", "here"], map_rows(data, p, view.to_plane(place)));
     parts.push(element("h3", { textContent: "Affine map" }), element("div", { className: "wide" }, table));
   }
   const list = configuration_list(explorer.configuration(p));
