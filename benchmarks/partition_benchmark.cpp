@@ -60,6 +60,17 @@ void BM_VerticesAndMaps(benchmark::State& state, const char* file, std::vector<I
   benchmark::DoNotOptimize(sum);
 }
 
+// The walls that bound each region, exactly.
+void BM_Facets(benchmark::State& state, const char* file, std::vector<Index> widths, double radius) {
+  const Network network = network_or(file, widths, state);
+  std::size_t facets = 0;
+  count(state, Refinement(network, Domain(cube(network.input_size(), radius))), [&](RegionView& region) {
+    facets += region.facets().size();
+    return true;
+  });
+  state.counters["facets"] = static_cast<double>(facets) / static_cast<double>(state.iterations());
+}
+
 void BM_Property(benchmark::State& state, const char* file, const char* property) {
   const Network network = network_or(file, {5, 50, 50, 50, 50, 50, 50, 5}, state);
   const Box box = std::filesystem::exists(data(property)) ? read_vnnlib(data(property)).cases[0].box : cube(5, 0.02);
@@ -87,9 +98,11 @@ BENCHMARK_CAPTURE(BM_Property, acasxu_1_1_prop_3, "onnx/acasxu/ACASXU_run2a_1_1_
 BENCHMARK_CAPTURE(BM_Property, acasxu_1_1_prop_4, "onnx/acasxu/ACASXU_run2a_1_1_batch_2000.onnx",
                   "onnx/acasxu/prop_4.vnnlib")
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_Count, 8d_2x10, "partition/rand_8_2x10.npz", {8, 10, 10, 1}, 1.0)
-    ->Unit(benchmark::kMillisecond)
-    ->Iterations(1);
+BENCHMARK_CAPTURE(BM_Count, 8d_2x10, "partition/rand_8_2x10.npz", {8, 10, 10, 1}, 1.0)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Count, 10d_3x8, "partition/rand_10_3x8.npz", {10, 8, 8, 8, 1}, 1.0)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Facets, 8d_2x10, "partition/rand_8_2x10.npz", {8, 10, 10, 1}, 1.0)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Facets, 10d_3x8, "partition/rand_10_3x8.npz", {10, 8, 8, 8, 1}, 1.0)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace unrect

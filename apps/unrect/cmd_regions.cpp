@@ -254,7 +254,9 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
     fmt::print("  after layer {}: {}\n", l, counts.per_layer[l]);
   }
   if (maps) fmt::print("  {} distinct affine pieces\n", *maps);
-  for (const auto& [name, bound] : bounds) fmt::print("  at most {} by the widths ({})\n", count_text(bound), name);
+  if (!bounds.empty()) {
+    fmt::print("  at most {} by the widths ({})\n", count_text(bounds.front().second), bounds.front().first);
+  }
   if (counts.exact_decisions > 0) {
     fmt::print("  {} signs within rounding were decided in rational arithmetic\n", counts.exact_decisions);
   }
