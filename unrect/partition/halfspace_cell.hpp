@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -116,6 +117,8 @@ class HalfspaceGeometry {
   void remember(std::uint64_t key);
   bool proves(const Cell& cell, const LpResult& lp, double constant, double error);
   bool shoot(const Cell& cell, int sign);
+  std::optional<bool> climb(const Cell& cell, int sign);
+  bool proves(const Cell& cell, const Vector& gradient, int sign, const Vector& multipliers);
   bool find_center(const Cell& cell);
   void follow(const Cell& cell);
   bool cross(const Cell& cell, const Vector& optimum, int sign);

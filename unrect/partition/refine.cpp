@@ -1,5 +1,7 @@
 #include "unrect/partition/refine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
