@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <mpi.h>
 
+#include <chrono>
+#include <climits>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cli.hpp"
@@ -18,6 +21,8 @@ using namespace unrect;
 enum Tag { kResults = 1, kWork, kStop };
 
 void send(const std::string& bytes, int to, int tag) {
+  UNRECT_REQUIRE(bytes.size() <= INT_MAX, ErrorCode::kInvalidArgument, "a message of {} bytes between ranks",
+                 bytes.size());
   MPI_Send(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD);
 }
 
@@ -64,16 +69,14 @@ class Master {
 
   void run() {
     while (!done()) {
+      if (overseer_.enough(state_)) stop_ = true;
       int waiting = 0;
       MPI_Status status;
-      if (state_.open.empty() || stop_) {
-        MPI_Probe(MPI_ANY_SOURCE, kResults, MPI_COMM_WORLD, &status);
-        waiting = 1;
-      } else {
-        MPI_Iprobe(MPI_ANY_SOURCE, kResults, MPI_COMM_WORLD, &waiting, &status);
-      }
+      MPI_Iprobe(MPI_ANY_SOURCE, kResults, MPI_COMM_WORLD, &waiting, &status);
       if (waiting != 0) {
         take(status);
+      } else if (state_.open.empty() || stop_) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       } else {
         const WorkUnit unit = std::move(state_.open.back());
         state_.open.pop_back();
@@ -84,7 +87,6 @@ class Master {
         idle = idle_.erase(idle);
       }
       if (!overseer_.look(state_, in_hand())) stop_ = true;
-      if (overseer_.enough(state_)) stop_ = true;
     }
     for (int rank = 1; rank < ranks_; ++rank) send("", rank, kStop);
     overseer_.save(state_, {});
@@ -134,6 +136,8 @@ void explore_on_ranks(const Refinement& refinement, Exploration& state, const Ex
   int ranks = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  UNRECT_REQUIRE(context.threads == 1, ErrorCode::kInvalidArgument,
+                 "--threads {}: ranks have one thread each; start more ranks instead", context.threads);
   if (rank == 0) {
     Master(refinement, state, options, context, ranks).run();
     return;

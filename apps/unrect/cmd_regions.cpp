@@ -284,17 +284,18 @@ void Command::run() const {
   if (certify) certifier.emplace(refinement, seed);
   if (!out.empty()) shards.emplace(refinement, out, columns());
   const Clock::time_point start = Clock::now();
-  const Exploration state = certifier ? walk(refinement, certifier->collectors(), "certificate")
-                            : shards  ? walk(refinement, shards->collectors(), shards->purpose())
-                                      : walk(refinement, {}, "count");
+  const Exploration state = certifier
+                                ? walk(refinement, certifier->collectors(), fmt::format("certificate, seed {}", seed))
+                            : shards ? walk(refinement, shards->collectors(), shards->purpose())
+                                     : walk(refinement, {}, "count");
   const double seconds = seconds_since(start);
   const std::vector<Check> checks =
       certifier && state.complete() ? certifier->checks(state.counts) : std::vector<Check>{};
   std::optional<std::uint64_t> maps;
-  if (distinct) {
+  if (distinct && state.complete()) {
     Context context;
     context.threads = threads;
-    const Partition partition = partition_of(refinement, {false, true, true}, context, max_regions - 1);
+    const Partition partition = partition_of(refinement, {false, true, true}, context);
     maps = distinct_maps(refinement, partition, adjacency(partition)).count;
   }
   if (!picture.empty() || !html.empty()) draw(net, where);
@@ -335,7 +336,7 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--max-regions", command->max_regions, "stop once so many are found");
+  verb->add_option("--max-regions", command->max_regions, "stop once so many are found")->check(CLI::PositiveNumber);
   verb->add_flag("--distinct-maps", command->distinct,
                  "count the affine pieces of the function: connected regions with one map are one (in memory)");
   verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");

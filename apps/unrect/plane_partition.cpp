@@ -37,7 +37,7 @@ class LayerCollector {
       out_.vertices.push_back(std::clamp(vertices(v, 0), partition_.box.lower[0], partition_.box.upper[0]));
       out_.vertices.push_back(std::clamp(vertices(v, 1), partition_.box.lower[1], partition_.box.upper[1]));
       const Hyperplane& wall = region.walls()[static_cast<std::size_t>(walls[static_cast<std::size_t>(v)].back())];
-      out_.edge_unit.push_back(wall.stage < 0 ? -1 : static_cast<std::int32_t>(first_of(wall) + wall.row));
+      out_.edge_unit.push_back(wall.stage < 0 ? -1 : static_cast<std::int32_t>(first_of(wall) + wall.unit));
     }
     out_.starts.push_back(static_cast<std::uint32_t>(out_.vertices.size() / 2));
     const std::span<const std::uint16_t> pieces = region.pieces();

@@ -21,7 +21,7 @@ struct PlanePartition {
   Box box;
 };
 
-/// @throws Error kInvalidArgument unless the domain has two dimensions; kCancelled when `limit` is exceeded.
+/// @throws Error kInvalidArgument unless the domain has two dimensions; or for more than `limit` regions.
 PlanePartition plane_partition(const Network& network, const Domain& domain, std::uint64_t limit);
 
 /// The values by which polygons of the last layer are coloured: "active", "layer", "lipschitz" (log₁₀), "output" (that

@@ -24,7 +24,8 @@ struct Domain {
   /// origin + axes t.
   Vector point(const VectorRef& t) const { return origin + axes * t; }
 
-  /// Adds constraints on the inputs x: G x ≤ h, written in t. @throws Error kInvalidArgument for a wrong width.
+  /// Adds constraints on the inputs x: G x ≤ h, written in t: (G U) t ≤ h − G o, rounded to doubles, which are then
+  /// what the domain is. @throws Error kInvalidArgument for a wrong width.
   void constrain(const Halfspaces& inputs);
 };
 

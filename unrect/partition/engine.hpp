@@ -82,14 +82,11 @@ class Engine final : public Worker::Implementation, public RegionView {
     const std::uint64_t asked = exact_.asked();
     path_.clear();
     walls_.resize(domain_walls_);
-    const Arena::Mark mark = arena_.mark();
-    // Cells of vertices are written to: polished, touched.
-    if constexpr (Geometry::kVertices) {
-      enter(first_, geometry_.copy_of(arena_, domain_));
-    } else {
-      enter(first_, domain_);
-    }
-    arena_.release(mark);
+    // What this unit does depends on nothing done before it: cells are written to (polished, touched, witnesses added).
+    arena_.release(root_);
+    next_form_ = first_form_;
+    if constexpr (!Geometry::kVertices) geometry_.forget();
+    enter(first_, geometry_.copy_of(arena_, domain_));
     result_.counts.exact_decisions = exact_.asked() - asked;
     return std::move(result_);
   }
@@ -202,13 +199,13 @@ class Engine final : public Worker::Implementation, public RegionView {
   // The domain as a cell, and the forms of the first stage with breaks.
   void start() {
     domain_ = geometry_.box(arena_, p_.domain.box.lower.data(), p_.domain.box.upper.data());
-    for (Index d = 0; d < 2 * k_; ++d) walls_.push_back({-1, d, -1, 0, 0});
+    for (Index d = 0; d < 2 * k_; ++d) walls_.push_back({-1, d, -1, 0, 0, 0});
     reach_ = p_.domain.box.lower.cwiseAbs().cwiseMax(p_.domain.box.upper.cwiseAbs());
     reach_sum_ = 1 + reach_.sum();
     point_.resize(static_cast<std::size_t>(k_));
     residual_.resize(static_cast<std::size_t>(k_));
     for (Index r = 0; r < p_.domain.constraints.size(); ++r) {
-      const Hyperplane wall{-1, 2 * k_ + r, -1, 0, 0};
+      const Hyperplane wall{-1, 2 * k_ + r, -1, 0, 0, 0};
       const Vector normal = p_.domain.constraints.normals.row(r);
       Vector form(k_ + 1);
       form << normal, -p_.domain.constraints.offsets[r];
@@ -229,6 +226,8 @@ class Engine final : public Worker::Implementation, public RegionView {
       walls_.push_back(wall);
     }
     domain_walls_ = walls_.size();
+    root_ = arena_.mark();
+    first_form_ = next_form_;
     Forms& input = state(0).forms;
     for (Index i = 0; i < input.size(); ++i) {
       for (Index d = 0; d < k_; ++d) input.row(d)[i] = p_.domain.axes(i, d);
@@ -483,7 +482,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     const double threshold = doubt.at(cell.largest_delta);
     for (Index v = 0; v < cell.count; ++v) {
       signed char sign = value[v] > 0 ? 1 : -1;
-      if (std::abs(value[v]) <= threshold && std::abs(value[v]) <= doubt.at(cell.delta[v])) {
+      if (!(std::abs(value[v]) > threshold) && !(std::abs(value[v]) > doubt.at(cell.delta[v]))) {
         sign = settle(cell, v, form, doubt);
       }
       sign_[static_cast<std::size_t>(v)] = sign;
@@ -515,12 +514,12 @@ class Engine final : public Worker::Implementation, public RegionView {
     const Index width = k_ + 1;
     system_.resize(static_cast<std::size_t>(m * width));
     slack_.resize(static_cast<std::size_t>(m));
-    double gradient_error = 0;
+    gradient_.resize(static_cast<std::size_t>(m));
     for (Index i = 0; i < m; ++i) {
       const Doubt doubt = wall_form(walls_[static_cast<std::size_t>(walls_at_[static_cast<std::size_t>(i)])],
                                     system_.data() + i * width);
       slack_[static_cast<std::size_t>(i)] = doubt.error;
-      gradient_error = std::max(gradient_error, doubt.gradient);
+      gradient_[static_cast<std::size_t>(i)] = doubt.gradient;
     }
     inverse_.resize(static_cast<std::size_t>(k_ * k_));
     if (!choose_and_invert(m)) return false;
@@ -559,14 +558,14 @@ class Engine final : public Worker::Implementation, public RegionView {
         double product = d == i ? -1.0 : 0.0;
         for (Index e = 0; e < k_; ++e)
           product += inverse_[static_cast<std::size_t>(d * k_ + e)] * system_[static_cast<std::size_t>(e * width + i)];
-        row_defect += std::abs(product);
+        row_defect += std::abs(product) + std::abs(x) * gradient_[static_cast<std::size_t>(i)];
       }
       norm = std::max(norm, row);
       size = std::max(size, row_size);
       defect = std::max(defect, row_defect);
       wrong = std::max(wrong, row_wrong);
     }
-    defect += norm * (gradient_error + static_cast<double>(k_ + 2) * kEpsilon * size);
+    defect += norm * static_cast<double>(k_ + 2) * kEpsilon * size;
     if (!(defect < 0.5)) return false;
     const double delta = 1.01 * wrong / (1 - defect);
     if (!(delta < cell.delta[v])) return false;
@@ -586,6 +585,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       for (Index d = 0; d < k_; ++d)
         largest = std::max(largest, std::abs(system_[static_cast<std::size_t>(i * width + d)]));
       for (Index d = 0; d < width; ++d) system_[static_cast<std::size_t>(i * width + d)] /= largest;
+      gradient_[static_cast<std::size_t>(i)] /= largest;
       slack_[static_cast<std::size_t>(i)] =
           slack_[static_cast<std::size_t>(i)] / largest + 4 * std::numeric_limits<double>::epsilon() * reach_sum_;
       std::copy_n(system_.data() + i * width, k_, work_.data() + i * 2 * k_);
@@ -611,6 +611,7 @@ class Engine final : public Worker::Implementation, public RegionView {
           std::swap(system_[static_cast<std::size_t>(step * width + d)],
                     system_[static_cast<std::size_t>(row * width + d)]);
         std::swap(slack_[static_cast<std::size_t>(step)], slack_[static_cast<std::size_t>(row)]);
+        std::swap(gradient_[static_cast<std::size_t>(step)], gradient_[static_cast<std::size_t>(row)]);
       }
       columns_.push_back(column);
       at(step, k_ + step) = 1;
@@ -690,7 +691,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index d = 0; d <= k_; ++d) form_[d] = z.row(d)[unit];
     form_[k_] -= at;
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
-    wall_ = {s, unit, -1, at, break_index};
+    wall_ = {s, unit, -1, at, break_index, unit};
     return evaluate(cell, form_.data(),
                     {filter.error[unit] + 2 * std::numeric_limits<double>::epsilon() * std::abs(at),
                      1.01 * form_.head(k_).cwiseAbs().sum() + filter.gradient_error[unit]},
@@ -810,12 +811,12 @@ class Engine final : public Worker::Implementation, public RegionView {
   // ---- maxima: one child for each slot that wins somewhere ----
 
   // Whether slot a's form is ≥ (>) slot b's on the cell.
-  Signs compare(int s, const Cell& cell, Index a, Index b) {
+  Signs compare(int s, const Cell& cell, Index unit, Index a, Index b) {
     const Forms& z = state(s).forms;
     form_.resize(k_ + 1);
     for (Index d = 0; d <= k_; ++d) form_[d] = z.row(d)[a] - z.row(d)[b];
     const StageFilter& filter = p_.filters[static_cast<std::size_t>(s)];
-    wall_ = {s, a, b, 0, 0};
+    wall_ = {s, a, b, 0, 0, unit};
     return evaluate(cell, form_.data(),
                     {2 * (filter.error[a] + filter.error[b]),
                      1.01 * form_.cwiseAbs().sum() + filter.gradient_error[a] + filter.gradient_error[b]},
@@ -828,9 +829,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index slot = 0; slot < m.width; ++slot) {
       const Index from = m.index[static_cast<std::size_t>(unit * m.width + slot)];
       if (from < 0) continue;
-      if (best < 0 || !compare(s, cell, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).below) {
+      if (best < 0 || !compare(s, cell, unit, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).below) {
         // The first slot that attains the maximum keeps a tie.
-        if (best >= 0 && !compare(s, cell, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).above)
+        if (best >= 0 && !compare(s, cell, unit, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).above)
           continue;
         best = slot;
       }
@@ -838,7 +839,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index slot = 0; slot < m.width; ++slot) {
       const Index from = m.index[static_cast<std::size_t>(unit * m.width + slot)];
       if (from >= 0 && slot != best &&
-          compare(s, cell, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).above)
+          compare(s, cell, unit, from, m.index[static_cast<std::size_t>(unit * m.width + best)]).above)
         return -1;
     }
     return best;
@@ -865,7 +866,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index other = 0; other < m.width; ++other) {
       const Index rival = m.index[static_cast<std::size_t>(unit * m.width + other)];
       if (other == slot || rival < 0) continue;
-      const Signs signs = compare(s, cell, from, rival);
+      const Signs signs = compare(s, cell, unit, from, rival);
       if (!signs.above && (signs.below || other < slot)) return false;
       if (!signs.below) continue;
       Cell lost;
@@ -912,6 +913,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   Geometry geometry_;
   ExactForms exact_;
   Arena arena_;
+  Arena::Mark root_;  // above it: what a unit of work takes
   Cell domain_;
   bool empty_ = false;
   std::size_t domain_walls_ = 0;
@@ -929,10 +931,10 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<int> walls_at_;
   Vector reach_;  // max |t_d| over the domain
   double reach_sum_ = 0;
-  std::vector<double> system_, inverse_, work_, slack_, point_, residual_;  // of polish
+  std::vector<double> system_, inverse_, work_, slack_, gradient_, point_, residual_;  // of polish
   std::vector<Index> columns_;
   std::vector<Hyperplane> meeting_;
-  std::uint64_t next_form_ = 1;
+  std::uint64_t next_form_ = 1, first_form_ = 1;
   std::vector<WallSide> sides_;
   HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(wall, sign, sides);

@@ -19,6 +19,7 @@ struct Hyperplane {
   Index other = -1;
   double threshold = 0;
   Index piece = 0;  // of the unit, below the threshold
+  Index unit = 0;   // of the layer, whose piece changes: the row, but for a maximum
 
   bool operator==(const Hyperplane&) const = default;
 };

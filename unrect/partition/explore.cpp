@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/partition/facet_keys.hpp"
 
 namespace unrect {
 namespace {
@@ -122,15 +124,18 @@ class Reader {
   std::string_view name_;
 };
 
-class Hash {  // FNV-1a over 64-bit words
+class Hash {  // every word is mixed in whole: flipped signs must not cancel
  public:
-  void add(std::uint64_t w) { value_ = (value_ ^ w) * 0x100000001b3; }
+  void add(std::uint64_t w) { value_ = mix(value_ ^ w); }
   void add(double x) { add(std::bit_cast<std::uint64_t>(x)); }
   void add(const Vector& v) {
     add(static_cast<std::uint64_t>(v.size()));
     for (const double x : v) add(x);
   }
-  void add(const Matrix& m) { add(Vector(Eigen::Map<const Vector>(m.data(), m.size()))); }
+  void add(const Matrix& m) {
+    add(static_cast<std::uint64_t>(m.rows()));
+    add(Vector(Eigen::Map<const Vector>(m.data(), m.size())));
+  }
   std::uint64_t value() const { return value_; }
 
  private:
@@ -222,10 +227,11 @@ class Crew {
 }  // namespace
 
 void Exploration::merge(WorkResult result) {
+  // What can fail comes first: counts without their open units would be counted again.
+  open.insert(open.end(), std::make_move_iterator(result.open.begin()), std::make_move_iterator(result.open.end()));
   counts += result.counts;
   share += result.share;
   stopped = stopped || result.stopped;
-  for (WorkUnit& unit : result.open) open.push_back(std::move(unit));
 }
 
 WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector) {
@@ -282,6 +288,8 @@ std::uint64_t fingerprint(const Refinement& refinement) {
   hash.add(domain.constraints.offsets);
   for (const Stage& stage : refinement.stages().stages) {
     hash.add(static_cast<std::uint64_t>(stage.size));
+    hash.add(stage.biases.size());
+    hash.add(stage.links.size());
     for (const Vector& bias : stage.biases) hash.add(bias);
     for (const Link& link : stage.links) {
       hash.add(static_cast<std::uint64_t>(link.source));
@@ -295,6 +303,7 @@ std::uint64_t fingerprint(const Refinement& refinement) {
       hash.add(f->slopes);
       hash.add(f->offsets);
     } else if (const Maximum* m = stage.maximum()) {
+      hash.add(static_cast<std::uint64_t>(m->width));
       for (const Index i : m->index) hash.add(static_cast<std::uint64_t>(i));
     }
   }

@@ -68,7 +68,8 @@ class Overseer {
 
 /// Goes on with an exploration until it is complete, stopped, or cancelled by context.progress, on context.threads
 /// threads. The counts do not depend on their number. Progress: regions found, and their expected total.
-/// @throws Error kFile where a checkpoint or a collector cannot write: the state is then that of the last checkpoint.
+/// Collectors are made concurrently, one a thread. @throws Error kFile where a checkpoint or a collector cannot write;
+/// the state is then good to go on from: what was merged, and the rest as open.
 void explore(const Refinement& refinement, Exploration& state, const ExploreOptions& options = {},
              const Context& context = {});
 

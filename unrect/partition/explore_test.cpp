@@ -280,6 +280,15 @@ TEST_F(DamagedCheckpoints, OfAnotherRun) {
 
 TEST(Fingerprint, TellsNetworksApart) {
   const auto of = [](const Network& network) { return fingerprint(Refinement(network, cube(network.input_size()))); };
+  {
+    const Matrix weight = (Matrix(2, 2) << 1.5, 2.25, -3.125, 7).finished();
+    Matrix flipped = weight;
+    flipped.col(0) *= -1;
+    const auto with = [](const Matrix& w) {
+      return Network::chain({w, Matrix::Ones(1, 2)}, {Vector::Ones(2), Vector::Zero(1)});
+    };
+    EXPECT_NE(of(with(weight)), of(with(flipped)));
+  }
   const auto chain = [](const Matrix& w) {
     return Network::chain({w, Matrix::Ones(1, w.rows())}, {Vector::Zero(w.rows()), Vector::Zero(1)});
   };

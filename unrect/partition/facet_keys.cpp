@@ -32,7 +32,7 @@ FacetKeys::FacetKeys(const Stages& stages, Rng& rng) : first_unit_(static_cast<s
 }
 
 std::size_t FacetKeys::unit_of(const Hyperplane& wall) const {
-  return first_unit_[static_cast<std::size_t>(wall.stage)] + static_cast<std::size_t>(wall.row);
+  return first_unit_[static_cast<std::size_t>(wall.stage)] + static_cast<std::size_t>(wall.unit);
 }
 
 Hash128 FacetKeys::of(std::span<const std::uint16_t> pieces) const {

@@ -10,6 +10,9 @@ namespace unrect {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+constexpr double kSmallest = std::numeric_limits<double>::min() / kEpsilon;
+// Values, and sums of them, stay clear of infinity.
+constexpr double kLargest = 1e300;
 // Products with more rows or columns than this are bounded by cheaper norms.
 constexpr Index kSpectralLimit = 512;
 // Sums of squares in between have lost nothing that matters.
@@ -134,11 +137,15 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       error = error.cwiseMin((z.roundings + static_cast<double>(k + 3)) * kEpsilon * z.size);
       gradient_error = gradient_error.cwiseMin(z.roundings * kEpsilon * z.slope);
     }
+    // What underflows is lost at this size; as a part of the sizes it is carried on like any other rounding.
+    z.size.array() += kSmallest;
+    z.slope.array() += kSmallest;
+    z.norm.array() += kSmallest * std::sqrt(static_cast<double>(stage.size));
     // The bounds themselves are computed with rounding: a little more covers it. Underflow is covered by the constant.
     error = 1.01 * error.array() + std::numeric_limits<double>::min();
     gradient_error *= 1.01;
     UNRECT_REQUIRE(
-        error.allFinite() && gradient_error.allFinite() && z.norm.allFinite(), ErrorCode::kInvalidArgument,
+        error.allFinite() && gradient_error.allFinite() && reach.dot(z.norm) < kLargest, ErrorCode::kInvalidArgument,
         "partition: values of stage {} can overflow over this domain; expected smaller weights or a smaller box", s);
     StageFilter filter;
     const Index padded = (stage.size + 7) / 8 * 8;
@@ -151,7 +158,9 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
     if (const Piecewise* f = stage.piecewise()) {
       const double slope = f->slopes.cwiseAbs().maxCoeff();
       const double offset = f->offsets.cwiseAbs().maxCoeff();
-      const double exact = slope == 1 && offset == 0 ? 0 : 2;  // roundings that the activation adds
+      // Roundings that the activation adds.
+      const bool copies = offset == 0 && ((f->slopes.array() == 0) || (f->slopes.array().abs() == 1)).all();
+      const double exact = copies ? 0 : 2;
       z.size = slope * z.size.array() + offset;
       z.slope *= slope;
       z.norm *= slope;

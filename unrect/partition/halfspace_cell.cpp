@@ -54,6 +54,22 @@ HalfspaceCell HalfspaceGeometry::box(Arena& arena, const double* lower, const do
   return cell;
 }
 
+HalfspaceCell HalfspaceGeometry::copy_of(Arena& arena, const Cell& cell) const {
+  Cell copy = make(arena, cell.sides.size());
+  std::ranges::copy(cell.sides, const_cast<Side*>(copy.sides.data()));
+  std::ranges::copy(cell.keys, const_cast<std::uint64_t*>(copy.keys.data()));
+  std::copy_n(cell.coordinates, k_ * kPoints, copy.coordinates);
+  *copy.points = *cell.points;
+  copy.signature = cell.signature;
+  return copy;
+}
+
+void HalfspaceGeometry::forget() {
+  for (Proofs& proofs : proofs_) proofs = {};
+  lp_ = std::make_unique<DenseLp>(box_);
+  lp_rows_.clear();
+}
+
 void HalfspaceGeometry::bounds(const Forms& forms, double* low, double* high) const {
   // Each bound is the form's value at a corner: its error is one that the filter knows.
   std::copy_n(forms.row(k_), forms.stride(), low);

@@ -65,6 +65,11 @@ class HalfspaceGeometry {
   /// Walls 2d: t_d = lower_d, 2d + 1: t_d = upper_d.
   Cell box(Arena& arena, const double* lower, const double* upper);
 
+  /// The same cell in memory of its own.
+  Cell copy_of(Arena& arena, const Cell& cell) const;
+  /// Starts afresh: nothing proved or solved before has a part in what follows.
+  void forget();
+
   /// Outer bounds of every form on the box; low, high: at least forms.stride() long.
   void bounds(const Forms& forms, double* low, double* high) const;
 

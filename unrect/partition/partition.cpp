@@ -142,7 +142,7 @@ void RegionRecorder::visit(RegionView& region) {
   const std::span<const Hyperplane> walls = region.walls();
   const auto put = [&](int wall_index) {
     const Hyperplane& wall = walls[static_cast<std::size_t>(wall_index)];
-    const Index unit = wall.stage < 0 ? -1 - wall.row : first_unit_[static_cast<std::size_t>(wall.stage)] + wall.row;
+    const Index unit = wall.stage < 0 ? -1 - wall.row : first_unit_[static_cast<std::size_t>(wall.stage)] + wall.unit;
     p.facet_units.push_back(static_cast<std::int32_t>(unit));
   };
   if (keys_) {

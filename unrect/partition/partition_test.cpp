@@ -65,6 +65,32 @@ TEST(Partition, IsTheSameForAnyNumberOfThreads) {
   }
 }
 
+// Cells of half-spaces carry witnesses and proofs from one to the next: not across units of work.
+TEST(Partition, InManyDimensionsIsTheSameForAnyNumberOfThreads) {
+  const Network network = random_chain({7, 9, 9, 2}, Rng(5));
+  const Refinement refinement(network, cube(7));
+  const Columns columns{false, true, true};
+  const Partition one = partition_of(refinement, columns);
+  EXPECT_GT(one.regions, 2000u);
+  for (const int threads : {2, 3}) {
+    Context context;
+    context.threads = threads;
+    EXPECT_EQ(partition_of(refinement, columns, context), one);
+    EXPECT_EQ(count_regions(refinement, context), count_regions(refinement));
+  }
+}
+
+// A wall of a maximum lies between two of its inputs; what it switches is the unit.
+TEST(Partition, WallsOfAMaximumNameTheUnit) {
+  NetworkBuilder builder({2});
+  const int lines = builder.add(Dense{(Matrix(4, 2) << 1, 0, 0, 1, -1, 0, 0, -1).finished(), Vector::Zero(4)}, {0});
+  const int most = builder.add(Maximum{4, {0, 1, 2, 3}}, {lines});
+  const Network network = std::move(builder).build(most);
+  const Partition partition = partition_of(Refinement(network, cube(2)), kAll);
+  EXPECT_EQ(partition.regions, 4u);
+  for (const std::int32_t unit : partition.facet_units) EXPECT_LE(unit, 0);
+}
+
 TEST(Partition, UnitsWithManyPiecesGetTwoBytes) {
   Piecewise stairs{"Stairs", Matrix(1, 299), Matrix(1, 300), Matrix::Zero(1, 300)};
   for (Index b = 0; b < 299; ++b) stairs.breaks(0, b) = static_cast<double>(b);

@@ -74,7 +74,8 @@ class PolygonGeometry {
       const double y = cell.y(i) + share * dy;
       const double inherited = std::max(cell.delta[i], cell.delta[next]);
       const double delta = inherited + std::max(std::abs(dx), std::abs(dy)) * doubt.along(size, inherited) +
-                           4 * std::numeric_limits<double>::epsilon() * std::max(std::abs(x), std::abs(y));
+                           4 * std::numeric_limits<double>::epsilon() *
+                               (std::max(std::abs(x), std::abs(y)) + std::max(std::abs(dx), std::abs(dy)));
       const unsigned char polished = doubt.inherent(inherited) ? 1 : 0;
       put(positive, x, y, delta, s > 0 ? wall : cell.wall[i], polished);
       put(negative, x, y, delta, s < 0 ? wall : cell.wall[i], polished);

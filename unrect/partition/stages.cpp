@@ -213,10 +213,21 @@ class Lowering {
     }
   }
 
+  static bool scales_exactly(const Expression& x, double factor) {
+    const auto exact = [&](double w) { return std::isfinite(w * factor) && w * factor / factor == w; };
+    int exponent = 0;
+    if (std::abs(std::frexp(factor, &exponent)) != 0.5) return false;
+    for (const Link& link : x.links) {
+      for (const Entry& e : entries_of(link)) {
+        if (!exact(e.weight)) return false;
+      }
+    }
+    return std::ranges::all_of(x.biases, [&](const Vector& bias) { return std::ranges::all_of(bias, exact); });
+  }
+
   // y += factor x. Only a power of two scales weights without rounding; any other factor gets a stage of its own.
   void append_scaled(Expression& y, int n, double factor) {
-    int exponent = 0;
-    if (std::abs(std::frexp(factor, &exponent)) != 0.5) {
+    if (!scales_exactly(values_[at(n)], factor)) {
       std::vector<Entry> entries;
       const int source = plain(n);
       for (Index i = 0; i < y.size; ++i) entries.push_back({i, i, factor});

@@ -208,8 +208,8 @@ class VertexGeometry {
       reach = std::max(reach, std::abs(at));
     }
     const double inherited = std::max(cell.delta[u], cell.delta[v]);
-    to.delta[i] =
-        inherited + length * doubt.along(size, inherited) + 4 * std::numeric_limits<double>::epsilon() * reach;
+    to.delta[i] = inherited + length * doubt.along(size, inherited) +
+                  4 * std::numeric_limits<double>::epsilon() * (reach + length);
     for (Index w = 0; w < cell.words; ++w) to.walls[i * to.words + w] = cell.walls_of(u)[w] & cell.walls_of(v)[w];
     to.polished[i] = doubt.inherent(inherited) ? 1 : 0;
     set(to, i, wall);
