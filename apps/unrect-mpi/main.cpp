@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -145,7 +146,8 @@ void explore_on_ranks(const Refinement& refinement, Exploration& state, const Ex
   try {
     serve(refinement, options);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "unrect-mpi: rank {}: {}\n", rank, error.what());
+    fmt::print("unrect-mpi: rank {}: {}\n", rank, error.what());
+    std::fflush(stdout);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
 }
@@ -154,6 +156,10 @@ void explore_on_ranks(const Refinement& refinement, Exploration& state, const Ex
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  // All ranks make the same mistakes: one of them says so. (What fails on a rank alone it says itself.)
+  if (rank > 0 && std::freopen("/dev/null", "w", stderr) == nullptr) return 1;
   const int status = cli::run_app(argc, argv, [](CLI::App& app) { cli::add_regions(app, explore_on_ranks); });
   // A rank that fails alone must not leave the others waiting.
   if (status != 0) MPI_Abort(MPI_COMM_WORLD, status);

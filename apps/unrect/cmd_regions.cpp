@@ -273,8 +273,11 @@ void Command::run() const {
   const Domain where = domain(net);
   UNRECT_REQUIRE(!resume || !checkpoint.empty(), ErrorCode::kInvalidArgument,
                  "--resume needs --checkpoint FILE, the file to go on from");
-  UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty()), ErrorCode::kInvalidArgument,
-                 "--count-only goes without --picture and --html");
+  UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty() && out.empty()), ErrorCode::kInvalidArgument,
+                 "--count-only goes without --picture, --html and --out");
+  UNRECT_REQUIRE(keep.empty() || !out.empty(), ErrorCode::kInvalidArgument, "--keep says what --out FOLDER keeps");
+  UNRECT_REQUIRE(!(frames || boundary) || !picture.empty(), ErrorCode::kInvalidArgument,
+                 "--frames and --boundary are about --picture PREFIX");
   UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
                  "--out goes without --certify: run them in turn");
   const bool incidence = certify || distinct;
@@ -322,13 +325,15 @@ void add_regions(CLI::App& app, Explore explore) {
       ->expected(1, 3);
   where->require_option(0, 1);
   verb->add_option("--case", command->input_case, "which input set, when --vnnlib has several (from 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->needs("--vnnlib");
   verb->add_option("--radius", command->radius, "half the width of a random plane's window")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-100, 1e100));
   verb->add_flag("--raw", command->raw, "do not divide IDX samples by 255");
   verb->add_option("--seed", command->seed, "seed of random planes and of the certificate's points")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   verb->add_flag("--count-only", command->count_only, "count, keep nothing");
   verb->add_flag(
       "--certify", command->certify,
@@ -346,7 +351,7 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--checkpoint", command->checkpoint, "save the state every --every seconds, and at the end");
   verb->add_option("--every", command->every, "seconds between checkpoints")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e9));
   verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
   verb->add_option("--picture", command->picture, "draw a plane's partition: PREFIX.svg and PREFIX.png");
   verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")

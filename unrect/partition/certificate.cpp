@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/partition/facet_keys.hpp"
+#include "unrect/partition/filter.hpp"
 #include "unrect/region/configuration.hpp"
 
 namespace unrect {
@@ -19,6 +21,8 @@ namespace {
 constexpr int kPoints = 1000;
 constexpr double kVolumeTolerance = 1e-9;
 constexpr double kContinuityTolerance = 1e-9;
+// The filter's bound on the outputs' errors is far above the errors themselves.
+constexpr double kRounding = 1e8;
 
 // Where each check's sums stand in RegionCounts::sums.
 enum Slot : std::size_t {
@@ -55,7 +59,7 @@ struct Certifier::Plan {
   FacetKeys keys;
   std::unordered_map<std::uint64_t, std::size_t> points;  // configuration's hash → index of the point
   std::vector<std::uint64_t> hits;                        // expected, a point
-  double volume = 0;                                      // of the box; 0 if the domain is not a box
+  std::optional<Box> box;                                 // the domain, if it is one
   Vector weights;                                         // of the outputs, in the continuity check
   double scale = 1;
 };
@@ -73,7 +77,13 @@ class CertificateCollector final : public Collector {
     pieces_ = region.pieces();
     const Hash128 own = plan_->keys.of(pieces_);
     if (const auto point = plan_->points.find(own.a); point != plan_->points.end()) ++sums_[kHits + point->second];
-    if (plan_->volume > 0) add_fixed(sums_, kVolume, volume_of(vertices, walls_of) / plan_->volume);
+    if (plan_->box) {
+      // In parts of the box's sides, which may be of any size.
+      const Vector width = plan_->box->upper - plan_->box->lower;
+      Matrix parts = vertices.rowwise() - plan_->box->lower.transpose();
+      parts.array().rowwise() /= width.transpose().array();
+      add_fixed(sums_, kVolume, volume_of(parts, walls_of));
+    }
     if (plan_->k == 2) count_vertices(own, walls_of);
     count_facets(region, own, vertices, walls_of);
     return true;
@@ -138,13 +148,14 @@ class CertificateCollector final : public Collector {
 
 Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
   const Domain& domain = refinement.domain();
+  const Stages& stages = refinement.stages();
   UNRECT_REQUIRE(domain.dimension() <= kMostDimensions, ErrorCode::kInvalidArgument,
                  "certificate: a domain of {} dimensions; expected at most {}", domain.dimension(), kMostDimensions);
   UNRECT_REQUIRE(refinement.detail() == Detail::kIncidence, ErrorCode::kInvalidArgument,
                  "certificate: a refinement without incidence; expected Detail::kIncidence");
   Rng rng(seed);
   auto plan = std::make_shared<Plan>(domain.dimension(), FacetKeys(refinement.stages(), rng));
-  if (domain.constraints.size() == 0) plan->volume = (domain.box.upper - domain.box.lower).prod();
+  if (domain.constraints.size() == 0) plan->box = domain.box;
   double largest = 0;
   std::vector<std::uint16_t> pieces;
   int passes = 0;
@@ -165,6 +176,8 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
   }
   plan->hits.resize(kPoints, 0);
   plan->scale = largest > 0 ? 4 * largest * std::sqrt(static_cast<double>(refinement.network().output_size())) : 1;
+  // Where the outputs cancel to next to nothing their rounding is no jump.
+  plan->scale = std::max(plan->scale, kRounding * filters_of(stages, domain).back().error.maxCoeff());
   plan->weights = rng.normal_vector(refinement.network().output_size());
   plan->weights /= plan->weights.norm();
   plan_ = std::move(plan);
@@ -180,7 +193,7 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
   std::vector<std::uint64_t> sums = counts.sums;
   sums.resize(kHits + kPoints, 0);
   std::vector<Check> checks;
-  if (plan_->volume > 0) {
+  if (plan_->box) {
     const double share = fixed(sums, kVolume);
     checks.push_back(
         {"volume", fmt::format("regions fill {:.12f} of the box", share), std::abs(share - 1) <= kVolumeTolerance});

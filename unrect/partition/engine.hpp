@@ -37,7 +37,8 @@ struct Refinement::Prepared {
 class Worker::Implementation {
  public:
   virtual ~Implementation() = default;
-  virtual WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor) = 0;
+  virtual WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor,
+                         const std::function<bool()>& keep_going) = 0;
 };
 
 /// Depth first; memory O(depth). Notation: z_s are stage s's pre-activations as forms over t on the current cell.
@@ -71,7 +72,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     start();
   }
 
-  WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor) override {
+  WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor,
+                 const std::function<bool()>& keep_going) override {
+    keep_going_ = keep_going ? &keep_going : nullptr;
     unit_ = &unit;
     budget_ = budget;
     visitor_ = visitor ? &visitor : nullptr;
@@ -161,7 +164,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
-  static constexpr int kOldest = 64;  // generations beyond it are all alike
+  static constexpr double kSharp = 1e-13;  // displacement, relative to the domain, that a volume does not feel
+  static constexpr int kOldest = 64;       // generations beyond it are all alike
   // Vertices displaced by more, relative to the domain, are polished before a stage is looked at.
   static constexpr double kDrift = 1e-8;
 
@@ -329,6 +333,7 @@ class Engine final : public Worker::Implementation, public RegionView {
             stage.size - first < 64 ? (std::uint64_t{1} << (stage.size - first)) - 1 : ~std::uint64_t{0};
         for (std::uint64_t bits = ~decided_[word] & mask; bits != 0; bits &= bits - 1) {
           const Index i = first + std::countr_zero(bits);
+          breathe();
           const Signs signs = evaluate_unit(s, cell, i, 0);
           if (signs.above && signs.below) {
             st.items.push_back({i, 0, 0, true});
@@ -630,6 +635,22 @@ class Engine final : public Worker::Implementation, public RegionView {
     return true;
   }
 
+  // Where walls are almost parallel doubles do not say where they meet: whoever measures the cell gets exact vertices.
+  void sharpen(const Cell& cell) {
+    for (Index v = 0; v < cell.count; ++v) {
+      if (cell.delta[v] <= kSharp * reach_sum_) continue;
+      if (cell.polished[v] == 0) polish(cell, v);
+      if (cell.delta[v] <= kSharp * reach_sum_) continue;
+      geometry_.walls_at(cell, v, walls_at_);
+      meeting_.clear();
+      for (const int w : walls_at_) meeting_.push_back(walls_[static_cast<std::size_t>(w)]);
+      const Vector t = exact_.point_at(meeting_, pieces_);
+      for (Index d = 0; d < k_; ++d) cell.coordinates[d * cell.stride + v] = t[d];
+      cell.delta[v] = std::numeric_limits<double>::epsilon() * reach_sum_;
+      cell.polished[v] = 1;
+    }
+  }
+
   // Polishes the vertices that have drifted; the largest displacement that is left.
   double put_right(const Cell& cell) {
     const double drift = kDrift * reach_sum_;
@@ -698,6 +719,12 @@ class Engine final : public Worker::Implementation, public RegionView {
                     state(s).first_form + static_cast<std::uint64_t>(break_index * stage.size + unit));
   }
 
+  // Between two decisions: is anybody waiting for us to stop? Where decisions are dear, at each of them.
+  void breathe() {
+    if (keep_going_ == nullptr || (Geometry::kVertices && ++looks_ % 1024 != 0)) return;
+    UNRECT_REQUIRE((*keep_going_)(), ErrorCode::kCancelled, "a unit of work was cancelled");
+  }
+
   // Splits the cell by the items from `item` on; every cell that is left has all bits of stage s.
   void subdivide(int s, Cell cell, std::size_t item) {
     const Stage& stage = p_.stages[s];
@@ -709,6 +736,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       const Item& cut = st.items[item];
       std::uint16_t& p = piece(stage, cut.unit);
       if (cut.first) p = cut.base;
+      breathe();
       const Signs signs = evaluate_unit(s, cell, cut.unit, cut.break_index);
       const auto above = static_cast<std::uint16_t>(cut.break_index + 1);
       if (!signs.below || !signs.above) {
@@ -802,6 +830,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     if (!result_.counts.per_layer.empty()) ++result_.counts.per_layer.back();
     result_.share += std::ldexp(1.0, -static_cast<int>(path_.size()));
     if (visitor_ != nullptr) {
+      if constexpr (Geometry::kVertices) {
+        if (p_.incidence) sharpen(cell);
+      }
       region_ = &cell;
       if (!(*visitor_)(*this)) stop_ = result_.stopped = true;
     }
@@ -866,6 +897,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     for (Index other = 0; other < m.width; ++other) {
       const Index rival = m.index[static_cast<std::size_t>(unit * m.width + other)];
       if (other == slot || rival < 0) continue;
+      breathe();
       const Signs signs = compare(s, cell, unit, from, rival);
       if (!signs.above && (signs.below || other < slot)) return false;
       if (!signs.below) continue;
@@ -943,6 +975,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   const WorkUnit* unit_ = nullptr;
   std::uint64_t budget_ = 0;
   const RegionVisitor* visitor_ = nullptr;
+  const std::function<bool()>* keep_going_ = nullptr;
+  unsigned looks_ = 0;
   const Cell* region_ = nullptr;
   WorkResult result_;
   bool stop_ = false;

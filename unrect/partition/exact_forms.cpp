@@ -280,8 +280,9 @@ struct ExactForms::Cache {
     }
   }
 
-  // Sign of p·t + q where A t + b = 0: det [A b; p q] / det A, by Bareiss' elimination, whose divisions are exact.
-  int sign_where(const Row& f, std::span<const Hyperplane> walls) {
+  // p·t + q where A t + b = 0, times a power of two: det [A b; p q] / det A, by Bareiss' elimination, whose divisions
+  // are exact. Numerator and denominator.
+  std::pair<mpz_class, mpz_class> value_where(const Row& f, std::span<const Hyperplane> walls) {
     const auto n = static_cast<std::size_t>(k);
     system.resize(walls.size() + 1);
     for (std::size_t i = 0; i < walls.size(); ++i) put_integers(form(walls[i]), system[i]);
@@ -307,7 +308,12 @@ struct ExactForms::Cache {
       }
       previous = pivot[step];
     }
-    return sgn(system.back()[n]) * sgn(previous);
+    return {system.back()[n], previous};
+  }
+
+  int sign_where(const Row& f, std::span<const Hyperplane> walls) {
+    const auto [numerator, denominator] = value_where(f, walls);
+    return sgn(numerator) * sgn(denominator);
   }
 
   // Over t_d = lower_d + u s_d, or upper_d − u s_d where f falls with t_d; u is a power of two that makes the widths
@@ -375,6 +381,23 @@ int ExactForms::sign_at(const Hyperplane& form, std::span<const Hyperplane> at, 
   ++asked_;
   cache_->follow(pieces, form.stage);
   return cache_->sign_where(cache_->form(form), at);
+}
+
+Vector ExactForms::point_at(std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  int stage = 0;
+  for (const Hyperplane& wall : at) stage = std::max(stage, wall.stage);
+  cache_->follow(pieces, stage);
+  Vector t(cache_->k);
+  for (Index d = 0; d < cache_->k; ++d) {
+    Row coordinate(static_cast<std::size_t>(cache_->k) + 1);
+    add_number(coordinate[static_cast<std::size_t>(d)], 1);
+    const auto [numerator, denominator] = cache_->value_where(coordinate, at);
+    mpq_class ratio(numerator, denominator * coordinate[static_cast<std::size_t>(d)].mantissa);
+    ratio.canonicalize();
+    t[d] = ratio.get_d();
+  }
+  return t;
 }
 
 bool ExactForms::positive_over(const Hyperplane& form, int sign, std::span<const WallSide> sides,

@@ -53,6 +53,9 @@ class ExactForms {
   bool positive_over(const Hyperplane& form, int sign, std::span<const WallSide> sides,
                      std::span<const std::uint16_t> pieces);
 
+  /// The point where the walls in `at` meet, rounded to doubles. @throws as sign_at.
+  Vector point_at(std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
+
   /// How often an answer was asked for.
   std::uint64_t asked() const { return asked_; }
 

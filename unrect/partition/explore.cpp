@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -171,22 +172,42 @@ class Crew {
       const std::unique_ptr<Collector> collector = options_.collectors ? options_.collectors() : nullptr;
       std::unique_lock lock(mutex_);
       while (next(lock, me)) {
+        const std::uint64_t most = options_.max_regions - state_.counts.regions;
         lock.unlock();
-        WorkResult result = run_unit(worker, running_[me], collector.get());
+        WorkResult result = run_unit(worker, running_[me], collector.get(), most, [this] { return keep_going(); });
         lock.lock();
         state_.merge(std::move(result));
         busy_[me] = false;
         changed_.notify_all();
-        if (!overseer_.look(state_, in_hand())) cancelled_ = true;
+        if (!overseer_.look(state_, in_hand())) cancelled_ = halt_ = true;
       }
+    } catch (const Error& error) {
+      give_back(me, error.code() == ErrorCode::kCancelled && halt_ ? nullptr : std::current_exception());
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      if (busy_[me]) state_.open.push_back(running_[me]);
-      busy_[me] = false;
-      cancelled_ = true;
+      give_back(me, std::current_exception());
     }
     changed_.notify_all();
+  }
+
+  void give_back(std::size_t me, std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::move(failure);
+    if (busy_[me]) state_.open.push_back(running_[me]);
+    busy_[me] = false;
+    cancelled_ = halt_ = true;
+  }
+
+  // Asked from within a unit of work: ten times a second somebody looks whether to go on.
+  bool keep_going() {
+    if (halt_) return false;
+    const auto now = Clock::now().time_since_epoch().count();
+    std::atomic<Clock::rep>& last = last_look_;
+    Clock::rep before = last;
+    if (now - before < std::chrono::duration_cast<Clock::duration>(std::chrono::milliseconds(100)).count()) return true;
+    if (!last.compare_exchange_strong(before, now)) return true;
+    const std::lock_guard lock(mutex_);
+    if (!overseer_.look(state_, in_hand())) cancelled_ = halt_ = true;
+    return !halt_;
   }
 
   // Waits for a unit; false when there is none to come.
@@ -221,6 +242,8 @@ class Crew {
   std::vector<WorkUnit> running_;
   std::vector<bool> busy_;
   bool cancelled_ = false;
+  std::atomic<bool> halt_ = false;  // the same, for those at work
+  std::atomic<Clock::rep> last_look_ = Clock::now().time_since_epoch().count();
   std::exception_ptr failure_;
 };
 
@@ -234,9 +257,12 @@ void Exploration::merge(WorkResult result) {
   stopped = stopped || result.stopped;
 }
 
-WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector) {
-  if (collector == nullptr) return worker.run(unit, budget_of(unit));
-  WorkResult result = worker.run(unit, budget_of(unit), [&](RegionView& region) { return collector->visit(region); });
+WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector, std::uint64_t most,
+                    const std::function<bool()>& keep_going) {
+  const std::uint64_t budget = std::min(budget_of(unit), most);
+  if (collector == nullptr) return worker.run(unit, budget, {}, keep_going);
+  WorkResult result = worker.run(
+      unit, budget, [&](RegionView& region) { return collector->visit(region); }, keep_going);
   collector->finish(unit, result.counts);
   return result;
 }

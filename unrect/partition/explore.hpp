@@ -46,8 +46,9 @@ struct ExploreOptions {
   CollectorFactory collectors;  // none: regions are only counted
 };
 
-/// Does one unit with a worker's tools; what every kind of machine runs.
-WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector);
+/// Does one unit with a worker's tools, `most` regions of it at most; what every kind of machine runs.
+WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector, std::uint64_t most = ~std::uint64_t{0},
+                    const std::function<bool()>& keep_going = {});
 
 /// Calls context.progress and saves checkpoints when it is time, for whoever hands out the work.
 class Overseer {

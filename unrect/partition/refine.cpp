@@ -90,8 +90,9 @@ Worker::Worker(const Refinement& refinement, Cells cells) {
 Worker::~Worker() = default;
 Worker::Worker(Worker&&) noexcept = default;
 
-WorkResult Worker::run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor) {
-  return implementation_->run(unit, budget, visitor);
+WorkResult Worker::run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor,
+                       const std::function<bool()>& keep_going) {
+  return implementation_->run(unit, budget, visitor, keep_going);
 }
 
 std::uint64_t budget_of(const WorkUnit& unit) {

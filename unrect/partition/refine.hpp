@@ -123,7 +123,9 @@ class Worker {
 
   /// Refines a subtree until it is done or `budget` regions have been found; what is found and what is left open is the
   /// same on every machine. O(depth) memory.
-  WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor = {});
+  /// keep_going: asked now and then; @throws Error kCancelled once it says no, and the unit is as good as not begun.
+  WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor = {},
+                 const std::function<bool()>& keep_going = {});
 
   class Implementation;
 
