@@ -164,8 +164,9 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
-  static constexpr double kSharp = 1e-13;  // displacement, relative to the domain, that a volume does not feel
-  static constexpr int kOldest = 64;       // generations beyond it are all alike
+  // Bounds on displacements are far above the displacements: only where walls are almost parallel they come to this.
+  static constexpr double kSharp = 1e-6;
+  static constexpr int kOldest = 64;  // generations beyond it are all alike
   // Vertices displaced by more, relative to the domain, are polished before a stage is looked at.
   static constexpr double kDrift = 1e-8;
 
