@@ -9,3 +9,6 @@ pkg_check_modules(CLP REQUIRED IMPORTED_TARGET clp)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(GMPXX REQUIRED IMPORTED_TARGET gmpxx)
 find_package(Protobuf REQUIRED)
+find_library(DNNL dnnl REQUIRED)
+# oneDNN brings GCC's OpenMP along; we tell it to use the calling thread alone.
+find_library(GOMP NAMES gomp libgomp.so.1 REQUIRED)

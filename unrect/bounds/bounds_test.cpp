@@ -7,8 +7,8 @@
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/gradient.hpp"
 #include "unrect/bounds/lipschitz.hpp"
-#include "unrect/bounds/norms.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/norms.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/region/atoms.hpp"
 

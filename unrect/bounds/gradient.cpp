@@ -7,7 +7,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/lipschitz.hpp"
-#include "unrect/bounds/norms.hpp"
+#include "unrect/network/norms.hpp"
 
 namespace unrect {
 namespace {

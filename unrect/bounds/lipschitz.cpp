@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/bounds/norms.hpp"
+#include "unrect/network/norms.hpp"
 #include "unrect/region/atoms.hpp"
 
 namespace unrect {

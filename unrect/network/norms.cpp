@@ -1,4 +1,4 @@
-#include "unrect/bounds/norms.hpp"
+#include "unrect/network/norms.hpp"
 
 #include <fmt/format.h>
 

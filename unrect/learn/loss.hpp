@@ -1,0 +1,29 @@
+// What training minimises.
+#pragma once
+
+#include "unrect/base/types.hpp"
+
+namespace unrect {
+
+/// f(y, x), summed over the entries of a row: ½(y − x)², Huber's ½e² up to |e| = delta and delta(|e| − delta/2) beyond,
+/// or the cross-entropy −Σ x log softmax(y).
+struct Loss {
+  enum class Kind { kSquared, kHuber, kCrossEntropy };
+  Kind kind = Kind::kSquared;
+  double delta = 1;  // > 0, Huber only
+};
+
+/// Σ f over the rows of outputs and targets; `gradient` (same shape) becomes ∂f/∂outputs. Summed in double.
+template <class Scalar>
+double loss(const Loss& kind, const MatrixRefOf<Scalar>& outputs, const MatrixRefOf<Scalar>& targets,
+            Eigen::Ref<MatrixOf<Scalar>, 0, Eigen::OuterStride<>> gradient);
+
+extern template double loss<float>(const Loss&, const MatrixRefOf<float>&, const MatrixRefOf<float>&,
+                                   Eigen::Ref<MatrixOf<float>, 0, Eigen::OuterStride<>>);
+extern template double loss<double>(const Loss&, const MatrixRefOf<double>&, const MatrixRefOf<double>&,
+                                    Eigen::Ref<MatrixOf<double>, 0, Eigen::OuterStride<>>);
+
+/// Σ ‖outputs − targets‖² over all entries, in double.
+double squared_error(const MatrixRefOf<float>& outputs, const MatrixRefOf<float>& targets);
+
+}  // namespace unrect
