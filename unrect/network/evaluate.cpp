@@ -14,27 +14,6 @@ namespace {
 // Samples are taken in blocks of at most this many elements of the widest value: bounded memory, warm caches.
 constexpr Index kBlockElements = Index{1} << 20;
 
-template <class S>
-OpOf<S> converted(const Op& op) {
-  if (const Dense* dense = std::get_if<Dense>(&op)) return DenseOf<S>{dense->weight.cast<S>(), dense->bias.cast<S>()};
-  if (const Convolution* conv = std::get_if<Convolution>(&op)) {
-    return ConvolutionOf<S>{conv->window, conv->groups, conv->kernel.cast<S>(), conv->bias.cast<S>()};
-  }
-  if (const Scale* scale = std::get_if<Scale>(&op)) return ScaleOf<S>{scale->factor.cast<S>(), scale->shift.cast<S>()};
-  if (const Select* select = std::get_if<Select>(&op)) return SelectOf<S>{select->index, select->fill.cast<S>()};
-  if (const Sum* sum = std::get_if<Sum>(&op)) {
-    SumOf<S> result;
-    for (const double f : sum->factors) result.factors.push_back(static_cast<S>(f));
-    return result;
-  }
-  if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
-    return PiecewiseOf<S>{f->kind, f->breaks.cast<S>(), f->slopes.cast<S>(), f->offsets.cast<S>()};
-  }
-  if (const Maximum* max = std::get_if<Maximum>(&op)) return *max;
-  if (const Input* input = std::get_if<Input>(&op)) return *input;
-  return Concat{};
-}
-
 }  // namespace
 
 template <class S>

@@ -170,24 +170,13 @@ MatrixOf<S> piecewise(const PiecewiseOf<S>& f, const MatrixOf<S>& x) {
   return y;
 }
 
-// The slot of the unit's maximum, the first one where several attain it.
-template <class S>
-Index best_slot(const Maximum& op, Index unit, const S* x) {
-  const Index* const index = op.index.data() + unit * op.width;
-  Index best = -1;
-  for (Index slot = 0; slot < op.width; ++slot) {
-    if (index[slot] >= 0 && (best < 0 || x[index[slot]] > x[index[best]])) best = slot;
-  }
-  return best;
-}
-
 template <class S>
 MatrixOf<S> maximum(const Maximum& op, const MatrixOf<S>& x) {
   MatrixOf<S> y(x.rows(), op.units());
   for (Index n = 0; n < x.rows(); ++n) {
     const S* const row = x.data() + n * x.cols();
     for (Index i = 0; i < y.cols(); ++i) {
-      y(n, i) = row[op.index[static_cast<std::size_t>(i * op.width + best_slot(op, i, row))]];
+      y(n, i) = row[op.index[static_cast<std::size_t>(i * op.width + op.top_slot(i, row))]];
     }
   }
   return y;
@@ -257,7 +246,7 @@ std::vector<std::uint16_t> pieces_at(const OpOf<S>& op, std::span<const S> z) {
   std::vector<std::uint16_t> pieces(max ? static_cast<std::size_t>(max->units()) : z.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const Index unit = static_cast<Index>(i);
-    pieces[i] = static_cast<std::uint16_t>(max ? best_slot(*max, unit, z.data())
+    pieces[i] = static_cast<std::uint16_t>(max ? max->top_slot(unit, z.data())
                                                : std::get<PiecewiseOf<S>>(op).piece(unit, z[i]));
   }
   return pieces;

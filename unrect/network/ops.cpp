@@ -202,4 +202,28 @@ Piecewise soft_threshold(double lambda) {
   return scalar_function("SoftThreshold", {-lambda, lambda}, {1, 0, 1}, {lambda, 0, -lambda});
 }
 
+template <class S>
+OpOf<S> converted(const Op& op) {
+  if (const Dense* dense = std::get_if<Dense>(&op)) return DenseOf<S>{dense->weight.cast<S>(), dense->bias.cast<S>()};
+  if (const Convolution* conv = std::get_if<Convolution>(&op)) {
+    return ConvolutionOf<S>{conv->window, conv->groups, conv->kernel.cast<S>(), conv->bias.cast<S>()};
+  }
+  if (const Scale* scale = std::get_if<Scale>(&op)) return ScaleOf<S>{scale->factor.cast<S>(), scale->shift.cast<S>()};
+  if (const Select* select = std::get_if<Select>(&op)) return SelectOf<S>{select->index, select->fill.cast<S>()};
+  if (const Sum* sum = std::get_if<Sum>(&op)) {
+    SumOf<S> result;
+    for (const double f : sum->factors) result.factors.push_back(static_cast<S>(f));
+    return result;
+  }
+  if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
+    return PiecewiseOf<S>{f->kind, f->breaks.cast<S>(), f->slopes.cast<S>(), f->offsets.cast<S>()};
+  }
+  if (const Maximum* max = std::get_if<Maximum>(&op)) return *max;
+  if (const Input* input = std::get_if<Input>(&op)) return *input;
+  return Concat{};
+}
+
+template OpOf<float> converted<float>(const Op&);
+template OpOf<double> converted<double>(const Op&);
+
 }  // namespace unrect

@@ -105,12 +105,21 @@ struct PiecewiseOf {
 };
 
 /// y_i = max over the slots j < width of x_{index(i, j)}; index is units × width, −1 for a slot outside the input.
-/// The piece of a unit is the first slot that attains the maximum.
 struct Maximum {
   Index width = 0;
   std::vector<Index> index;
 
   Index units() const { return width == 0 ? 0 : static_cast<Index>(index.size()) / width; }
+  /// The piece of a unit at the values x: the first slot that attains the maximum.
+  template <class Scalar>
+  Index top_slot(Index unit, const Scalar* x) const {
+    const Index* const slots = index.data() + unit * width;
+    Index best = -1;
+    for (Index slot = 0; slot < width; ++slot) {
+      if (slots[slot] >= 0 && (best < 0 || x[slots[slot]] > x[slots[best]])) best = slot;
+    }
+    return best;
+  }
 };
 
 template <class Scalar>
@@ -124,6 +133,12 @@ using Select = SelectOf<double>;
 using Sum = SumOf<double>;
 using Piecewise = PiecewiseOf<double>;
 using Op = OpOf<double>;
+
+/// The op with its parameters rounded to Scalar.
+template <class Scalar>
+OpOf<Scalar> converted(const Op& op);
+extern template OpOf<float> converted<float>(const Op&);
+extern template OpOf<double> converted<double>(const Op&);
 
 /// "Dense", "Convolution", …; a Piecewise node answers with its kind.
 std::string name_of(const Op& op);

@@ -1,0 +1,30 @@
+// A convolution's part of a Pass: forward, both backward products and the Gram matrix of its patches, through oneDNN.
+#pragma once
+
+#include <memory>
+
+#include "unrect/learn/gemm.hpp"
+#include "unrect/network/ops.hpp"
+
+namespace unrect {
+
+/// For a fixed number of samples. Values are rows of (channels, height, width) with a row stride of padded(size + 1);
+/// weights are [K, b], out_channels × (channels · kh · kw + 1), with a row stride of padded(cols).
+class ConvolutionPass {
+ public:
+  ConvolutionPass(const Window& window, Index out_channels, Index rows);
+  ~ConvolutionPass();
+
+  void forward(const FloatRef& x, const FloatRef& weights, FloatOut y);
+  /// ∂f/∂[K, b], a sum over samples and positions; added to `gradient` if `add`.
+  void backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add);
+  void backward_data(const FloatRef& cotangent, const FloatRef& weights, FloatOut into, bool add);
+  /// Σ p pᵀ over some hundreds of patches p = [im2col(x), 1], evenly spread over the positions; how many.
+  Index gram(const FloatRef& x, FloatOut gram);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace unrect

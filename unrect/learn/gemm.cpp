@@ -1,0 +1,33 @@
+#include "unrect/learn/gemm.hpp"
+
+#include <dnnl.h>
+#include <fmt/format.h>
+
+#include "unrect/base/error.hpp"
+
+extern "C" void omp_set_num_threads(int);  // of GCC's OpenMP, that oneDNN runs on
+
+namespace unrect {
+
+void stay_on_this_thread() {
+  thread_local const bool told = (omp_set_num_threads(1), true);  // the setting is the calling thread's own
+  static_cast<void>(told);
+}
+
+void gemm(const FloatRef& a, Transpose of_a, const FloatRef& b, Transpose of_b, FloatOut c, float alpha, float beta) {
+  stay_on_this_thread();
+  const bool ta = of_a == Transpose::kYes;
+  const bool tb = of_b == Transpose::kYes;
+  const Index inner = ta ? a.rows() : a.cols();
+  UNRECT_REQUIRE((ta ? a.cols() : a.rows()) == c.rows() && (tb ? b.rows() : b.cols()) == c.cols() &&
+                     (tb ? b.cols() : b.rows()) == inner,
+                 ErrorCode::kInvalidArgument, "a product of {}×{}{} and {}×{}{} into {}×{}", a.rows(), a.cols(),
+                 ta ? "ᵀ" : "", b.rows(), b.cols(), tb ? "ᵀ" : "", c.rows(), c.cols());
+  if (c.size() == 0) return;
+  const dnnl_status_t status = dnnl_sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', c.rows(), c.cols(), inner, alpha, a.data(),
+                                          a.outerStride(), b.data(), b.outerStride(), beta, c.data(), c.outerStride());
+  UNRECT_REQUIRE(status == dnnl_success, ErrorCode::kUnsupported, "oneDNN failed with status {} on a product",
+                 static_cast<int>(status));
+}
+
+}  // namespace unrect

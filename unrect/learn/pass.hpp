@@ -1,0 +1,41 @@
+// One group of samples through a network in float: forward, backward, Gram matrices. Everything is allocated once.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "unrect/learn/model.hpp"
+
+namespace unrect {
+
+/// Holds every node's value and its cotangent for `rows` samples. A ReLU shares its input's memory.
+class Pass {
+ public:
+  Pass(const Model& model, Index rows);
+  ~Pass();
+  Pass(Pass&&) noexcept;
+
+  Index rows() const { return rows_; }
+  /// Sets the network's input to these rows of `inputs`.
+  void load(const FloatRef& inputs, std::span<const Index> rows);
+  /// Y = M(X) with the layers' weights taken from `weights`; valid until the next call.
+  FloatRef forward(const float* weights);
+  /// Where ∂f/∂Y is to be put before backward().
+  FloatOut output_cotangent();
+  /// G_l = Λ_lᵀ Ã_{l−1} for every layer, sums over the rows, into `gradients` (laid out as the weights): step 2 of the
+  /// feasible augmented Lagrangian (maths 3.3), which is back-propagation.
+  void backward(const float* weights, float* gradients);
+  /// C_l = Ã_{l−1}ᵀ Ã_{l−1} of a layer, its sum over the rows (of a convolution: over a sample of its patches), into
+  /// `gram` (cols × cols). Returns how many rows were summed.
+  Index gram(int layer, FloatOut gram) const;
+  /// Value of a node, rows × size, after forward().
+  FloatRef value(int node) const;
+
+ private:
+  struct State;
+  Index rows_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace unrect
