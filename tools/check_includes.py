@@ -42,7 +42,7 @@ def main() -> int:
 
 
 # Headers that are not installed.
-INTERNAL = {"canvas.hpp", "engine.hpp", "layout.hpp", "onnx_graph.hpp"}
+INTERNAL = {"canvas.hpp", "convolution_pass.hpp", "engine.hpp", "layout.hpp", "onnx_graph.hpp", "pass.hpp", "trainer.hpp"}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -273,6 +273,14 @@ Array Array::from(const Vector& vector) {
   return array_of(DType::kFloat64, {vector.size()}, vector.data(), vector.size());
 }
 
+Array Array::from(const MatrixOf<float>& matrix) {
+  return array_of(DType::kFloat32, {matrix.rows(), matrix.cols()}, matrix.data(), matrix.size());
+}
+
+Array Array::from(const VectorOf<float>& vector) {
+  return array_of(DType::kFloat32, {vector.size()}, vector.data(), vector.size());
+}
+
 Array Array::from(const std::vector<std::int64_t>& values) {
   const Index count = static_cast<Index>(values.size());
   return array_of(DType::kInt64, {count}, values.data(), count);

@@ -36,6 +36,8 @@ struct Array {
 
   static Array from(const Matrix& matrix);
   static Array from(const Vector& vector);
+  static Array from(const MatrixOf<float>& matrix);
+  static Array from(const VectorOf<float>& vector);
   static Array from(const std::vector<std::int64_t>& values);
   static Array from(const std::vector<std::uint8_t>& values);
 };

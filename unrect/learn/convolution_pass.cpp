@@ -9,9 +9,6 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-// Patches a Gram matrix is summed over, a sample: enough for C of a few hundred columns from one mini-batch.
-constexpr Index kPatchesPerSample = 128;
-
 memory::desc strided(memory::dims extents, memory::dims strides) {
   return {std::move(extents), memory::data_type::f32, std::move(strides)};
 }
@@ -168,7 +165,7 @@ void ConvolutionPass::backward_data(const FloatRef& cotangent, const FloatRef& w
   s.x_data->write(s.stream, into.data(), add);
 }
 
-Index ConvolutionPass::gram(const FloatRef& x, FloatOut gram) {
+void ConvolutionPass::gram(const FloatRef& x, FloatOut gram) {
   State& s = *state_;
   const Window& w = s.window;
   const Index positions = w.out_height() * w.out_width();
@@ -195,7 +192,6 @@ Index ConvolutionPass::gram(const FloatRef& x, FloatOut gram) {
   }
   const FloatRef patches = s.patches.leftCols(gram.cols());
   gemm(patches, Transpose::kYes, patches, Transpose::kNo, gram);
-  return s.patches.rows();
 }
 
 }  // namespace unrect

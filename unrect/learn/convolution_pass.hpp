@@ -12,6 +12,9 @@ namespace unrect {
 /// weights are [K, b], out_channels × (channels · kh · kw + 1), with a row stride of padded(cols).
 class ConvolutionPass {
  public:
+  // At most so many patches a sample go into a Gram matrix: enough for a few hundred columns from one mini-batch.
+  static constexpr Index kPatchesPerSample = 128;
+
   ConvolutionPass(const Window& window, Index out_channels, Index rows);
   ~ConvolutionPass();
 
@@ -19,8 +22,8 @@ class ConvolutionPass {
   /// ∂f/∂[K, b], a sum over samples and positions; added to `gradient` if `add`.
   void backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add);
   void backward_data(const FloatRef& cotangent, const FloatRef& weights, FloatOut into, bool add);
-  /// Σ p pᵀ over some hundreds of patches p = [im2col(x), 1], evenly spread over the positions; how many.
-  Index gram(const FloatRef& x, FloatOut gram);
+  /// Σ p pᵀ over patches p = [im2col(x), 1], evenly spread over the positions.
+  void gram(const FloatRef& x, FloatOut gram);
 
  private:
   struct State;

@@ -6,6 +6,7 @@
 namespace unrect {
 
 using FloatMatrix = MatrixOf<float>;
+using FloatVector = VectorOf<float>;
 using FloatRef = MatrixRefOf<float>;
 using FloatOut = Eigen::Ref<FloatMatrix, 0, Eigen::OuterStride<>>;
 

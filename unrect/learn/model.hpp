@@ -23,8 +23,6 @@ struct Layer {
   }
 };
 
-using FloatVector = VectorOf<float>;
-
 /// Nodes that share parameters share a layer. Padding between rows is and stays zero.
 class Model {
  public:

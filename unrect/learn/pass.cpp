@@ -276,6 +276,16 @@ void Pass::State::backward(int node, const float* weights, float* gradients) {
              op(node));
 }
 
+Index positions_of(const Model& model, int layer) {
+  const auto* conv =
+      std::get_if<Convolution>(model.network().node(model.layers()[static_cast<std::size_t>(layer)].node).op.get());
+  return conv == nullptr ? 1 : conv->window.out_height() * conv->window.out_width();
+}
+
+Index gram_rows_of(const Model& model, int layer) {
+  return std::min(positions_of(model, layer), ConvolutionPass::kPatchesPerSample);
+}
+
 Pass::Pass(const Model& model, Index rows) : rows_(rows), state_(std::make_unique<State>(model, rows)) {}
 Pass::~Pass() = default;
 Pass::Pass(Pass&&) noexcept = default;
@@ -308,13 +318,14 @@ void Pass::backward(const float* weights, float* gradients) {
   }
 }
 
-Index Pass::gram(int layer, FloatOut gram) const {
+void Pass::gram(int layer, FloatOut gram) const {
   const int node = state_->model.layers()[static_cast<std::size_t>(layer)].node;
   const int in = state_->input(node);
-  if (const auto& conv = state_->convolutions[static_cast<std::size_t>(node)])
-    return conv->gram(state_->value(in), gram);
+  if (const auto& conv = state_->convolutions[static_cast<std::size_t>(node)]) {
+    conv->gram(state_->value(in), gram);
+    return;
+  }
   gemm(state_->with_one(in), Transpose::kYes, state_->with_one(in), Transpose::kNo, gram);
-  return rows_;
 }
 
 FloatRef Pass::value(int node) const { return std::as_const(*state_).value(node); }

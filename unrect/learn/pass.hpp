@@ -9,6 +9,11 @@
 
 namespace unrect {
 
+/// Outputs of a layer a sample: the positions of a convolution, 1 of a matrix.
+Index positions_of(const Model& model, int layer);
+/// Rows a sample in a layer's Gram matrix: the patches that a convolution looks at, 1 of a matrix.
+Index gram_rows_of(const Model& model, int layer);
+
 /// Holds every node's value and its cotangent for `rows` samples. A ReLU shares its input's memory.
 class Pass {
  public:
@@ -27,8 +32,8 @@ class Pass {
   /// feasible augmented Lagrangian (maths 3.3), which is back-propagation.
   void backward(const float* weights, float* gradients);
   /// C_l = Ã_{l−1}ᵀ Ã_{l−1} of a layer, its sum over the rows (of a convolution: over a sample of its patches), into
-  /// `gram` (cols × cols). Returns how many rows were summed.
-  Index gram(int layer, FloatOut gram) const;
+  /// `gram` (cols × cols).
+  void gram(int layer, FloatOut gram) const;
   /// Value of a node, rows × size, after forward().
   FloatRef value(int node) const;
 

@@ -124,7 +124,7 @@ TEST(Pass, GramOfADenseLayerIsThatOfItsInputs) {
   FloatMatrix with_one(6, 6);
   with_one << x, FloatVector::Ones(6);
   FloatMatrix gram(6, 6);
-  EXPECT_EQ(pass.gram(0, gram), 6);
+  pass.gram(0, gram);
   EXPECT_LT((gram - with_one.transpose() * with_one).norm(), 1e-5);
 }
 

@@ -125,24 +125,6 @@ class Reader {
   std::string_view name_;
 };
 
-class Hash {  // every word is mixed in whole: flipped signs must not cancel
- public:
-  void add(std::uint64_t w) { value_ = mix(value_ ^ w); }
-  void add(double x) { add(std::bit_cast<std::uint64_t>(x)); }
-  void add(const Vector& v) {
-    add(static_cast<std::uint64_t>(v.size()));
-    for (const double x : v) add(x);
-  }
-  void add(const Matrix& m) {
-    add(static_cast<std::uint64_t>(m.rows()));
-    add(Vector(Eigen::Map<const Vector>(m.data(), m.size())));
-  }
-  std::uint64_t value() const { return value_; }
-
- private:
-  std::uint64_t value_ = 0xcbf29ce484222325;
-};
-
 // Threads on one state. A unit in hand stays in `running` until it is merged, so that a checkpoint has it as open.
 class Crew {
  public:

@@ -13,13 +13,6 @@ Hash128 vanishing(std::size_t unit, Index piece) {
 
 }  // namespace
 
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
 FacetKeys::FacetKeys(const Stages& stages, Rng& rng) : first_unit_(static_cast<std::size_t>(stages.size()), 0) {
   for (const int s : stages.of_layer) {
     first_unit_[static_cast<std::size_t>(s)] = first_name_.size();

@@ -6,15 +6,13 @@
 #include <span>
 #include <vector>
 
+#include "unrect/base/hash.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/partition/cell_faces.hpp"
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/stages.hpp"
 
 namespace unrect {
-
-/// SplitMix64's finaliser.
-std::uint64_t mix(std::uint64_t x);
 
 /// The exclusive or of random names: of a set, whatever the order.
 struct Hash128 {

@@ -1,0 +1,243 @@
+#include "unrect/learn/train.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <thread>
+
+#include "unrect/base/error.hpp"
+#include "unrect/learn/chain.hpp"
+#include "unrect/network/evaluate.hpp"
+#include "unrect/network/norms.hpp"
+#include "unrect/network/random_network.hpp"
+
+namespace unrect {
+namespace {
+
+// Targets of a random teacher.
+Samples teacher_samples(Index count, Index inputs, Index outputs, std::uint64_t seed) {
+  const Network teacher = random_chain({inputs, 12, outputs}, Rng(seed));
+  const Matrix x = Rng(seed + 1).normal_matrix(count, inputs);
+  return {x.cast<float>(), Evaluator<double>(teacher)(x).cast<float>()};
+}
+
+Network start_for(const Samples& samples, const std::vector<Index>& hidden, bool relu_output = false) {
+  std::vector<Index> widths{samples.inputs.cols()};
+  widths.insert(widths.end(), hidden.begin(), hidden.end());
+  widths.push_back(samples.targets.cols());
+  return to_network(
+      initial_chain(widths, samples.targets.colwise().mean().cast<double>().transpose(), relu_output, Rng(5)));
+}
+
+bool equal(const Network& a, const Network& b) {
+  const Chain x = to_chain(a), y = to_chain(b);
+  for (std::size_t l = 0; l < x.layers.size(); ++l) {
+    if (x.layers[l] != y.layers[l]) return false;
+  }
+  return true;
+}
+
+TEST(Train, EveryMethodFitsATeacher) {
+  const Samples samples = teacher_samples(2000, 6, 3, 1);
+  const Network start = start_for(samples, {24, 24});
+  const double before = score(start, samples, {}, {}).loss;
+  for (const Method method : {Method::kFeasibleAl, Method::kAdam, Method::kSgd}) {
+    TrainOptions options;
+    options.method = method;
+    options.batch = 100;
+    options.epochs = 30;
+    if (method == Method::kAdam) options.rate = 5e-3;
+    const TrainResult result = train(start, samples, {}, options, {});
+    EXPECT_EQ(result.status, TrainResult::Status::kDone);
+    for (const std::string& event : result.events) ADD_FAILURE() << event;
+    ASSERT_EQ(result.log.size(), 30U);
+    const double after = score(result.network, samples, {}, {}).loss;
+    EXPECT_LT(after, 0.05 * before) << name_of(method);
+    EXPECT_NEAR(result.log.back().train_loss, after, 0.2 * after) << name_of(method);
+  }
+}
+
+TEST(Train, IsBitEqualForAnyNumberOfThreads) {
+  const Samples samples = teacher_samples(700, 5, 2, 3);
+  const auto [rest, held_out] = split(samples, 100, Rng(1));
+  const Network start = start_for(samples, {150, 20}, true);
+  for (const double trust : {0.0, 0.05}) {
+    TrainOptions options;
+    options.epochs = 3;
+    options.batch = 110;
+    options.trust = trust;
+    options.decay = 1e-4;
+    options.lipschitz = 3;
+    Context context;
+    const TrainResult one = train(start, rest, held_out, options, context);
+    context.threads = 3;
+    const TrainResult three = train(start, rest, held_out, options, context);
+    EXPECT_TRUE(equal(one.network, three.network));
+    EXPECT_EQ(one.log.back().validation_loss, three.log.back().validation_loss);
+  }
+}
+
+TEST(Train, ResumedIsBitEqualToUninterrupted) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("unrect_train_" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  const Samples samples = teacher_samples(600, 5, 2, 4);
+  const auto [rest, held_out] = split(samples, 100, Rng(1));
+  const Network start = start_for(samples, {20, 20});
+  for (const Method method : {Method::kFeasibleAl, Method::kAdam, Method::kSgd}) {
+    TrainOptions options;
+    options.method = method;
+    options.epochs = 6;
+    options.batch = 50;
+    options.trust = 0.05;
+    const TrainResult whole = train(start, rest, held_out, options, {});
+    options.checkpoint = folder / "state.npz";
+    options.checkpoint_seconds = 0;
+    options.resume = true;
+    std::filesystem::remove(options.checkpoint);
+    TrainResult pieces{.status = TrainResult::Status::kCancelled, .network = start, .log = {}, .events = {}};
+    int runs = 0;
+    for (; pieces.status == TrainResult::Status::kCancelled; ++runs) {
+      Context context;
+      const auto begin = std::chrono::steady_clock::now();
+      context.progress = [&](const Progress& p) { return p.done < 3000 * (runs + 1) / 5; };
+      // Progress is asked for ten times a second at most: slow the watch down so that it is.
+      pieces = train(start, rest, held_out, options, context, {}, [](const EpochLog&, const Network&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(110));
+      });
+      static_cast<void>(begin);
+      ASSERT_LT(runs, 20);
+    }
+    EXPECT_GT(runs, 2);
+    EXPECT_TRUE(equal(whole.network, pieces.network)) << name_of(method);
+    ASSERT_EQ(whole.log.size(), pieces.log.size());
+    for (std::size_t i = 0; i < whole.log.size(); ++i)
+      EXPECT_EQ(whole.log[i].validation_loss, pieces.log[i].validation_loss);
+    // Another training's checkpoint is refused.
+    options.decay = 0.5;
+    EXPECT_THROW(train(start, rest, held_out, options, {}), Error);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Train, SpectralBudgetHoldsAtEveryEpoch) {
+  const Samples samples = teacher_samples(500, 6, 3, 5);
+  const Network start = start_for(samples, {30, 30});
+  TrainOptions options;
+  options.batch = 50;
+  options.epochs = 8;
+  options.lipschitz = 1;
+  int epochs = 0;
+  const TrainResult result = train(start, samples, {}, options, {}, {}, [&](const EpochLog&, const Network& network) {
+    ++epochs;
+    double product = 1;
+    for (const Matrix& layer : to_chain(network).layers) product *= spectral_norm(layer.leftCols(layer.cols() - 1));
+    EXPECT_LE(product, 1.0);
+    if (epochs == 8) EXPECT_GT(product, 0.5) << "the budget should be used, too";
+  });
+  EXPECT_EQ(epochs, 8);
+  EXPECT_LT(result.log.back().train_loss, result.log.front().train_loss / 2);
+}
+
+TEST(Train, HalvesARateThatIsTooHigh) {
+  const Samples samples = teacher_samples(2000, 6, 3, 6);
+  TrainOptions options;
+  options.method = Method::kSgd;
+  options.batch = 50;
+  options.epochs = 3;
+  options.rate = 50;
+  const TrainResult result = train(start_for(samples, {24}), samples, {}, options, {});
+  EXPECT_EQ(result.status, TrainResult::Status::kDone);
+  ASSERT_FALSE(result.events.empty());
+  EXPECT_NE(result.events[0].find("rate halved to 25"), std::string::npos) << result.events[0];
+  EXPECT_TRUE(std::isfinite(score(result.network, samples, {}, {}).loss));
+}
+
+TEST(Train, StopsEarlyWithTheBestWeights) {
+  // Targets of noise: what is learnt does not carry over to the validation set.
+  Samples samples{Rng(7).normal_matrix(60, 10).cast<float>(), Rng(8).normal_matrix(60, 2).cast<float>()};
+  Samples held_out{Rng(9).normal_matrix(60, 10).cast<float>(), Rng(10).normal_matrix(60, 2).cast<float>()};
+  TrainOptions options;
+  options.batch = 20;
+  options.epochs = 200;
+  options.patience = 5;
+  const TrainResult result = train(start_for(samples, {64}), samples, held_out, options, {});
+  EXPECT_EQ(result.status, TrainResult::Status::kStoppedEarly);
+  EXPECT_LT(result.log.size(), 200U);
+  double best = std::numeric_limits<double>::infinity();
+  for (const EpochLog& line : result.log) best = std::min(best, line.validation_loss);
+  EXPECT_NEAR(score(result.network, held_out, {}, {}).loss, best, 1e-6 * best);
+}
+
+TEST(Train, TinySetsTrain) {
+  for (const Index count : {1, 2, 3, 7}) {
+    const Samples samples = teacher_samples(count, 3, 1, 20);
+    TrainOptions options;
+    options.epochs = 300;
+    options.batch = 500;
+    const TrainResult result = train(start_for(samples, {16}), samples, {}, options, {});
+    EXPECT_LT(score(result.network, samples, {}, {}).loss, 1e-3) << count;
+  }
+}
+
+TEST(Train, ConstantFeaturesDoNoHarm) {
+  Samples samples = teacher_samples(500, 4, 2, 21);
+  samples.inputs.col(1).setConstant(3);
+  samples.inputs.col(2).setZero();
+  TrainOptions options;
+  options.epochs = 20;
+  options.batch = 50;
+  const Network start = start_for(samples, {16});
+  const TrainResult result = train(start, samples, {}, options, {});
+  EXPECT_TRUE(result.events.empty());
+  EXPECT_LT(score(result.network, samples, {}, {}).loss, score(start, samples, {}, {}).loss / 2);
+}
+
+TEST(Train, ConvolutionsLearnInTheirOwnMetric) {
+  // A convolution's own outputs as targets.
+  const Network teacher = random_residual(2, 8, 3, Rng(30));
+  const Matrix x = Rng(31).normal_matrix(400, teacher.input_size());
+  const Samples samples{x.cast<float>(), Evaluator<double>(teacher)(x).cast<float>()};
+  const Network start = random_residual(2, 8, 3, Rng(32));
+  TrainOptions options;
+  options.batch = 40;
+  options.epochs = 20;
+  options.rate = 0.3;
+  options.trust = 0.05;
+  const double before = score(start, samples, {}, {}).loss;
+  const TrainResult result = train(start, samples, {}, options, {});
+  EXPECT_EQ(result.status, TrainResult::Status::kDone);
+  EXPECT_LT(score(result.network, samples, {}, {}).loss, 0.2 * before);
+}
+
+TEST(Train, RefusesWhatItCannotUse) {
+  const Samples good = teacher_samples(20, 3, 2, 40);
+  const Network start = start_for(good, {8});
+  const auto message = [&](const Samples& samples, const TrainOptions& options) -> std::string {
+    try {
+      train(start, samples, {}, options, {});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  Samples bad = good;
+  bad.inputs(7, 2) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(message(bad, {}).find("input row 7, column 2"), std::string::npos) << message(bad, {});
+  bad = good;
+  bad.targets.conservativeResize(19, 2);
+  EXPECT_NE(message(bad, {}).find("20 rows of inputs and 19"), std::string::npos);
+  EXPECT_NE(message({}, {}).find("no samples"), std::string::npos);
+  TrainOptions options;
+  options.damping = 0.001;
+  EXPECT_NE(message(good, options).find("damping"), std::string::npos);
+  EXPECT_NE(message(teacher_samples(20, 4, 2, 1), {}).find("inputs of 4"), std::string::npos);
+  EXPECT_THROW(one_hot({0, 3}, 3, "labels"), Error);
+  EXPECT_THROW(method_named("adamw"), Error);
+}
+
+}  // namespace
+}  // namespace unrect

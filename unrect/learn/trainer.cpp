@@ -1,0 +1,559 @@
+#include "unrect/learn/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+#include "unrect/base/array.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/base/hash.hpp"
+
+namespace unrect {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Index kMetricEvery = 10;  // steps between two updates of the Gram matrices, after the first three
+constexpr int kMostHalvings = 10;
+constexpr Index kStepsToJudge = 20;  // an epoch of fewer says nothing about the rate
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Where part i of `count` things, cut into `parts` nearly equal ones, begins.
+Index cut(Index count, Index i, Index parts) { return count * i / parts; }
+
+// Boundaries 0 = c_0 ≤ … ≤ c_parts = n between contiguous parts of nearly equal cost.
+std::vector<std::size_t> balanced(const std::vector<double>& costs, int parts) {
+  const double total = std::accumulate(costs.begin(), costs.end(), 0.0);
+  std::vector<std::size_t> cuts{0};
+  double sum = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    while (static_cast<int>(cuts.size()) < parts &&
+           sum + costs[i] / 2 > total * static_cast<double>(cuts.size()) / parts)
+      cuts.push_back(i);
+    sum += costs[i];
+  }
+  cuts.resize(static_cast<std::size_t>(parts) + 1, costs.size());
+  return cuts;
+}
+
+std::vector<std::size_t> in_units_of(std::size_t size, std::vector<std::size_t> cuts) {
+  for (std::size_t& c : cuts) c *= size;
+  return cuts;
+}
+
+std::vector<Index> range(Index begin, Index end) {
+  std::vector<Index> rows(static_cast<std::size_t>(end - begin));
+  std::iota(rows.begin(), rows.end(), begin);
+  return rows;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
+                 const Context& context, const Ranks& ranks)
+    : model_(start),
+      options_(options),
+      context_(context),
+      ranks_(ranks),
+      samples_(samples),
+      validation_size_(validation.size()),
+      batch_(std::min(options.batch, samples.size())),
+      team_(context.threads),
+      chunks_(chunks_of(model_)),
+      rule_(std::in_place_type<Momentum>, model_, options.momentum),
+      change_(FloatVector::Zero(model_.size())),
+      chunk_values_(chunks_.size()),
+      start_(Clock::now()),
+      last_progress_(start_),
+      last_save_(start_) {
+  renew_rule();
+  const std::vector<Layer>& layers = model_.layers();
+  std::vector<double> chunk_costs, layer_costs;
+  for (const Chunk& chunk : chunks_) {
+    const auto cols = static_cast<double>(layers[static_cast<std::size_t>(chunk.layer)].cols);
+    chunk_costs.push_back(static_cast<double>(chunk.rows) * cols * (cols + 100));
+  }
+  for (const Layer& layer : layers) layer_costs.push_back(std::pow(static_cast<double>(layer.cols), 3));
+  chunk_cuts_ = balanced(chunk_costs, ranks.count);
+  layer_cuts_ = balanced(layer_costs, ranks.count);
+  for (const std::size_t c : chunk_cuts_) {
+    float_cuts_.push_back(static_cast<std::size_t>(
+        c == chunks_.size() ? model_.size()
+                            : layers[static_cast<std::size_t>(chunks_[c].layer)].offset +
+                                  chunks_[c].begin * layers[static_cast<std::size_t>(chunks_[c].layer)].stride));
+  }
+  LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
+  for (const std::size_t c : layer_cuts_)
+    gram_cuts_.push_back(metric != nullptr ? static_cast<std::size_t>(metric->gram_offsets()[c]) : 0);
+
+  const Index groups = std::min<Index>(options.groups, batch_);
+  group_cuts_ = balanced(std::vector<double>(static_cast<std::size_t>(groups), 1.0), ranks.count);
+  steps_per_epoch_ = std::numeric_limits<Index>::max();
+  for (Index g = 0; g < groups; ++g) {
+    Group& group = groups_.emplace_back();
+    group.owner =
+        static_cast<int>(std::ranges::upper_bound(group_cuts_, static_cast<std::size_t>(g)) - group_cuts_.begin()) - 1;
+    const Index begin = cut(samples.size(), g, groups), end = cut(samples.size(), g + 1, groups);
+    group.size = end - begin;
+    group.rows = cut(batch_, g + 1, groups) - cut(batch_, g, groups);
+    steps_per_epoch_ = std::min(steps_per_epoch_, group.size / group.rows);
+    const auto me = static_cast<std::size_t>(ranks_.rank);
+    if (!mine(group)) {
+      group.received_gradient = FloatVector::Zero(static_cast<Index>(float_cuts_[me + 1] - float_cuts_[me]));
+      group.received_grams = FloatVector::Zero(static_cast<Index>(gram_cuts_[me + 1] - gram_cuts_[me]));
+      continue;
+    }
+    group.samples = rows_of(samples, range(begin, end));
+    group.validation =
+        rows_of(validation, range(cut(validation_size_, g, groups), cut(validation_size_, g + 1, groups)));
+    group.pass.emplace(model_, group.rows);
+    group.targets = FloatMatrix::Zero(group.rows, samples.targets.cols());
+    group.gradient = FloatVector::Zero(model_.size());
+    if (metric != nullptr) group.grams = FloatVector::Zero(metric->gram_size());
+  }
+  reset();
+}
+
+void Trainer::renew_rule() {
+  switch (options_.method) {
+    case Method::kSgd:
+      rule_.emplace<Momentum>(model_, options_.momentum);
+      break;
+    case Method::kAdam:
+      rule_.emplace<Adam>(model_);
+      break;
+    case Method::kFeasibleAl:
+      rule_.emplace<LayerMetric>(model_,
+                                 LayerMetric::Options{options_.momentum, options_.damping_of(), options_.trust});
+      break;
+  }
+}
+
+void Trainer::reset() {
+  weights_ = model_.weights();
+  best_ = weights_;
+  renew_rule();
+  epoch_ = step_in_epoch_ = step_ = metric_updates_ = 0;
+  since_best_ = 0;
+  first_loss_ = 0;
+  best_loss_ = std::numeric_limits<double>::infinity();
+  epoch_loss_ = late_loss_ = 0;
+  batch_losses_.assign(groups_.size(), 0);
+  energies_.assign(model_.layers().size(), 0);
+  balls_.clear();
+  const double bound = std::pow(options_.lipschitz, 1 / static_cast<double>(model_.layers().size()));
+  for (const Layer& layer : model_.layers()) {
+    if (options_.lipschitz > 0) balls_.emplace_back(layer.cols - 1, bound);
+  }
+  log_.clear();
+  shuffle();
+}
+
+TrainResult Trainer::run(const Watch& watch) {
+  if (options_.resume && !options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint)) load();
+  Outcome outcome = run_epochs(watch);
+  while (outcome == Outcome::kTooFast && halvings_ < kMostHalvings) {
+    ++halvings_;
+    events_.push_back(
+        fmt::format("epoch 1 ended above its start: rate halved to {:.3g}, started again",
+                    std::ldexp(options_.rate_of(static_cast<Index>(model_.layers().size())), -halvings_)));
+    reset();
+    outcome = run_epochs(watch);
+  }
+  using Status = TrainResult::Status;
+  const Status status = outcome == Outcome::kDone           ? Status::kDone
+                        : outcome == Outcome::kStoppedEarly ? Status::kStoppedEarly
+                        : outcome == Outcome::kCancelled    ? Status::kCancelled
+                                                            : Status::kDiverged;
+  if (outcome != Outcome::kDiverged && outcome != Outcome::kTooFast) save();
+  return {status, model_.with(best_), log_, events_, seconds_before_ + seconds_since(start_)};
+}
+
+Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
+  for (; epoch_ < options_.epochs; step_in_epoch_ = 0, shuffle()) {
+    // A run that was stopped early and is resumed stops again.
+    if (options_.patience > 0 && since_best_ >= options_.patience) return Outcome::kStoppedEarly;
+    for (; step_in_epoch_ < steps_per_epoch_; ++step_in_epoch_) {
+      if (stopped()) return Outcome::kCancelled;
+      step();
+      if (!std::isfinite(epoch_loss_)) return epoch_ == 0 ? Outcome::kTooFast : Outcome::kDiverged;
+    }
+    if (!weights_.allFinite()) return epoch_ == 0 ? Outcome::kTooFast : Outcome::kDiverged;
+    ++epoch_;
+    const Index late = steps_per_epoch_ - steps_per_epoch_ * 3 / 4;
+    const double loss = std::exchange(epoch_loss_, 0) / static_cast<double>(steps_per_epoch_);
+    const double late_loss = std::exchange(late_loss_, 0) / static_cast<double>(late);
+    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > first_loss_) return Outcome::kTooFast;
+    if (loss > 10 * first_loss_) return Outcome::kDiverged;
+    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, rate_at(step_), 0};
+    line.gradient_norm = std::sqrt(std::accumulate(chunk_values_.begin(), chunk_values_.end(), 0.0));
+    line.seconds = seconds_before_ + seconds_since(start_);
+    log_.push_back(line);
+    if (validation_size_ == 0 || line.validation_loss < best_loss_) {
+      best_loss_ = line.validation_loss;
+      best_ = weights_;
+      since_best_ = 0;
+    } else {
+      ++since_best_;
+    }
+    if (watch && ranks_.rank == 0) watch(line, model_.with(weights_));
+  }
+  return Outcome::kDone;
+}
+
+void Trainer::shuffle() {
+  const Rng rng = Rng(context_.seed).split(static_cast<std::uint64_t>(epoch_));
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (mine(groups_[g])) groups_[g].order = permutation(groups_[g].size, rng.split(g));
+  }
+}
+
+double Trainer::rate_at(Index step) const {
+  const Index total = options_.epochs * steps_per_epoch_;
+  const Index warm_up = std::min<Index>(options_.warm_up, total / 5);
+  const double rate = std::ldexp(options_.rate_of(static_cast<Index>(model_.layers().size())), -halvings_);
+  const double rise = std::min(1.0, static_cast<double>(step) / static_cast<double>(warm_up + 1));
+  return rate * rise * 0.5 *
+         (1 + std::cos(std::numbers::pi * static_cast<double>(step - 1) / static_cast<double>(total)));
+}
+
+void Trainer::step() {
+  ++step_;
+  LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
+  const bool refresh = metric != nullptr && (metric_updates_ < 3 || (step_ - 1) % kMetricEvery == 0);
+  const std::size_t first = group_cuts_[static_cast<std::size_t>(ranks_.rank)];
+  const std::size_t last = group_cuts_[static_cast<std::size_t>(ranks_.rank) + 1];
+  team_.run(static_cast<int>(last - first), [&](int i) {
+    Group& group = groups_[first + static_cast<std::size_t>(i)];
+    const std::span<const Index> rows(group.order.data() + step_in_epoch_ * group.rows,
+                                      static_cast<std::size_t>(group.rows));
+    group.pass->load(group.samples.inputs, rows);
+    for (Index r = 0; r < group.rows; ++r)
+      group.targets.row(r) = group.samples.targets.row(rows[static_cast<std::size_t>(r)]);
+    const FloatRef y = group.pass->forward(weights_.data());
+    batch_losses_[first + static_cast<std::size_t>(i)] =
+        loss<float>(options_.loss, y, group.targets, group.pass->output_cotangent());
+    group.pass->backward(weights_.data(), group.gradient.data());
+    for (int l = 0; refresh && l < static_cast<int>(model_.layers().size()); ++l)
+      group.pass->gram(l, metric->gram_in(group.grams.data(), l));
+  });
+  gather(batch_losses_.data(), group_cuts_);
+  const double mean = std::accumulate(batch_losses_.begin(), batch_losses_.end(), 0.0) / static_cast<double>(batch_);
+  if (step_ == 1) first_loss_ = mean;
+  epoch_loss_ += mean;
+  if (step_in_epoch_ >= steps_per_epoch_ * 3 / 4) late_loss_ += mean;
+  for (Group& group : groups_) scatter(group, group.gradient, float_cuts_, group.received_gradient);
+  if (refresh) update_metric(*metric);
+  step_chunks(rate_at(step_));
+  if (options_.lipschitz > 0) project();
+}
+
+void Trainer::update_metric(LayerMetric& metric) {
+  ++metric_updates_;
+  for (Group& group : groups_) {
+    scatter(group, group.grams, gram_cuts_, group.received_grams);
+  }
+  const auto me = static_cast<std::size_t>(ranks_.rank);
+  const std::size_t first = layer_cuts_[me];
+  team_.run(static_cast<int>(layer_cuts_[me + 1] - first), [&](int i) {
+    const std::size_t l = first + static_cast<std::size_t>(i);
+    const auto begin = static_cast<std::size_t>(metric.gram_offsets()[l]);
+    const Index size = metric.gram_offsets()[l + 1] - metric.gram_offsets()[l];
+    FloatVector total(size);
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      const Group& group = groups_[g];
+      const float* const part =
+          mine(group) ? group.grams.data() + begin : group.received_grams.data() + (begin - gram_cuts_[me]);
+      if (g == 0) {
+        total = Eigen::Map<const FloatVector>(part, size);
+      } else {
+        total += Eigen::Map<const FloatVector>(part, size);
+      }
+    }
+    metric.update(static_cast<int>(l), total, batch_ * gram_rows_of(model_, static_cast<int>(l)), metric_updates_);
+  });
+  gather(metric.grams().data(), gram_cuts_);
+  gather(metric.inverses().data(), gram_cuts_);
+  if (!metric.has_trust_region()) return;
+  team_.run(static_cast<int>(chunk_cuts_[me + 1] - chunk_cuts_[me]), [&](int i) {
+    const std::size_t c = chunk_cuts_[me] + static_cast<std::size_t>(i);
+    chunk_values_[c] = metric.energy(chunks_[c], weights_.data());
+  });
+  gather(chunk_values_.data(), chunk_cuts_);
+  std::ranges::fill(energies_, 0);
+  for (std::size_t c = 0; c < chunks_.size(); ++c)
+    energies_[static_cast<std::size_t>(chunks_[c].layer)] += chunk_values_[c];
+}
+
+void Trainer::step_chunks(double rate) {
+  const auto me = static_cast<std::size_t>(ranks_.rank);
+  const std::size_t first = chunk_cuts_[me];
+  const int count = static_cast<int>(chunk_cuts_[me + 1] - first);
+  const bool log_gradient = step_in_epoch_ + 1 == steps_per_epoch_;
+  LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
+  std::vector<double> changes(chunks_.size(), 0);
+  team_.run(count, [&](int i) {
+    const std::size_t c = first + static_cast<std::size_t>(i);
+    const Chunk& chunk = chunks_[c];
+    const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
+    const Index begin = layer.offset + chunk.begin * layer.stride;
+    const Index size = chunk.rows * layer.stride;
+    Eigen::Map<FloatVector> mean(change_.data() + begin, size);
+    const float share = 1 / static_cast<float>(batch_);
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      const Group& group = groups_[g];
+      const float* const part = mine(group)
+                                    ? group.gradient.data() + begin
+                                    : group.received_gradient.data() + (begin - static_cast<Index>(float_cuts_[me]));
+      const Eigen::Map<const FloatVector> sum(part, size);
+      if (g == 0) {
+        mean = sum;
+      } else if (g + 1 < groups_.size()) {
+        mean += sum;
+      } else {
+        mean = share * (mean + sum);
+      }
+    }
+    if (groups_.size() == 1) mean *= share;
+    if (options_.decay > 0) {
+      layer.in(change_.data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1) +=
+          static_cast<float>(options_.decay) *
+          layer.in(std::as_const(weights_).data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1);
+    }
+    if (log_gradient) chunk_values_[c] = static_cast<double>(mean.squaredNorm());
+    if (metric != nullptr) {
+      changes[c] = metric->propose(chunk, change_.data(), rate);
+      if (!metric->has_trust_region()) metric->apply(chunk, change_.data(), 1, weights_.data());
+    } else if (Adam* const adam = std::get_if<Adam>(&rule_)) {
+      adam->step(chunk, change_.data(), weights_.data(), rate, step_);
+    } else {
+      std::get<Momentum>(rule_).step(chunk, change_.data(), weights_.data(), rate);
+    }
+  });
+  if (log_gradient) gather(chunk_values_.data(), chunk_cuts_);
+  if (metric != nullptr && metric->has_trust_region()) {
+    gather(changes.data(), chunk_cuts_);
+    std::vector<double> change(energies_.size(), 0);
+    for (std::size_t c = 0; c < chunks_.size(); ++c) change[static_cast<std::size_t>(chunks_[c].layer)] += changes[c];
+    team_.run(count, [&](int i) {
+      const Chunk& chunk = chunks_[first + static_cast<std::size_t>(i)];
+      const auto l = static_cast<std::size_t>(chunk.layer);
+      metric->apply(chunk, change_.data(), metric->scale(change[l], energies_[l]), weights_.data());
+    });
+  }
+  gather(weights_.data(), float_cuts_);
+}
+
+double Trainer::validation_loss() {
+  if (validation_size_ == 0) return kNaN;
+  std::vector<double> sums(groups_.size(), 0);
+  const std::size_t first = group_cuts_[static_cast<std::size_t>(ranks_.rank)];
+  const std::size_t last = group_cuts_[static_cast<std::size_t>(ranks_.rank) + 1];
+  team_.run(static_cast<int>(last - first), [&](int i) {
+    Group& group = groups_[first + static_cast<std::size_t>(i)];
+    const Index size = group.validation.size();
+    std::vector<Index> rows(static_cast<std::size_t>(group.rows));
+    for (Index begin = 0; begin < size; begin += group.rows) {
+      const Index count = std::min(group.rows, size - begin);
+      // The last block is filled up with its last row, which does not count.
+      for (Index r = 0; r < group.rows; ++r) rows[static_cast<std::size_t>(r)] = begin + std::min(r, count - 1);
+      group.pass->load(group.validation.inputs, rows);
+      const FloatRef y = group.pass->forward(weights_.data());
+      sums[first + static_cast<std::size_t>(i)] +=
+          loss<float>(options_.loss, y.topRows(count), group.validation.targets.middleRows(begin, count),
+                      group.pass->output_cotangent().topRows(count));
+    }
+  });
+  gather(sums.data(), group_cuts_);
+  return std::accumulate(sums.begin(), sums.end(), 0.0) / static_cast<double>(validation_size_);
+}
+
+bool Trainer::stopped() {
+  const Clock::time_point now = Clock::now();
+  const auto since = [&](Clock::time_point then) { return std::chrono::duration<double>(now - then).count(); };
+  char wish[2] = {0, 0};  // stop, save: rank 0 decides for all
+  if (ranks_.rank == 0) {
+    if (context_.progress && since(last_progress_) >= 0.1) {
+      last_progress_ = now;
+      const Index done = epoch_ * steps_per_epoch_ + step_in_epoch_;
+      const Index total = options_.epochs * steps_per_epoch_;
+      wish[0] = context_.progress({"samples", static_cast<double>(done * batch_), static_cast<double>(total * batch_)})
+                    ? 0
+                    : 1;
+    }
+    wish[1] = !options_.checkpoint.empty() && since(last_save_) >= options_.checkpoint_seconds ? 1 : 0;
+  }
+  std::vector<std::size_t> rank_0_only(static_cast<std::size_t>(ranks_.count) + 1, sizeof wish);
+  rank_0_only[0] = 0;
+  gather(wish, rank_0_only);
+  if (wish[1] != 0) save();
+  return wish[0] != 0;
+}
+
+template <class T>
+void Trainer::gather(T* values, const std::vector<std::size_t>& cuts) {
+  if (ranks_.count > 1) ranks_.gather(reinterpret_cast<std::byte*>(values), in_units_of(sizeof(T), cuts));
+}
+
+void Trainer::scatter(const Group& group, const FloatVector& whole, const std::vector<std::size_t>& cuts,
+                      FloatVector& part) {
+  if (ranks_.count == 1) return;
+  ranks_.scatter(group.owner, reinterpret_cast<const std::byte*>(whole.data()), in_units_of(sizeof(float), cuts),
+                 reinterpret_cast<std::byte*>(part.data()));
+}
+
+// ---- Checkpoints: everything that the next step depends on.
+
+std::uint64_t Trainer::fingerprint() const {
+  Hash hash;
+  const auto bytes = [&](const float* data, Index size) {
+    hash.add(std::string_view(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size) * sizeof(float)));
+  };
+  const FloatVector start = model_.weights();
+  bytes(start.data(), start.size());
+  bytes(samples_.inputs.data(), samples_.inputs.size());
+  bytes(samples_.targets.data(), samples_.targets.size());
+  const TrainOptions& o = options_;
+  for (const Index x : {static_cast<Index>(o.method), static_cast<Index>(o.loss.kind), Index{o.epochs}, batch_,
+                        Index{o.warm_up}, Index{o.groups}, Index{o.patience}, validation_size_})
+    hash.add(static_cast<std::uint64_t>(x));
+  for (const double x : {o.loss.delta, o.rate, o.momentum, o.damping, o.trust, o.decay, o.lipschitz}) hash.add(x);
+  hash.add(context_.seed);
+  return hash.value();
+}
+
+void Trainer::save() {
+  last_save_ = Clock::now();
+  if (options_.checkpoint.empty()) return;
+  RuleState state = std::visit([](auto& rule) { return rule.state(); }, rule_);
+  for (auto& [name, values] : state) gather(values.data(), float_cuts_);
+  if (ranks_.rank != 0) return;
+  ArrayMap arrays;
+  for (const auto& [name, values] : state)
+    arrays[name] =
+        Array::from(FloatVector(Eigen::Map<const FloatVector>(values.data(), static_cast<Index>(values.size()))));
+  arrays["weights"] = Array::from(weights_);
+  arrays["best_weights"] = Array::from(best_);
+  if (LayerMetric* const metric = std::get_if<LayerMetric>(&rule_)) {
+    arrays["grams"] = Array::from(metric->grams());
+    arrays["inverse_grams"] = Array::from(metric->inverses());
+  }
+  arrays["position"] =
+      Array::from(std::vector<std::int64_t>{std::bit_cast<std::int64_t>(fingerprint()), epoch_, step_in_epoch_, step_,
+                                            metric_updates_, halvings_, since_best_});
+  arrays["losses"] =
+      Array::from(Vector{{first_loss_, best_loss_, epoch_loss_, late_loss_, seconds_before_ + seconds_since(start_)}});
+  arrays["energies"] =
+      Array::from(Vector(Eigen::Map<const Vector>(energies_.data(), static_cast<Index>(energies_.size()))));
+  for (std::size_t l = 0; l < balls_.size(); ++l)
+    arrays[fmt::format("directions_{}", l)] = Array::from(balls_[l].directions());
+  Matrix log(static_cast<Index>(log_.size()), 6);
+  for (std::size_t i = 0; i < log_.size(); ++i) {
+    const EpochLog& l = log_[i];
+    log.row(static_cast<Index>(i)) << l.epoch, l.train_loss, l.validation_loss, l.gradient_norm, l.rate, l.seconds;
+  }
+  arrays["log"] = Array::from(log);
+  std::string events;
+  for (const std::string& event : events_) events += event + '\n';
+  arrays["events"] = Array::from(std::vector<std::uint8_t>(events.begin(), events.end()));
+  write_npz(options_.checkpoint, arrays);
+}
+
+void Trainer::load() {
+  const std::string name = options_.checkpoint.string();
+  ArrayMap arrays = read_npz(options_.checkpoint);
+  const auto array = [&](const std::string& key, DType type, Index size) -> const Array& {
+    const auto found = arrays.find(key);
+    UNRECT_REQUIRE(found != arrays.end() && found->second.type == type && (size < 0 || found->second.size() == size),
+                   ErrorCode::kFormat,
+                   "{}: array '{}' is missing or not {} × {}; expected a checkpoint of this training", name, key, size,
+                   name_of(type));
+    return found->second;
+  };
+  const auto floats = [&](const std::string& key, FloatVector& into) {
+    std::memcpy(into.data(), array(key, DType::kFloat32, into.size()).bytes.data(),
+                static_cast<std::size_t>(into.size()) * sizeof(float));
+  };
+  const auto doubles = [&](const std::string& key, std::vector<double>& into) {
+    const Vector values = array(key, DType::kFloat64, static_cast<Index>(into.size())).to_vector();
+    std::ranges::copy(values, into.begin());
+  };
+  std::int64_t position[7];
+  std::memcpy(position, array("position", DType::kInt64, 7).bytes.data(), sizeof position);
+  UNRECT_REQUIRE(std::bit_cast<std::uint64_t>(position[0]) == fingerprint(), ErrorCode::kInvalidArgument,
+                 "{}: a checkpoint of another network, other samples or other options", name);
+  floats("weights", weights_);
+  floats("best_weights", best_);
+  RuleState state = std::visit([](auto& rule) { return rule.state(); }, rule_);
+  for (auto& [key, values] : state) {
+    const Array& stored = array(key, DType::kFloat32, static_cast<Index>(values.size()));
+    std::memcpy(values.data(), stored.bytes.data(), values.size_bytes());
+  }
+  if (LayerMetric* const metric = std::get_if<LayerMetric>(&rule_)) {
+    floats("grams", metric->grams());
+    floats("inverse_grams", metric->inverses());
+  }
+  epoch_ = position[1];
+  step_in_epoch_ = position[2];
+  step_ = position[3];
+  metric_updates_ = position[4];
+  halvings_ = static_cast<int>(position[5]);
+  since_best_ = static_cast<int>(position[6]);
+  std::vector<double> losses(5);
+  doubles("losses", losses);
+  first_loss_ = losses[0];
+  best_loss_ = losses[1];
+  epoch_loss_ = losses[2];
+  late_loss_ = losses[3];
+  seconds_before_ = losses[4];
+  doubles("energies", energies_);
+  for (std::size_t l = 0; l < balls_.size(); ++l) {
+    FloatMatrix& directions = balls_[l].directions();
+    const Array& stored = array(fmt::format("directions_{}", l), DType::kFloat32, -1);
+    UNRECT_REQUIRE(stored.shape.size() == 2 && stored.shape[0] == directions.rows(), ErrorCode::kFormat,
+                   "{}: array 'directions_{}' has another shape than {} rows", name, l, directions.rows());
+    directions = Eigen::Map<const FloatMatrix, Eigen::Unaligned>(reinterpret_cast<const float*>(stored.bytes.data()),
+                                                                 stored.shape[0], stored.shape[1]);
+  }
+  const Matrix log = array("log", DType::kFloat64, 6 * epoch_).to_matrix(name);
+  for (Index i = 0; i < log.rows(); ++i)
+    log_.push_back({static_cast<int>(log(i, 0)), log(i, 1), log(i, 2), log(i, 3), log(i, 4), log(i, 5)});
+  std::string line;
+  for (const char c : array("events", DType::kUInt8, -1).bytes) {
+    if (c != '\n') {
+      line += c;
+    } else {
+      events_.push_back(std::exchange(line, {}));
+    }
+  }
+  shuffle();
+}
+
+// ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, exactly so after an epoch.
+void Trainer::project() {
+  const bool epoch_ends = step_in_epoch_ + 1 == steps_per_epoch_;
+  const RuleState state = std::visit([](auto& rule) { return rule.state(); }, rule_);
+  const auto velocity = state.find("velocity");
+  team_.run(static_cast<int>(balls_.size()), [&](int i) {
+    const Layer& layer = model_.layers()[static_cast<std::size_t>(i)];
+    SpectralBall& ball = balls_[static_cast<std::size_t>(i)];
+    const FloatOut weights = layer.in(weights_.data()).leftCols(layer.cols - 1);
+    FloatMatrix none;
+    if (velocity == state.end()) {
+      ball.project(weights, none);
+    } else {
+      ball.project(weights, layer.in(velocity->second.data()).leftCols(layer.cols - 1));
+    }
+    if (epoch_ends) ball.finish(weights);
+  });
+}
+
+}  // namespace unrect

@@ -1,0 +1,99 @@
+// The loop behind train(): groups of samples, chunks of weights, and who does which.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "unrect/base/team.hpp"
+#include "unrect/learn/pass.hpp"
+#include "unrect/learn/spectral_ball.hpp"
+#include "unrect/learn/step_rule.hpp"
+#include "unrect/learn/train.hpp"
+
+namespace unrect {
+
+/// A step: every group (a fixed part of the mini-batch) yields its gradient sum; every chunk of weights adds the
+/// groups' sums in their order and steps. Groups are dealt out to ranks, chunks to ranks and threads; neither knows of
+/// the other's number, so no result does.
+class Trainer {
+ public:
+  Trainer(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
+          const Context& context, const Ranks& ranks);
+
+  TrainResult run(const Watch& watch);
+
+ private:
+  // A contiguous part of the samples and its share of every mini-batch. Its owner alone holds rows and pass.
+  struct Group {
+    int owner = 0;
+    Index rows = 0;  // of a mini-batch
+    Index size = 0;  // samples
+    Samples samples, validation;
+    std::vector<Index> order;
+    std::optional<Pass> pass;
+    FloatMatrix targets;
+    FloatVector gradient, grams;
+    // On every rank: the part of gradient and Gram matrices whose chunks and layers it steps.
+    FloatVector received_gradient, received_grams;
+  };
+  enum class Outcome { kDone, kStoppedEarly, kDiverged, kCancelled, kTooFast };
+  using Rule = std::variant<Momentum, Adam, LayerMetric>;
+
+  void renew_rule();
+  void reset();
+  Outcome run_epochs(const Watch& watch);
+  void step();
+  void gradient_of(Group& group, Index step_in_epoch);
+  void step_chunks(double rate);
+  void update_metric(LayerMetric& metric);
+  void project();
+  void shuffle();
+  double rate_at(Index step) const;
+  double validation_loss();
+  bool stopped();
+  bool mine(const Group& group) const { return group.owner == ranks_.rank; }
+
+  void save();
+  void load();
+  std::uint64_t fingerprint() const;
+
+  // Everyone's parts reach everyone; nothing to do on one rank.
+  template <class T>
+  void gather(T* values, const std::vector<std::size_t>& cuts);
+  void scatter(const Group& group, const FloatVector& whole, const std::vector<std::size_t>& cuts, FloatVector& part);
+
+  const Model model_;
+  const TrainOptions options_;
+  const Context& context_;
+  const Ranks& ranks_;
+  const Samples& samples_;
+  Index validation_size_;
+  Index batch_;
+  Team team_;
+  std::vector<Group> groups_;
+  std::vector<Chunk> chunks_;
+  // Boundaries between ranks: of chunks, of their floats, of layers, of their Gram matrices, of groups.
+  std::vector<std::size_t> chunk_cuts_, float_cuts_, layer_cuts_, gram_cuts_, group_cuts_;
+  Index steps_per_epoch_ = 1;
+
+  // What a checkpoint keeps.
+  FloatVector weights_, best_;
+  Rule rule_;
+  Index epoch_ = 0, step_in_epoch_ = 0, step_ = 0, metric_updates_ = 0;
+  int halvings_ = 0, since_best_ = 0;
+  double first_loss_ = 0, best_loss_ = 0, epoch_loss_ = 0, late_loss_ = 0, seconds_before_ = 0;
+  std::vector<SpectralBall> balls_;  // a layer; none without a Lipschitz budget
+  std::vector<double> energies_;     // tr(W̃ C W̃ᵀ) a layer
+  std::vector<EpochLog> log_;
+  std::vector<std::string> events_;
+
+  FloatVector change_;                // the mean gradient, then the step
+  std::vector<double> batch_losses_;  // a group
+  std::vector<double> chunk_values_;
+  std::chrono::steady_clock::time_point start_, last_progress_, last_save_;
+};
+
+}  // namespace unrect
