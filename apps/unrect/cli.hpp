@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "unrect/learn/train.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
 #include "unrect/polytope/halfspaces.hpp"
@@ -26,6 +27,7 @@ void add_convert(CLI::App& app);
 void add_random(CLI::App& app);
 /// `explore` does the work: on this process's threads, or on many ranks.
 void add_regions(CLI::App& app, Explore explore = unrect::explore);
+void add_train(CLI::App& app, Ranks ranks = {});
 
 /// The options with which every verb that reads a network reads it.
 struct NetworkOptions {

@@ -1,14 +1,12 @@
 // unrect regions: every region of a domain.
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
 #include "plane_partition.hpp"
+#include "progress.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/network/vnnlib.hpp"
@@ -24,9 +22,6 @@ namespace unrect::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::atomic<bool> interrupted = false;
-extern "C" void interrupt(int) { interrupted = true; }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -119,27 +114,15 @@ Exploration Command::walk(const Refinement& refinement, const CollectorFactory& 
     state = read_checkpoint(checkpoint, fingerprint(refinement), options.purpose);
   }
   const std::uint64_t before = state.counts.regions;
-  Context context;
-  context.threads = threads;
-  context.seed = seed;
-  const bool terminal = isatty(STDERR_FILENO) != 0;
-  const Clock::time_point start = Clock::now();
-  context.progress = [&](const Progress& progress) {
-    if (terminal) {
-      const double seconds = seconds_since(start);
-      const double rate = (progress.done - static_cast<double>(before)) / seconds;
-      fmt::print(stderr, "\r\033[K{:.0f} regions, {:.3g}/s, {:.1f} % of the tree, about {:.0f} s to go", progress.done,
-                 rate, progress.total > 0 ? 100 * progress.done / progress.total : 0,
-                 progress.total > 0 ? (progress.total - progress.done) / rate : 0);
-    }
-    return !interrupted;
+  const auto line = [&](const Progress& progress, double seconds) {
+    const double rate = (progress.done - static_cast<double>(before)) / seconds;
+    return fmt::format("{:.0f} regions, {:.3g}/s, {:.1f} % of the tree, about {:.0f} s to go", progress.done, rate,
+                       progress.total > 0 ? 100 * progress.done / progress.total : 0,
+                       progress.total > 0 ? (progress.total - progress.done) / rate : 0);
   };
-  std::signal(SIGINT, interrupt);
-  explore(refinement, state, options, context);
-  std::signal(SIGINT, SIG_DFL);
-  if (terminal) fmt::print(stderr, "\r\033[K");
-  UNRECT_REQUIRE(!interrupted, ErrorCode::kCancelled, "interrupted after {} regions{}", state.counts.regions,
-                 checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
+  explore(refinement, state, options, ProgressLine(threads, seed, line).context());
+  UNRECT_REQUIRE(!ProgressLine::interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}",
+                 state.counts.regions, checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
   return state;
 }
 

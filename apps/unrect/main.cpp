@@ -8,5 +8,6 @@ int main(int argc, char** argv) {
     unrect::cli::add_convert(app);
     unrect::cli::add_random(app);
     unrect::cli::add_regions(app);
+    unrect::cli::add_train(app);
   });
 }

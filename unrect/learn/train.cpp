@@ -85,40 +85,54 @@ TrainResult train(const Network& start, const Samples& samples, const Samples& v
   return Trainer(start, samples, validation, options, context, ranks).run(watch);
 }
 
-Score score(const Network& network, const Samples& samples, const Loss& kind, const Context& context) {
-  check(samples, "samples");
-  const Model model(network);
+namespace {
+
+constexpr Index kBlockRows = 250;
+
+// Runs a network over all samples in blocks; `visit` gets the block's number, its pass after forward(), its first row
+// and how many rows count (the last block is filled up with its last row). A block is one thread's alone.
+void for_each_block(const Model& model, const Samples& samples, int threads,
+                    const std::function<void(Index block, const Pass&, const FloatRef& outputs, Index begin)>& visit) {
   const FloatVector weights = model.weights();
-  constexpr Index kRows = 250;
-  const int blocks = static_cast<int>((samples.size() + kRows - 1) / kRows);
-  std::vector<Score> sums(static_cast<std::size_t>(blocks));
-  Team team(context.threads);
+  const Index rows = std::min(kBlockRows, samples.size());
+  const Index blocks = (samples.size() + rows - 1) / rows;
+  const int used = static_cast<int>(std::min<Index>(std::max(1, threads), blocks));
   std::vector<Pass> passes;
-  // A thread's tasks follow one another: as many passes as threads, blocks dealt out in turn.
-  const int threads = std::max(1, std::min(context.threads, blocks));
-  for (int i = 0; i < threads; ++i) passes.emplace_back(model, std::min(kRows, samples.size()));
-  team.run(threads, [&](int thread) {
+  for (int i = 0; i < used; ++i) passes.emplace_back(model, rows);
+  Team(used).run(used, [&](int thread) {
     Pass& pass = passes[static_cast<std::size_t>(thread)];
-    std::vector<Index> rows(static_cast<std::size_t>(pass.rows()));
-    FloatMatrix unused(pass.rows(), samples.targets.cols());
-    for (int b = thread; b < blocks; b += threads) {
-      const Index begin = b * kRows;
-      const Index count = std::min(kRows, samples.size() - begin);
-      for (Index i = 0; i < pass.rows(); ++i) rows[static_cast<std::size_t>(i)] = begin + std::min(i, count - 1);
-      pass.load(samples.inputs, rows);
-      const FloatRef y = pass.forward(weights.data()).topRows(count);
-      const FloatRef x = samples.targets.middleRows(begin, count);
-      Score& sum = sums[static_cast<std::size_t>(b)];
-      sum.loss = loss<float>(kind, y, x, unused.topRows(count));
-      sum.squared_error = squared_error(y, x);
-      for (Index i = 0; i < count; ++i) {
-        Index ours = 0, theirs = 0;
-        y.row(i).maxCoeff(&ours);
-        x.row(i).maxCoeff(&theirs);
-        sum.accuracy += ours == theirs ? 1 : 0;
-      }
+    std::vector<Index> which(static_cast<std::size_t>(rows));
+    for (Index b = thread; b < blocks; b += used) {
+      const Index begin = b * rows;
+      const Index count = std::min(rows, samples.size() - begin);
+      for (Index i = 0; i < rows; ++i) which[static_cast<std::size_t>(i)] = begin + std::min(i, count - 1);
+      pass.load(samples.inputs, which);
+      visit(b, pass, pass.forward(weights.data()).topRows(count), begin);
     }
   });
+}
+
+Index blocks_of(const Samples& samples) { return (samples.size() + kBlockRows - 1) / kBlockRows; }
+
+}  // namespace
+
+Score score(const Network& network, const Samples& samples, const Loss& kind, const Context& context) {
+  check(samples, "samples");
+  std::vector<Score> sums(static_cast<std::size_t>(blocks_of(samples)));
+  for_each_block(Model(network), samples, context.threads,
+                 [&](Index block, const Pass&, const FloatRef& y, Index begin) {
+                   const FloatRef x = samples.targets.middleRows(begin, y.rows());
+                   FloatMatrix gradient(y.rows(), y.cols());
+                   Score& sum = sums[static_cast<std::size_t>(block)];
+                   sum.loss = loss<float>(kind, y, x, gradient);
+                   sum.squared_error = squared_error(y, x);
+                   for (Index i = 0; i < y.rows(); ++i) {
+                     Index ours = 0, theirs = 0;
+                     y.row(i).maxCoeff(&ours);
+                     x.row(i).maxCoeff(&theirs);
+                     sum.accuracy += ours == theirs ? 1 : 0;
+                   }
+                 });
   Score result;
   for (const Score& sum : sums) {
     result.loss += sum.loss;
@@ -129,6 +143,25 @@ Score score(const Network& network, const Samples& samples, const Loss& kind, co
   result.loss /= n;
   result.squared_error /= n * static_cast<double>(samples.targets.cols());
   result.accuracy /= n;
+  return result;
+}
+
+std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context) {
+  check(samples, "samples");
+  const std::vector<int>& layers = network.layers();
+  std::vector<std::vector<FloatVector>> tops(static_cast<std::size_t>(blocks_of(samples)));
+  for_each_block(Model(network), samples, context.threads, [&](Index block, const Pass& pass, const FloatRef&, Index) {
+    for (const int node : layers)
+      tops[static_cast<std::size_t>(block)].push_back(pass.value(node).colwise().maxCoeff().transpose());
+  });
+  std::vector<DeadUnits> result;
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto* f = std::get_if<Piecewise>(network.node(layers[l]).op.get());
+    if (f == nullptr || !f->is_relu()) continue;
+    FloatVector top = tops[0][l];
+    for (const std::vector<FloatVector>& block : tops) top = top.cwiseMax(block[l]);
+    result.push_back({static_cast<Index>(l), (top.array() <= 0).count(), top.size()});
+  }
   return result;
 }
 

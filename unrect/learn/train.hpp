@@ -98,4 +98,11 @@ struct Score {
 };
 Score score(const Network& network, const Samples& samples, const Loss& loss, const Context& context);
 
+/// Units of a ReLU layer that are 0 for every sample: no gradient reaches their weights any more.
+struct DeadUnits {
+  Index layer = 0;  // of the network's layers(), from 0
+  Index dead = 0, units = 0;
+};
+std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context);
+
 }  // namespace unrect

@@ -136,7 +136,9 @@ TEST(Train, SpectralBudgetHoldsAtEveryEpoch) {
     double product = 1;
     for (const Matrix& layer : to_chain(network).layers) product *= spectral_norm(layer.leftCols(layer.cols() - 1));
     EXPECT_LE(product, 1.0);
-    if (epochs == 8) EXPECT_GT(product, 0.5) << "the budget should be used, too";
+    if (epochs == 8) {
+      EXPECT_GT(product, 0.5) << "the budget should be used, too";
+    }
   });
   EXPECT_EQ(epochs, 8);
   EXPECT_LT(result.log.back().train_loss, result.log.front().train_loss / 2);

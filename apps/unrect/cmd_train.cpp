@@ -1,0 +1,384 @@
+// unrect train: finds the weights of a network.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "plane_partition.hpp"
+#include "progress.hpp"
+#include "training_data.hpp"
+#include "unrect/base/array.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/learn/chain.hpp"
+#include "unrect/learn/train.hpp"
+#include "unrect/view/figure.hpp"
+#include "unrect/view/table.hpp"
+
+namespace unrect::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What one method made of the task.
+struct Run {
+  TrainOptions options;
+  TrainResult result;
+  Score train, test;
+  std::vector<DeadUnits> dead;
+};
+
+double psnr(double squared_error) { return -10 * std::log10(squared_error); }
+
+struct Command {
+  Ranks ranks;
+  DataRequest data;
+  std::string task = "recovery", method = "feasible-al", loss;
+  std::vector<std::string> compare;
+  std::vector<Index> layers{512, 512};
+  std::filesystem::path start, out, phi_out, log, plot, frames;
+  TrainOptions options;
+  int threads = 1;
+  bool json = false, linear_output = false;
+
+  void run() const;
+  Network start_network(const TrainingData& sets) const;
+  Run train_one(const TrainingData& sets, const TrainOptions& chosen) const;
+  std::vector<TrainOptions> contestants(const TrainingData& sets) const;
+  Json json_of(const TrainingData& sets, const Run& run) const;
+  void print(const TrainingData& sets, const std::vector<Run>& runs) const;
+  void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
+  void draw_losses(const std::vector<Run>& runs) const;
+  bool recovery() const { return data.task == Task::kRecovery; }
+};
+
+Network Command::start_network(const TrainingData& sets) const {
+  if (!start.empty()) return read_network(start, {});
+  std::vector<Index> widths{sets.train.inputs.cols()};
+  widths.insert(widths.end(), layers.begin(), layers.end());
+  widths.push_back(sets.train.targets.cols());
+  Vector bias = sets.train.targets.colwise().mean().cast<double>().transpose();
+  // The logarithms of the classes' shares: the best constant answer.
+  if (sets.loss.kind == Loss::Kind::kCrossEntropy) bias = bias.cwiseMax(1e-6).array().log();
+  return to_network(initial_chain(widths, bias, sets.relu_output && !linear_output, Rng(data.seed).split(10)));
+}
+
+Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) const {
+  const auto line = [&](const Progress& progress, double seconds) {
+    const double rate = progress.done / seconds;
+    return fmt::format("{}: epoch {} of {}, {:.3g} samples/s, about {:.0f} s to go", name_of(chosen.method),
+                       std::min(chosen.epochs, 1 + static_cast<int>(progress.done / progress.total * chosen.epochs)),
+                       chosen.epochs, rate, (progress.total - progress.done) / rate);
+  };
+  const Network begin = start_network(sets);
+  const ProgressLine progress(threads, data.seed, line);
+  if (!frames.empty()) draw_frame(begin, sets, 0);
+  const Watch watch = [&](const EpochLog& epoch, const Network& network) {
+    if (!frames.empty()) draw_frame(network, sets, epoch.epoch);
+  };
+  Run run{chosen, train(begin, sets.train, sets.validation, chosen, progress.context(), ranks, watch), {}, {}, {}};
+  UNRECT_REQUIRE(run.result.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled,
+                 "interrupted in epoch {}{}", run.result.log.size() + 1,
+                 chosen.checkpoint.empty() ? "" : "; --resume goes on from " + chosen.checkpoint.string());
+  Context context;
+  context.threads = threads;
+  run.train = score(run.result.network, sets.train, sets.loss, context);
+  run.test = score(run.result.network, sets.test, sets.loss, context);
+  run.dead = dead_units(run.result.network, sets.train, context);
+  return run;
+}
+
+// The methods of --compare get the time that the first one takes: one epoch of each is measured.
+std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
+  if (compare.empty()) return {options};
+  std::vector<TrainOptions> all;
+  double budget = 0;
+  for (const std::string& name : compare) {
+    TrainOptions own = options;
+    own.method = method_named(name);
+    own.checkpoint.clear();
+    TrainOptions trial = own;
+    trial.epochs = 1;
+    Context context;
+    context.threads = threads;
+    context.seed = data.seed;
+    const double epoch = train(start_network(sets), sets.train, {}, trial, context, ranks).seconds;
+    if (budget == 0) budget = epoch * options.epochs;
+    own.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
+    all.push_back(own);
+  }
+  return all;
+}
+
+std::string_view status_text(TrainResult::Status status) {
+  switch (status) {
+    case TrainResult::Status::kDone:
+      return "done";
+    case TrainResult::Status::kStoppedEarly:
+      return "stopped early";
+    case TrainResult::Status::kDiverged:
+      return "diverged";
+    default:
+      return "cancelled";
+  }
+}
+
+Json json_of_log(const std::vector<EpochLog>& log) {
+  Json lines = Json::array();
+  for (const EpochLog& line : log) {
+    lines.push_back({{"epoch", line.epoch},
+                     {"train_loss", line.train_loss},
+                     {"validation_loss", line.validation_loss},
+                     {"gradient_norm", line.gradient_norm},
+                     {"rate", line.rate},
+                     {"seconds", line.seconds}});
+  }
+  return lines;
+}
+
+// The figure that the task is judged by: mean squared error a value, or mean cross-entropy a sample.
+double judged(const TrainingData& sets, const Score& score) {
+  return sets.loss.kind == Loss::Kind::kSquared ? score.squared_error : score.loss;
+}
+
+Json Command::json_of(const TrainingData& sets, const Run& run) const {
+  Json result{{"task", task},
+              {"method", name_of(run.options.method)},
+              {"status", status_text(run.result.status)},
+              {"train_loss", judged(sets, run.train)},
+              {"test_loss", judged(sets, run.test)}};
+  if (recovery()) result["test_psnr"] = psnr(run.test.squared_error);
+  if (data.task == Task::kClassify) {
+    result["train_accuracy"] = run.train.accuracy;
+    result["test_accuracy"] = run.test.accuracy;
+  }
+  result["seconds"] = run.result.seconds;
+  result["epochs"] = run.result.log.size();
+  result["samples"] = sets.train.size();
+  result["validation_samples"] = sets.validation.size();
+  result["test_samples"] = sets.test.size();
+  if (recovery()) result["measurements"] = sets.sensing.rows();
+  result["parameters"] = run.result.network.parameters();
+  result["threads"] = threads;
+  result["seed"] = data.seed;
+  Json dead = Json::array();
+  for (const DeadUnits& layer : run.dead)
+    dead.push_back({{"layer", layer.layer}, {"dead", layer.dead}, {"of", layer.units}});
+  result["dead_units"] = dead;
+  result["events"] = run.result.events;
+  result["log"] = json_of_log(run.result.log);
+  return result;
+}
+
+void Command::print(const TrainingData& sets, const std::vector<Run>& runs) const {
+  if (json) {
+    Json result = Json::array();
+    for (const Run& run : runs) result.push_back(json_of(sets, run));
+    if (compare.empty()) result = Json(result[0]);
+    fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{} samples to train on, {} held out, {} to test; {} → {}; {} parameters\n", sets.train.size(),
+             sets.validation.size(), sets.test.size(), sets.train.inputs.cols(), sets.train.targets.cols(),
+             runs[0].result.network.parameters());
+  Table table;
+  table.header = {"method", "epochs", "seconds", "train loss", "test loss"};
+  if (recovery()) table.header.push_back("test PSNR");
+  if (data.task == Task::kClassify) table.header.push_back("test accuracy");
+  table.header.push_back("dead units");
+  for (const Run& run : runs) {
+    Index dead = 0, units = 0;
+    for (const DeadUnits& layer : run.dead) {
+      dead += layer.dead;
+      units += layer.units;
+    }
+    std::vector<std::string> row{std::string(name_of(run.options.method)), std::to_string(run.result.log.size()),
+                                 fmt::format("{:.2f}", run.result.seconds),
+                                 fmt::format("{:.5f}", judged(sets, run.train)),
+                                 fmt::format("{:.5f}", judged(sets, run.test))};
+    if (recovery()) row.push_back(fmt::format("{:.2f} dB", psnr(run.test.squared_error)));
+    if (data.task == Task::kClassify) row.push_back(fmt::format("{:.2f} %", 100 * run.test.accuracy));
+    row.push_back(fmt::format("{} of {}", dead, units));
+    table.rows.push_back(row);
+  }
+  fmt::print("\n{}", to_text(table));
+  for (const Run& run : runs) {
+    if (run.result.status != TrainResult::Status::kDone)
+      fmt::print("{}: {}\n", name_of(run.options.method), status_text(run.result.status));
+    for (const std::string& event : run.result.events) fmt::print("{}: {}\n", name_of(run.options.method), event);
+  }
+}
+
+void Command::draw_frame(const Network& network, const TrainingData& sets, int epoch) const {
+  const Vector lower = sets.train.inputs.colwise().minCoeff().cast<double>().transpose();
+  const Vector upper = sets.train.inputs.colwise().maxCoeff().cast<double>().transpose();
+  const Vector margin = (0.05 * (upper - lower)).cwiseMax(1e-3);
+  const PlanePartition partition = plane_partition(network, Domain(Box(lower - margin, upper + margin)), 2'000'000);
+  const PictureText text{fmt::format("epoch {}: {} regions", epoch, partition.layers.back().starts.size() - 1), "x0",
+                         "x1"};
+  Figure figure =
+      partition_figure(partition, partition.layers.size() - 1, color_values(partition, "output", 0), "output 0", text);
+  // At most a few hundred samples of each class over it.
+  const Index shown = std::min<Index>(sets.train.size(), 600);
+  for (Index c = 0; c < sets.train.targets.cols(); ++c) {
+    Matrix points(shown, 2);
+    Index count = 0;
+    for (Index i = 0; i < shown; ++i) {
+      if (sets.train.targets(i, c) > 0.5F) points.row(count++) = sets.train.inputs.row(i).cast<double>();
+    }
+    MarkerStyle style;
+    style.color = categorical(static_cast<std::size_t>(c) + 1);
+    style.radius = 2;
+    if (count > 0) figure.points(points.topRows(count), style);
+  }
+  std::filesystem::create_directories(frames);
+  figure.save(frames / fmt::format("epoch-{:04}.png", epoch));
+}
+
+void Command::draw_losses(const std::vector<Run>& runs) const {
+  FigureOptions look;
+  look.title = "Loss while training";
+  look.x.label = "seconds";
+  look.y.label = "mean loss a sample";
+  look.y.log = true;
+  Figure figure(look);
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const std::vector<EpochLog>& lines = runs[r].result.log;
+    Matrix train_points(static_cast<Index>(lines.size()), 2), validation_points = train_points;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      train_points.row(static_cast<Index>(i)) << lines[i].seconds, lines[i].train_loss;
+      validation_points.row(static_cast<Index>(i)) << lines[i].seconds, lines[i].validation_loss;
+    }
+    LineStyle style;
+    style.color = categorical(r);
+    style.name = fmt::format("{}, training", name_of(runs[r].options.method));
+    if (lines.size() < 2) continue;
+    figure.polyline(train_points, style);
+    if (!validation_points.allFinite()) continue;
+    style.dashed = true;
+    style.name = fmt::format("{}, validation", name_of(runs[r].options.method));
+    figure.polyline(validation_points, style);
+  }
+  figure.save(plot);
+}
+
+void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& log) {
+  const auto column = [&](double EpochLog::*field) {
+    Vector values(static_cast<Index>(log.size()));
+    for (std::size_t i = 0; i < log.size(); ++i) values[static_cast<Index>(i)] = log[i].*field;
+    return Array::from(values);
+  };
+  write_npz(path, {{"train_loss", column(&EpochLog::train_loss)},
+                   {"validation_loss", column(&EpochLog::validation_loss)},
+                   {"gradient_norm", column(&EpochLog::gradient_norm)},
+                   {"rate", column(&EpochLog::rate)},
+                   {"seconds", column(&EpochLog::seconds)}});
+}
+
+void Command::run() const {
+  UNRECT_REQUIRE(!options.resume || !options.checkpoint.empty(), ErrorCode::kInvalidArgument,
+                 "--resume needs --checkpoint FILE, the file to go on from");
+  UNRECT_REQUIRE(compare.empty() || options.checkpoint.empty(), ErrorCode::kInvalidArgument,
+                 "--compare goes without --checkpoint");
+  UNRECT_REQUIRE(compare.empty() || log.empty(), ErrorCode::kInvalidArgument, "--compare goes without --log");
+  const TrainingData sets = read_training_data(data);
+  UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
+                 "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
+  std::vector<Run> runs;
+  for (TrainOptions& chosen : contestants(sets)) {
+    chosen.loss = sets.loss;
+    runs.push_back(train_one(sets, chosen));
+  }
+  if (ranks.rank > 0) return;  // rank 0 writes for all
+  // The best of several by the held-out loss, or by training loss where nothing was held out.
+  const auto merit = [](const Run& run) {
+    double best = std::numeric_limits<double>::infinity();
+    for (const EpochLog& line : run.result.log) best = std::fmin(best, line.validation_loss);
+    return std::isfinite(best) ? best : run.train.loss;
+  };
+  const Run& best = *std::ranges::min_element(runs, {}, merit);
+  if (!out.empty()) write_network(out, best.result.network);
+  if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
+  if (!log.empty()) write_log(log, best.result.log);
+  if (!plot.empty()) draw_losses(runs);
+  print(sets, runs);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Ranks ranks) {
+  auto command = std::make_shared<Command>();
+  command->ranks = std::move(ranks);
+  CLI::App* verb = app.add_subcommand("train", "Find the weights of a network");
+  const std::map<std::string, Task> tasks{
+      {"recovery", Task::kRecovery}, {"classify", Task::kClassify}, {"regress", Task::kRegress}};
+  verb->add_option_function<std::string>(
+          "--task",
+          [command, tasks](const std::string& name) {
+            command->task = name;
+            command->data.task = tasks.at(name);
+          },
+          "recovery: x from y = Φx; classify; regress")
+      ->check(CLI::IsMember({"recovery", "classify", "regress"}))
+      ->default_str("recovery");
+  verb->add_option("--data", command->data.data, "a folder with MNIST, x.npy (recovery), x.npy,y.npy, or spiral")
+      ->required();
+  verb->add_option("--layers", command->layers, "widths of the hidden layers")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--start", command->start, "start from this network's weights instead of random ones");
+  verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
+  verb->add_option("--measurements", command->data.measurements, "recovery: rows of Φ, drawn from N(0, 1/m)");
+  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy");
+  verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
+  verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
+      ->check(CLI::PositiveNumber);
+  command->data.validation = 1000;
+  verb->add_option("--validation", command->data.validation, "training samples held out to choose the best epoch by")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option_function<std::string>(
+          "--method", [command](const std::string& name) { command->options.method = method_named(name); },
+          "feasible-al, adam or sgd")
+      ->default_str("feasible-al");
+  verb->add_option("--compare", command->compare, "train by each of these methods for the first one's time")
+      ->delimiter(',');
+  TrainOptions& o = command->options;
+  verb->add_option("--epochs", o.epochs, "passes over the training samples")->capture_default_str();
+  verb->add_option("--batch", o.batch, "samples a step")->capture_default_str();
+  verb->add_option("--rate", o.rate, "η at its height (default: the method's own)");
+  verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
+  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget)");
+  verb->add_option("--trust", o.trust,
+                   "κ of feasible-al: largest relative change of a layer's output in a step; 0: none")
+      ->capture_default_str();
+  verb->add_option("--decay", o.decay, "r: adds r/2 Σ ‖W‖² to the loss")->capture_default_str();
+  verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
+  verb->add_option("--patience", o.patience, "stop after so many epochs without a better held-out loss; 0: never")
+      ->capture_default_str();
+  verb->add_option("--groups", o.groups, "parts of a batch summed apart: what threads and ranks can share")
+      ->capture_default_str();
+  verb->add_option("--checkpoint", o.checkpoint, "file that keeps the state, written every few seconds");
+  verb->add_option("--every", o.checkpoint_seconds, "seconds between checkpoints")->capture_default_str();
+  verb->add_flag("--resume", o.resume, "go on from --checkpoint");
+  verb->add_option("--seed", command->data.seed, "seed of Φ, samples, start weights and shuffling")
+      ->capture_default_str();
+  verb->add_option("--threads", command->threads, "threads; the result does not depend on them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--out", command->out, "write the network: .onnx or .npz");
+  verb->add_option("--log", command->log, "write the iteration log: .npz");
+  verb->add_option("--plot", command->plot, "draw losses over time: .svg or .png");
+  verb->add_option("--frames", command->frames, "two inputs: draw the partition after every epoch into this folder");
+  verb->add_flag("--json", command->json, "print one JSON object (an array with --compare)");
+  verb->footer(
+      "Examples:\n"
+      "  unrect train --task recovery --data mnist --measurements 100 --layers 512,512 --samples 20000 --out net.onnx\n"
+      "  unrect train --task classify --data spiral --layers 16,16 --batch 100 --epochs 40 --frames frames");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli
