@@ -325,10 +325,13 @@ class Engine final : public Worker::Implementation, public RegionView {
       std::fill_n(pieces, stage.size, std::uint16_t{0});
       for (Index first = 0; first < stage.size; first += 64) {
         const auto word = static_cast<std::size_t>(first / 64);
+        const std::size_t known = st.active.size();
+        st.active.resize(known + static_cast<std::size_t>(std::popcount(above_[word])));
+        Index* next = st.active.data() + known;
         for (std::uint64_t bits = above_[word]; bits != 0; bits &= bits - 1) {
           const Index i = first + std::countr_zero(bits);
           pieces[i] = 1;
-          st.active.push_back(i);
+          *next++ = i;
         }
         const std::uint64_t mask =
             stage.size - first < 64 ? (std::uint64_t{1} << (stage.size - first)) - 1 : ~std::uint64_t{0};

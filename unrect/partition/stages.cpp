@@ -110,6 +110,11 @@ class Lowering {
     for (std::size_t n = 0; n < network.nodes().size(); ++n) lower(static_cast<int>(n));
     Expression last = values_[at(network.output())];
     out_.stages.push_back({last.size, std::move(last.links), std::move(last.biases), -1, nullptr});
+    for (Stage& stage : out_.stages) {
+      for (Link& link : stage.links) {
+        if (!link.dense()) link.tiles = Tiles(link.start, link.row, link.weight, stage.size);
+      }
+    }
   }
 
   Stages take() && { return std::move(out_); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "unrect/network/network.hpp"
+#include "unrect/partition/tiles.hpp"
 
 namespace unrect {
 
@@ -17,6 +18,7 @@ struct Link {
   std::vector<Index> start;    // sparse: source size + 1
   std::vector<Index> row;      // sparse
   std::vector<double> weight;  // sparse
+  Tiles tiles;                 // sparse, the same once more where that is faster
 
   bool dense() const { return columns.size() > 0; }
 };
