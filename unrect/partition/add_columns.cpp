@@ -1,4 +1,3 @@
-#include <bit>
 #include <utility>
 #include <vector>
 
@@ -66,9 +65,6 @@ void add_rows(const Link& link, std::span<const Index> active, const Forms& a, I
   }
 }
 
-// Coefficients of a column side by side.
-constexpr int kPacked = 4;
-
 // Few entries: each one's targets in turn.
 template <int kRows>
 void add_few(const Link& link, std::span<const Index> active, const Forms& a, Index row, Forms& out) {
@@ -111,48 +107,50 @@ void add_many(const Link& link, std::span<const Index> active, const Forms& a, F
   }
 }
 
-// The active columns of a matrix of tiles in the order of their places: a run of places is a range of them.
-struct ActiveColumns {
-  std::vector<std::uint64_t> on;    // bit p % 64 of word p / 64: the column at place p is active
-  std::vector<Index> before;        // active places before each word
-  std::vector<Index> place;         // of each active column
-  std::vector<double> coefficient;  // kPacked of each
+// The columns of a product of tiles as it begins.
+struct Columns {
+  std::vector<Index> place;  // of each active one, ascending: a run of places is a range of them
+  PlaceSet active, changed;  // changed: since the last product
 
-  Index rank(Index p) const {
-    const auto word = static_cast<std::size_t>(p / 64);
-    return before[word] + std::popcount(on[word] & ((std::uint64_t{1} << (p % 64)) - 1));
-  }
-
+  // Moves the last product's columns on to these.
   template <int kRows>
-  void gather(const Tiles& tiles, std::span<const Index> active, const Forms& a, Index row) {
-    const std::size_t words = tiles.column_place.size() / 64 + 1;
-    on.assign(words, 0);
-    for (const Index j : active) {
+  void take(const Tiles& tiles, std::span<const Index> columns, const Forms& a, Index row, LastProduct::Part& last) {
+    active.clear(tiles.column.size());
+    for (const Index j : columns) {
       const std::int32_t p = tiles.column_place[static_cast<std::size_t>(j)];
-      if (p >= 0) on[static_cast<std::size_t>(p / 64)] |= std::uint64_t{1} << (p % 64);
+      if (p >= 0) active.insert(p);
     }
-    before.resize(words);
-    place.resize(active.size());
-    coefficient.resize(active.size() * kPacked);
+    changed.clear(tiles.column.size());
+    place.resize(static_cast<std::size_t>(active.count()));
     Index* next = place.data();
-    double* c = coefficient.data();
-    for (std::size_t w = 0; w < words; ++w) {
-      before[w] = next - place.data();
-      for (std::uint64_t bits = on[w]; bits != 0; bits &= bits - 1) {
+    for (std::size_t w = 0; w < active.bits.size(); ++w) {
+      std::uint64_t differ = active.bits[w] ^ last.active.bits[w];
+      for (std::uint64_t bits = active.bits[w]; bits != 0; bits &= bits - 1) {
         const Index p = static_cast<Index>(64 * w) + std::countr_zero(bits);
         const Index j = tiles.column[static_cast<std::size_t>(p)];
         *next++ = p;
-        for (int r = 0; r < kRows; ++r) c[r] = a.row(row + r)[j];
-        c += kPacked;
+        double* const coefficient = last.coefficient.data() + p * LastProduct::kRows;
+        std::uint64_t difference = 0;
+        for (int r = 0; r < kRows; ++r) {
+          const double c = a.row(row + r)[j];
+          difference |= std::bit_cast<std::uint64_t>(c) ^ std::bit_cast<std::uint64_t>(coefficient[r]);
+          coefficient[r] = c;
+        }
+        differ |= std::uint64_t{difference != 0} << (p % 64);
       }
+      changed.bits[w] = differ;
     }
+    changed.count();
+    std::swap(active.bits, last.active.bits);
+    std::swap(active.before, last.active.before);
   }
 };
 
 // sums = tile · the active columns, for kLanes registers of its rows; two sets of sums where few would wait for each
 // other.
 template <int kRows, int kLanes>
-void add_tile(const Tiles& tiles, const Tiles::Tile& tile, int lane, const ActiveColumns& active, double* sums) {
+void add_tile(const Tiles& tiles, const Tiles::Tile& tile, Index lane, const Columns& columns,
+              LastProduct::Part& part) {
   constexpr int kSets = kRows * kLanes <= 8 ? 2 : 1;
   Lane sum[kSets][kRows][kLanes];
   const auto add = [&](Lane(&to)[kRows][kLanes], const double* weights, const double* coefficients) {
@@ -174,26 +172,26 @@ void add_tile(const Tiles& tiles, const Tiles::Tile& tile, int lane, const Activ
       for (int l = 0; l < kLanes; ++l) sum[s][r][l] = all(0.0);
     }
   }
+  const double* const coefficients = part.coefficient.data();
   const Index width = tile.width;
   for (std::int32_t i = tile.first_run; i < tile.last_run; ++i) {
     const Tiles::Run& run = tiles.runs[static_cast<std::size_t>(i)];
     const double* const weights = tiles.weights.data() + run.weight + lane;
-    const double* coefficients = active.coefficient.data() + active.rank(run.first) * kPacked;
-    const Index* place = active.place.data() + active.rank(run.first);
-    const Index* const last = active.place.data() + active.rank(run.first + run.length);
-    for (; last - place >= kSets; place += kSets, coefficients += kSets * kPacked) {
+    const Index* place = columns.place.data() + part.active.rank(run.first);
+    const Index* const last = columns.place.data() + part.active.rank(run.first + run.length);
+    for (; last - place >= kSets; place += kSets) {
 #pragma GCC unroll 8
       for (int s = 0; s < kSets; ++s) {
-        add(sum[s], weights + (place[s] - run.first) * width, coefficients + s * kPacked);
+        add(sum[s], weights + (place[s] - run.first) * width, coefficients + place[s] * LastProduct::kRows);
       }
     }
-    if (place < last) add(sum[0], weights + (*place - run.first) * width, coefficients);
+    if (place < last) add(sum[0], weights + (*place - run.first) * width, coefficients + *place * LastProduct::kRows);
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int l = 0; l < kLanes; ++l) {
-      store(sums + r * (tiles.height + 1) + tile.first + lane + kWidth * l,
+      store(part.sums.data() + r * (tiles.height + 1) + tile.first + lane + kWidth * l,
             kSets == 1 ? sum[0][r][l] : Eigen::internal::padd(sum[0][r][l], sum[kSets - 1][r][l]));
     }
   }
@@ -204,36 +202,40 @@ void add_permuted(const double* base, const double* __restrict sums, std::span<c
   for (std::size_t i = 0; i < place.size(); ++i) out[i] = base[i] + sums[place[i]];
 }
 
-// A tile at a time: its sums stay in registers while the active columns that it reads pass by.
+// A tile at a time: its sums stay in registers while the active columns that it reads pass by. One whose columns are
+// those of the last product keeps its sums.
 template <int kRows>
 void add_tiles(const Tiles& tiles, std::span<const Index> active, const Forms& a, Index row, const Forms& base,
-               Forms& out) {
-  thread_local ActiveColumns columns;
-  thread_local std::vector<double> sums;
-  columns.gather<kRows>(tiles, active, a, row);
-  sums.resize(static_cast<std::size_t>((tiles.height + 1) * kRows));
+               Forms& out, LastProduct::Part& part) {
+  if (part.sums.empty()) {
+    part.active.clear(tiles.column.size());
+    part.coefficient.resize(tiles.column.size() * LastProduct::kRows);
+    part.sums.resize(static_cast<std::size_t>((tiles.height + 1) * kRows));
+  }
+  thread_local Columns columns;
+  columns.take<kRows>(tiles, active, a, row, part);
   for (const Tiles::Tile& tile : tiles.tiles) {
-    int lane = 0;
-    for (; lane + 4 * kWidth <= tile.width; lane += 4 * kWidth) {
-      add_tile<kRows, 4>(tiles, tile, lane, columns, sums.data());
+    Index changed = 0;
+    for (std::int32_t i = tile.first_run; i < tile.last_run; ++i) {
+      const Tiles::Run& run = tiles.runs[static_cast<std::size_t>(i)];
+      changed += columns.changed.rank(run.first + run.length) - columns.changed.rank(run.first);
     }
-    for (; lane + 2 * kWidth <= tile.width; lane += 2 * kWidth) {
-      add_tile<kRows, 2>(tiles, tile, lane, columns, sums.data());
-    }
-    for (; lane < tile.width; lane += kWidth) {
-      add_tile<kRows, 1>(tiles, tile, lane, columns, sums.data());
-    }
+    if (changed == 0) continue;
+    Index lane = 0;
+    for (; lane + 4 * kWidth <= tile.width; lane += 4 * kWidth) add_tile<kRows, 4>(tiles, tile, lane, columns, part);
+    for (; lane + 2 * kWidth <= tile.width; lane += 2 * kWidth) add_tile<kRows, 2>(tiles, tile, lane, columns, part);
+    for (; lane < tile.width; lane += kWidth) add_tile<kRows, 1>(tiles, tile, lane, columns, part);
   }
   for (int r = 0; r < kRows; ++r) {
-    sums[static_cast<std::size_t>(r * (tiles.height + 1) + tiles.height)] = 0;
-    add_permuted(base.row(row + r), sums.data() + r * (tiles.height + 1), tiles.row_place, out.row(row + r));
+    add_permuted(base.row(row + r), part.sums.data() + r * (tiles.height + 1), tiles.row_place, out.row(row + r));
   }
 }
 
-// Calls body.operator()<n>(first) for rows first … first + n − 1, n ≤ 4, until all rows are done.
+// Calls body.operator()<n>(first) for rows first … first + n − 1, n ≤ LastProduct::kRows, until all rows are done.
 template <class Body>
 void by_rows(Index rows, const Body& body) {
   Index row = 0;
+  static_assert(LastProduct::kRows == 4);
   for (; row + 4 <= rows; row += 4) body.template operator()<4>(row);
   switch (rows - row) {
     case 1:
@@ -247,12 +249,17 @@ void by_rows(Index rows, const Body& body) {
   }
 }
 
-void add_sparse(const Link& link, std::span<const Index> active, const Forms& a, const Forms& base, Forms& out) {
+void add_sparse(const Link& link, std::span<const Index> active, const Forms& a, const Forms& base, Forms& out,
+                LastProduct& last) {
   const Index rows = out.dimension() + 1;
   const std::size_t entries = active.size() * link.weight.size() / link.start.size();  // about
   const bool many = entries >= 2 * static_cast<std::size_t>(out.size());
   if (many && !link.tiles.empty()) {
-    return by_rows(rows, [&]<int kRows>(Index row) { add_tiles<kRows>(link.tiles, active, a, row, base, out); });
+    last.parts.resize(static_cast<std::size_t>((rows + LastProduct::kRows - 1) / LastProduct::kRows));
+    return by_rows(rows, [&]<int kRows>(Index row) {
+      add_tiles<kRows>(link.tiles, active, a, row, base, out,
+                       last.parts[static_cast<std::size_t>(row / LastProduct::kRows)]);
+    });
   }
   if (&out != &base) out = base;
   if (many && rows <= 4) return add_many<4>(link, active, a, out);
@@ -262,8 +269,19 @@ void add_sparse(const Link& link, std::span<const Index> active, const Forms& a,
 
 }  // namespace
 
-void add_columns(const Link& link, std::span<const Index> active, const Forms& a, const Forms& base, Forms& out) {
-  if (!link.dense()) return add_sparse(link, active, a, base, out);
+Index PlaceSet::count() {
+  before.resize(bits.size());
+  Index all_before = 0;
+  for (std::size_t w = 0; w < bits.size(); ++w) {
+    before[w] = all_before;
+    all_before += std::popcount(bits[w]);
+  }
+  return all_before;
+}
+
+void add_columns(const Link& link, std::span<const Index> active, const Forms& a, const Forms& base, Forms& out,
+                 LastProduct& last) {
+  if (!link.dense()) return add_sparse(link, active, a, base, out, last);
   const Index rows = out.dimension() + 1;
   Index row = 0;
   for (; row + 6 < rows; row += 4) add_rows<4, 4>(link, active, a, row, base, out);

@@ -61,6 +61,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       StageState& state = at_[static_cast<std::size_t>(s)];
       state.forms = Forms(k_, stage.size);
       state.base = state.forms;
+      state.products.resize(stage.links.size());
       state.plain = stage.layer < 0 || (stage.piecewise() != nullptr && stage.piecewise()->is_relu());
       if (!state.plain) state.activated = Forms(k_, stage.units());
       widest = std::max(widest, state.forms.stride());
@@ -183,8 +184,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     Forms base;       // z of this stage without what the straddling units of the stage before will add
     Forms activated;  // a, where it is not z's own column
     bool plain = true;
-    std::vector<Index> active;  // columns of a that are not zero: decided ones first
-    std::size_t decided = 0;    // that many of them
+    std::vector<LastProduct> products;  // of each link
+    std::vector<Index> active;          // columns of a that are not zero: decided ones first
+    std::size_t decided = 0;            // that many of them
     std::vector<Item> items;
     std::vector<Index> windows;       // straddling units of a maximum
     std::uint64_t active_units = 0;   // decided units on a piece above the lowest
@@ -255,8 +257,10 @@ class Engine final : public Worker::Implementation, public RegionView {
   void gather(int t) {
     StageState& st = state(t);
     const Forms* from = &p_.biases[static_cast<std::size_t>(t)];
-    for (const Link& link : p_.stages[t].links) {
-      add_columns(link, state(link.source).active, source(link.source), *from, st.base);
+    const std::vector<Link>& links = p_.stages[t].links;
+    for (std::size_t l = 0; l < links.size(); ++l) {
+      const int s = links[l].source;
+      add_columns(links[l], state(s).active, source(s), *from, st.base, st.products[l]);
       from = &st.base;
     }
     if (from != &st.base) st.base = *from;
@@ -268,9 +272,10 @@ class Engine final : public Worker::Implementation, public RegionView {
     const StageState& before = state(t - 1);
     const std::span<const Index> late(before.active.data() + before.decided, before.active.size() - before.decided);
     const Forms* from = &st.base;
-    for (const Link& link : p_.stages[t].links) {
-      if (link.source != t - 1 || late.empty()) continue;
-      add_columns(link, late, source(t - 1), *from, st.forms);
+    const std::vector<Link>& links = p_.stages[t].links;
+    for (std::size_t l = 0; l < links.size(); ++l) {
+      if (links[l].source != t - 1 || late.empty()) continue;
+      add_columns(links[l], late, source(t - 1), *from, st.forms, st.products[l]);
       from = &st.forms;
     }
     if (from != &st.forms) st.forms = *from;

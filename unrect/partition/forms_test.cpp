@@ -53,15 +53,17 @@ std::vector<Index> shuffled(Index size, Rng& rng) {
 
 void expect_product(const Matrix& m, const Link& link, Rng& rng, const std::string& what) {
   for (Index k = 1; k <= 9; ++k) {
+    LastProduct last;
     for (const Index count : {Index{0}, Index{3}, m.cols() / 2, m.cols()}) {
       std::vector<Index> active = shuffled(m.cols(), rng);
       active.resize(at(count));
       const Forms a = random_forms(k, m.cols(), rng);
       const Forms base = random_forms(k, m.rows(), rng);
       Forms out(k, m.rows());
-      add_columns(link, active, a, base, out);
+      add_columns(link, active, a, base, out, last);
       Forms in_place = base;
-      add_columns(link, active, a, in_place, in_place);
+      LastProduct none;
+      add_columns(link, active, a, in_place, in_place, none);
       for (Index d = 0; d <= k; ++d) {
         for (Index i = 0; i < m.rows(); ++i) {
           double sum = base.row(d)[i];
@@ -108,6 +110,38 @@ TEST(AddColumns, TilesOfEveryWidth) {
     const Link link = sparse_link(m);
     ASSERT_EQ(link.tiles.tiles.size(), at(groups));
     expect_product(m, link, rng, fmt::format("width {}", width));
+  }
+}
+
+// From one product to the next a few columns come, go or change: what is left of the last one must not be seen.
+TEST(AddColumns, TheLastProductDoesNotShow) {
+  Rng rng(7);
+  Matrix m = Matrix::Zero(160, 200);
+  for (Index g = 0; g < 10; ++g) {
+    m.block(16 * g, std::min<Index>(18 * g, 160), 16, 40) = rng.normal_matrix(16, 40);
+  }
+  const Link link = sparse_link(m);
+  ASSERT_EQ(link.tiles.tiles.size(), 10U);
+  const Forms base = random_forms(4, m.rows(), rng);
+  Forms a = random_forms(4, m.cols(), rng);
+  std::vector<char> on(at(m.cols()), 1);
+  LastProduct last;
+  for (int step = 0; step < 200; ++step) {
+    const Index changed = rng.below(m.cols());
+    on[at(changed)] ^= static_cast<char>(rng.below(2));
+    a.row(rng.below(5))[rng.below(m.cols())] = rng.normal();
+    std::vector<Index> active;
+    for (Index j = 0; j < m.cols(); ++j) {
+      if (on[at(j)] != 0) active.push_back(j);
+    }
+    Forms out(4, m.rows());
+    Forms anew(4, m.rows());
+    LastProduct none;
+    add_columns(link, active, a, base, out, last);
+    add_columns(link, active, a, base, anew, none);
+    for (Index d = 0; d <= 4; ++d) {
+      for (Index i = 0; i < m.rows(); ++i) ASSERT_EQ(out.row(d)[i], anew.row(d)[i]) << "step " << step;
+    }
   }
 }
 

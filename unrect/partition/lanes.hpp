@@ -9,7 +9,7 @@
 namespace unrect::lanes {
 
 using Lane = Eigen::internal::packet_traits<double>::type;
-constexpr int kWidth = sizeof(Lane) / sizeof(double);
+constexpr Index kWidth = sizeof(Lane) / sizeof(double);
 static_assert(Forms::kLane % kWidth == 0);
 
 inline Lane load(const double* p) { return Eigen::internal::ploadu<Lane>(p); }
