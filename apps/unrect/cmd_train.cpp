@@ -104,7 +104,12 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
     Context context;
     context.threads = threads;
     context.seed = data.seed;
-    const double epoch = train(start_network(sets), sets.train, {}, trial, context, ranks).seconds;
+    double epoch = train(start_network(sets), sets.train, {}, trial, context, ranks).seconds;
+    if (ranks.count > 1) {  // all go by rank 0's clock
+      std::vector<std::size_t> rank_0_only(static_cast<std::size_t>(ranks.count) + 1, sizeof epoch);
+      rank_0_only[0] = 0;
+      ranks.gather(reinterpret_cast<std::byte*>(&epoch), rank_0_only);
+    }
     if (budget == 0) budget = epoch * options.epochs;
     own.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
     all.push_back(own);
@@ -286,6 +291,15 @@ void Command::run() const {
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
+  // Better before the training than after it.
+  if (!out.empty()) {
+    UNRECT_REQUIRE(
+        out.extension() == ".onnx" || (out.extension() == ".npz" && !to_chain(start_network(sets)).relu_output),
+        ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
+        out.string());
+    UNRECT_REQUIRE(out.parent_path().empty() || std::filesystem::is_directory(out.parent_path()), ErrorCode::kFile,
+                   "--out {}: no such folder", out.string());
+  }
   std::vector<Run> runs;
   for (TrainOptions& chosen : contestants(sets)) {
     chosen.loss = sets.loss;
@@ -299,7 +313,7 @@ void Command::run() const {
     return std::isfinite(best) ? best : run.train.loss;
   };
   const Run& best = *std::ranges::min_element(runs, {}, merit);
-  if (!out.empty()) write_network(out, best.result.network);
+  if (!out.empty()) write_network(out, best.result.network, ExportPrecision::kFloat32);
   if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
   if (!log.empty()) write_log(log, best.result.log);
   if (!plot.empty()) draw_losses(runs);

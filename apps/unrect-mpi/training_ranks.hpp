@@ -1,0 +1,11 @@
+// Training on many ranks: the two exchanges that it needs.
+#pragma once
+
+#include "unrect/learn/train.hpp"
+
+namespace unrect {
+
+/// This process among those of MPI_COMM_WORLD.
+Ranks training_ranks();
+
+}  // namespace unrect
