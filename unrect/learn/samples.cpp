@@ -12,7 +12,8 @@ namespace unrect {
 namespace {
 
 void check_finite(const MatrixOf<float>& values, std::string_view name, std::string_view what) {
-  if (values.allFinite()) return;
+  // x − x is 0 unless x is not finite; a sum is one vectorised pass.
+  if ((values.array() - values.array()).sum() == 0) return;
   for (Index i = 0; i < values.rows(); ++i) {
     for (Index j = 0; j < values.cols(); ++j) {
       UNRECT_REQUIRE(std::isfinite(values(i, j)), ErrorCode::kInvalidArgument,
