@@ -239,6 +239,14 @@ class Regions(Case):
             self.assertTrue(found["certified"])
             self.assertEqual(found["regions"], {"-1,1": 14, "0,1": 4, "-1,1,0,1": 8}[box])
 
+    def test_certifies_many_inputs_by_facets(self):
+        self.network((7, 5, 4, 1))
+        one = self.count("net.npz", "--box=-1,1", "--certify")
+        two = self.count("net.npz", "--box=-1,1", "--certify", "--threads", "2")
+        self.assertTrue(one["certified"])
+        self.assertEqual([c["check"] for c in one["certificate"]], ["regions", "facets", "continuity", "membership"])
+        self.assertEqual(self.facts(one), self.facts(two))
+
     def test_fixed_inputs_threads_and_slices(self):
         self.network((4, 10, 8, 2))
         one = self.count("net.npz", "--box=-1,1,-1,1,0.25,0.25,-1,1")

@@ -263,8 +263,8 @@ void Command::run() const {
                  "--frames and --boundary are about --picture PREFIX");
   UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
                  "--out goes without --certify: run them in turn");
-  const bool incidence = certify || distinct;
-  const Refinement refinement(net, where, incidence ? Detail::kIncidence : Detail::kRegions);
+  const Detail detail = distinct ? Detail::kIncidence : certify ? Certifier::detail_for(where) : Detail::kRegions;
+  const Refinement refinement(net, where, detail);
   std::optional<Certifier> certifier;
   std::optional<ShardWriter> shards;
   if (certify) certifier.emplace(refinement, seed);
@@ -320,7 +320,7 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_flag("--count-only", command->count_only, "count, keep nothing");
   verb->add_flag(
       "--certify", command->certify,
-      "check volume, facets, continuity, random points and Euler's formula while counting (up to 6 dimensions)");
+      "check facets, continuity, random points, and volume (up to 6 dimensions) or each region anew, while counting");
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "unrect/network/evaluate.hpp"
 #include "unrect/partition/facet_keys.hpp"
 #include "unrect/partition/filter.hpp"
+#include "unrect/partition/region_proof.hpp"
 #include "unrect/region/configuration.hpp"
 
 namespace unrect {
@@ -35,6 +37,9 @@ enum Slot : std::size_t {
   kPositiveValue = kVolume + 2,
   kNegativeValue = kPositiveValue + 2,
   kQuarters = kNegativeValue + 2,  // vertices of a plane, in quarters
+  kUnproved,                       // regions that are not what their facets enclose
+  kInside,                         // forward passes at a point inside a region that find it,
+  kElsewhere,                      // and that do not
   kHits,                           // one word a point
 };
 
@@ -53,8 +58,9 @@ double fixed(const std::vector<std::uint64_t>& sums, std::size_t slot) {
 }  // namespace
 
 struct Certifier::Plan {
-  Plan(Index dimension, FacetKeys names) : k(dimension), keys(std::move(names)) {}
+  Plan(const Refinement& of, FacetKeys names) : refinement(of), k(of.domain().dimension()), keys(std::move(names)) {}
 
+  const Refinement& refinement;
   Index k;
   FacetKeys keys;
   std::unordered_map<std::uint64_t, std::size_t> points;  // configuration's hash → index of the point
@@ -62,30 +68,38 @@ struct Certifier::Plan {
   std::optional<Box> box;                                 // the domain, if it is one
   Vector weights;                                         // of the outputs, in the continuity check
   double scale = 1;
+
+  bool by_vertices() const { return refinement.detail() == Detail::kIncidence; }
 };
 
 namespace {
 
+// The pieces that a forward pass meets; false where rounding decides one of them.
+bool forward(const Network& network, const Vector& x, Trace& trace, std::vector<std::uint16_t>& pieces) {
+  trace = unrect::trace(network, x);
+  if (!boundary_units(network, trace).empty()) return false;
+  pieces.clear();
+  for (const auto& layer : trace.configuration.layers) pieces.insert(pieces.end(), layer.begin(), layer.end());
+  return true;
+}
+
 class CertificateCollector final : public Collector {
  public:
-  explicit CertificateCollector(std::shared_ptr<const Certifier::Plan> plan) : plan_(std::move(plan)) { reset(); }
+  explicit CertificateCollector(std::shared_ptr<const Certifier::Plan> plan) : plan_(std::move(plan)) {
+    if (!plan_->by_vertices()) proof_.emplace(plan_->refinement);
+    reset();
+  }
 
   bool visit(RegionView& region) override {
-    const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
-    const Matrix vertices = region.vertices();
     walls_ = region.walls();
     pieces_ = region.pieces();
     const Hash128 own = plan_->keys.of(pieces_);
     if (const auto point = plan_->points.find(own.a); point != plan_->points.end()) ++sums_[kHits + point->second];
-    if (plan_->box) {
-      // In parts of the box's sides, which may be of any size.
-      const Vector width = plan_->box->upper - plan_->box->lower;
-      Matrix parts = vertices.rowwise() - plan_->box->lower.transpose();
-      parts.array().rowwise() /= width.transpose().array();
-      add_fixed(sums_, kVolume, volume_of(parts, walls_of));
+    if (proof_) {
+      prove(region, own);
+    } else {
+      measure(region, own);
     }
-    if (plan_->k == 2) count_vertices(own, walls_of);
-    count_facets(region, own, vertices, walls_of);
     return true;
   }
 
@@ -103,6 +117,60 @@ class CertificateCollector final : public Collector {
     marks_.clear();
   }
 
+  // By vertices and incidence.
+  void measure(RegionView& region, const Hash128& own) {
+    const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
+    const Matrix vertices = region.vertices();
+    if (plan_->box) {
+      // In parts of the box's sides, which may be of any size.
+      const Vector width = plan_->box->upper - plan_->box->lower;
+      Matrix parts = vertices.rowwise() - plan_->box->lower.transpose();
+      parts.array().rowwise() /= width.transpose().array();
+      add_fixed(sums_, kVolume, volume_of(parts, walls_of));
+    }
+    if (plan_->k == 2) count_vertices(own, walls_of);
+    const ParameterMap map = region.map();
+    for (const RegionFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
+      if (facet.outer) {
+        ++sums_[kOuter];
+        continue;
+      }
+      Vector centre = Vector::Zero(plan_->k);
+      for (const int v : facet.face.vertices) centre += vertices.row(v).transpose();
+      centre /= static_cast<double>(facet.face.vertices.size());
+      count_facet(walls_[static_cast<std::size_t>(facet.wall())], facet.key, centre, map);
+    }
+  }
+
+  // By facets alone.
+  void prove(RegionView& region, const Hash128& own) {
+    const std::vector<int> facets = region.facets();
+    if (!proof_->holds(region, facets)) ++sums_[kUnproved];
+    const Domain& domain = plan_->refinement.domain();
+    if (forward(plan_->refinement.network(), domain.point(region.interior_point()), trace_, passed_))
+      ++sums_[std::ranges::equal(passed_, pieces_) ? kInside : kElsewhere];
+    const ParameterMap map = region.map();
+    for (const int w : facets) {
+      const Hyperplane& cut = walls_[static_cast<std::size_t>(w)];
+      if (cut.stage < 0) {
+        ++sums_[kOuter];
+        continue;
+      }
+      proof_->coinciding(cut, together_);
+      indices_.resize(together_.size());
+      std::iota(indices_.begin(), indices_.end(), 0);
+      const Hash128 key = plan_->keys.without(own, indices_, together_, pieces_);
+      // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
+      Rng rng(key.a);
+      Vector point(plan_->k);
+      for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(domain.box.lower[d], domain.box.upper[d]);
+      const Vector& form = proof_->form_of(cut);
+      const double value = form.head(plan_->k).dot(point) + form[plan_->k];
+      point -= value / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
+      count_facet(cut, key, point, map);
+    }
+  }
+
   void count_vertices(const Hash128& own, const std::vector<std::vector<int>>& walls_of) {
     for (const std::vector<int>& walls : walls_of) {
       const auto sides =
@@ -115,33 +183,27 @@ class CertificateCollector final : public Collector {
     }
   }
 
-  void count_facets(RegionView& region, const Hash128& own, const Matrix& vertices,
-                    const std::vector<std::vector<int>>& walls_of) {
-    const ParameterMap map = region.map();
-    for (const RegionFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
-      if (facet.outer) {
-        ++sums_[kOuter];
-        continue;
-      }
-      const Hyperplane& cut = walls_[static_cast<std::size_t>(facet.wall())];
-      const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
-      const Hash128& key = facet.key;
-      ++sums_[positive ? kPositive : kNegative];
-      sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
-      sums_[(positive ? kPositiveHash : kNegativeHash) + 1] += mix(key.b);
-      Vector centre = Vector::Zero(plan_->k);
-      for (const int v : facet.face.vertices) centre += vertices.row(v).transpose();
-      centre /= static_cast<double>(facet.face.vertices.size());
-      const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
-      const double value = weight * plan_->weights.dot(map.matrix * centre + map.constant) / plan_->scale;
-      add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
-    }
+  // One side of a facet inside the domain. cut: the wall that parted the sides; point: on it, the same for both.
+  void count_facet(const Hyperplane& cut, const Hash128& key, const Vector& point, const ParameterMap& map) {
+    const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
+    ++sums_[positive ? kPositive : kNegative];
+    sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
+    sums_[(positive ? kPositiveHash : kNegativeHash) + 1] += mix(key.b);
+    const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
+    const double value = weight * plan_->weights.dot(map.matrix * point + map.constant) / plan_->scale;
+    add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
   }
 
   std::shared_ptr<const Certifier::Plan> plan_;
   std::span<const Hyperplane> walls_;
   std::span<const std::uint16_t> pieces_;
   std::vector<std::uint64_t> sums_, marks_;
+
+  std::optional<RegionProof> proof_;
+  Trace trace_;
+  std::vector<std::uint16_t> passed_;
+  std::vector<Hyperplane> together_;
+  std::vector<int> indices_;
 };
 
 }  // namespace
@@ -149,14 +211,20 @@ class CertificateCollector final : public Collector {
 Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
   const Domain& domain = refinement.domain();
   const Stages& stages = refinement.stages();
-  UNRECT_REQUIRE(domain.dimension() <= kMostDimensions, ErrorCode::kInvalidArgument,
-                 "certificate: a domain of {} dimensions; expected at most {}", domain.dimension(), kMostDimensions);
-  UNRECT_REQUIRE(refinement.detail() == Detail::kIncidence, ErrorCode::kInvalidArgument,
-                 "certificate: a refinement without incidence; expected Detail::kIncidence");
+  UNRECT_REQUIRE(refinement.detail() == detail_for(domain) || refinement.detail() == Detail::kRegions,
+                 ErrorCode::kInvalidArgument,
+                 "certificate: vertices and incidence of {} dimensions; expected at most {}, or Detail::kRegions",
+                 domain.dimension(), kMostVertexDimensions);
+  for (const int s : stages.of_layer) {
+    UNRECT_REQUIRE(stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
+                   "certificate: not there for layer {} ({}): ReLU-like layers only", stages[s].layer,
+                   name_of(*stages[s].activation));
+  }
   Rng rng(seed);
-  auto plan = std::make_shared<Plan>(domain.dimension(), FacetKeys(refinement.stages(), rng));
+  auto plan = std::make_shared<Plan>(refinement, FacetKeys(refinement.stages(), rng));
   if (domain.constraints.size() == 0) plan->box = domain.box;
   double largest = 0;
+  Trace trace;
   std::vector<std::uint16_t> pieces;
   int passes = 0;
   for (int tries = 0; static_cast<int>(plan->hits.size()) < kPoints && passes < 3 * kPoints && tries < 1000 * kPoints;
@@ -165,11 +233,7 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
     for (Index d = 0; d < plan->k; ++d) t[d] = rng.uniform(domain.box.lower[d], domain.box.upper[d]);
     if (domain.constraints.size() > 0 && !domain.constraints.contains(t)) continue;
     ++passes;
-    const Trace trace = unrect::trace(refinement.network(), domain.point(t));
-    // Where rounding decides a piece the forward pass is no witness.
-    if (!boundary_units(refinement.network(), trace).empty()) continue;
-    pieces.clear();
-    for (const auto& layer : trace.configuration.layers) pieces.insert(pieces.end(), layer.begin(), layer.end());
+    if (!forward(refinement.network(), domain.point(t), trace, pieces)) continue;
     largest = std::max(largest, trace.output.cwiseAbs().maxCoeff());
     const auto [at, fresh] = plan->points.emplace(plan->keys.of(pieces).a, plan->hits.size());
     plan->hits.push_back(fresh ? 1 : 0);  // several points in one region: the first one stands for all
@@ -185,6 +249,10 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
 
 Certifier::~Certifier() = default;
 
+Detail Certifier::detail_for(const Domain& domain) {
+  return domain.dimension() <= kMostVertexDimensions ? Detail::kIncidence : Detail::kRegions;
+}
+
 CollectorFactory Certifier::collectors() const {
   return [plan = plan_] { return std::make_unique<CertificateCollector>(plan); };
 }
@@ -193,7 +261,14 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
   std::vector<std::uint64_t> sums = counts.sums;
   sums.resize(kHits + kPoints, 0);
   std::vector<Check> checks;
-  if (plan_->box) {
+  if (!plan_->by_vertices()) {
+    checks.push_back({"regions",
+                      fmt::format("{} rebuilt from their facets alone, {} differ; {} found by a forward pass inside, "
+                                  "{} not, {} within rounding",
+                                  counts.regions, sums[kUnproved], sums[kInside], sums[kElsewhere],
+                                  counts.regions - sums[kInside] - sums[kElsewhere]),
+                      sums[kUnproved] == 0 && sums[kElsewhere] == 0});
+  } else if (plan_->box) {
     const double share = fixed(sums, kVolume);
     checks.push_back(
         {"volume", fmt::format("regions fill {:.12f} of the box", share), std::abs(share - 1) <= kVolumeTolerance});
@@ -204,7 +279,8 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
                     fmt::format("{} and {} seen from either side, {}; {} on the border", sums[kPositive],
                                 sums[kNegative], matched ? "each once" : "not the same ones", sums[kOuter]),
                     matched});
-  const double jump = std::abs(fixed(sums, kPositiveValue) - fixed(sums, kNegativeValue));
+  for (std::size_t word = 0; word < 2; ++word) sums[kPositiveValue + word] -= sums[kNegativeValue + word];
+  const double jump = std::abs(fixed(sums, kPositiveValue));
   checks.push_back({"continuity", fmt::format("maps across facets differ by {:.1e} in the weighted sum", jump),
                     jump <= kContinuityTolerance * std::sqrt(1.0 + static_cast<double>(sums[kPositive]))});
   std::uint64_t expected = 0;
@@ -218,7 +294,7 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
                       fmt::format("{} regions of random points, {} not met exactly once", expected, wrong),
                       wrong == 0});
   }
-  if (plan_->k == 2) {
+  if (plan_->k == 2 && plan_->by_vertices()) {
     const std::uint64_t vertices = sums[kQuarters] / 4 + counts.marks.size();
     const std::uint64_t edges = (sums[kPositive] + sums[kNegative]) / 2 + sums[kOuter];
     checks.push_back({"Euler",

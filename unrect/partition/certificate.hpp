@@ -15,23 +15,31 @@ struct Check {
   bool holds = false;
 };
 
-/// Collects, for a refinement with Detail::kIncidence and a domain of up to kMostDimensions:
-///   volume       Σ volume(region) = volume(box);
+/// Collects, for layers of ReLU-like units:
 ///   facets       every facet inside the domain is seen once from either side: Σ h(facet) over the positive sides
-///   equals
-///                Σ h(facet) over the negative ones, h a random 128-bit hash of the configuration without the units
-///                that vanish on the facet;
-///   continuity   the maps on both sides agree at the facet's centre, in the same way with random weights;
+///                equals Σ h(facet) over the negative ones, h a random 128-bit hash of the configuration without the
+///                units that vanish on the facet;
+///   continuity   the maps on both sides agree at a point of the facet's hyperplane, in the same way with random
+///                weights;
 ///   membership   each of a thousand random points' configurations (a forward pass) is met exactly once; left out where
 ///                every forward pass has a unit within rounding of its break;
+/// and for a refinement with Detail::kIncidence, of up to kMostVertexDimensions:
+///   volume       Σ volume(region) = volume(box);
 ///   Euler        in a plane, vertices − edges + regions = 1: a vertex on two walls belongs to four regions, one on a
-///                wall and a side to two; any other is counted by its name.
+///                wall and a side to two; any other is counted by its name;
+/// for one with Detail::kRegions, of any dimension, what makes facets and one member a proof (maths 2.5):
+///   regions      each is all of what its facets enclose, with every unit of every layer on its piece (RegionProof),
+///                and a forward pass at a point inside finds its configuration.
 /// Memory: O(1), and one number for each vertex of a plane on more than two walls.
 class Certifier {
  public:
-  static constexpr Index kMostDimensions = 6;
+  static constexpr Index kMostVertexDimensions = 6;
 
-  /// @throws Error kInvalidArgument for more dimensions, or without incidence.
+  /// What the refinement should know.
+  static Detail detail_for(const Domain& domain);
+
+  /// The refinement must outlive the certifier. @throws Error kInvalidArgument for incidence in more dimensions,
+  /// kUnsupported for maxima.
   explicit Certifier(const Refinement& refinement, std::uint64_t seed = 0);
   ~Certifier();
 

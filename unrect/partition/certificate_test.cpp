@@ -10,6 +10,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/oracle_for_tests.hpp"
+#include "unrect/partition/region_proof.hpp"
 
 namespace unrect {
 namespace {
@@ -19,7 +20,7 @@ Domain cube(Index k, double radius = 1) {
 }
 
 // How a partition is broken on purpose: what the collectors see instead of a region.
-enum class Break { kNone, kDrop, kTwice, kWrongPiece, kWrongMap, kShifted };
+enum class Break { kNone, kDrop, kTwice, kWrongPiece, kWrongMap, kShifted, kFewerFacets, kMoreFacets };
 
 // A region as another would be.
 class Forged final : public RegionView {
@@ -29,7 +30,17 @@ class Forged final : public RegionView {
   }
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
   Vector interior_point() override { return real_.interior_point(); }
-  std::vector<int> facets() override { return real_.facets(); }
+  std::vector<int> facets() override {
+    std::vector<int> out = real_.facets();
+    if (how_ == Break::kFewerFacets) out.pop_back();
+    // A wall on the way that does not bound the region.
+    for (int w = 0; how_ == Break::kMoreFacets && w < static_cast<int>(walls().size()); ++w) {
+      if (std::ranges::binary_search(out, w)) continue;
+      out.insert(std::ranges::lower_bound(out, w), w);
+      break;
+    }
+    return out;
+  }
   Matrix vertices() const override {
     Matrix out = real_.vertices();
     if (how_ == Break::kShifted) out.row(0) = 0.5 * (out.row(0) + out.row(1));
@@ -70,9 +81,9 @@ class Breaker final : public Collector {
   std::uint64_t number_, seen_ = 0;
 };
 
-std::vector<Check> certify(const Network& network, const Domain& domain, Break how = Break::kNone,
+std::vector<Check> certify(const Network& network, const Domain& domain, Detail detail, Break how = Break::kNone,
                            std::uint64_t number = 0, int threads = 1) {
-  const Refinement refinement(network, domain, Detail::kIncidence);
+  const Refinement refinement(network, domain, detail);
   const Certifier certifier(refinement, 11);
   ExploreOptions options;
   options.collectors = [&] { return std::make_unique<Breaker>(certifier.collectors()(), how, number); };
@@ -97,11 +108,13 @@ void expect_all(const std::vector<Check>& checks, const std::string& what) {
 }
 
 TEST(Certificate, HoldsOnRandomNetworks) {
-  for (Index k = 1; k <= 4; ++k) {
-    for (const int threads : {1, 2}) {
-      expect_all(
-          certify(random_chain({k, 8, 8, 2}, Rng(static_cast<std::uint64_t>(k))), cube(k), Break::kNone, 0, threads),
-          fmt::format("k = {}", k));
+  for (const Detail detail : {Detail::kIncidence, Detail::kRegions}) {
+    for (Index k = 1; k <= (detail == Detail::kIncidence ? 4 : 8); ++k) {
+      const Index width = k <= 4 ? 8 : 5;
+      const Network network = random_chain({k, width, width, 2}, Rng(static_cast<std::uint64_t>(k)));
+      for (const int threads : {1, 2}) {
+        expect_all(certify(network, cube(k), detail, Break::kNone, 0, threads), fmt::format("k = {}", k));
+      }
     }
   }
 }
@@ -116,8 +129,8 @@ TEST(Certificate, HoldsOnDegenerateNetworks) {
         c.network.layers(), [&](int n) { return std::holds_alternative<Maximum>(*c.network.node(n).op); });
     if (maxima) continue;
     if (count_regions(Refinement(c.network, c.domain)).regions == 0) continue;
-    const auto checks = certify(c.network, c.domain);
-    expect_all(checks, fmt::format("case {}, {}", i, c.name));
+    for (const Detail detail : {Detail::kIncidence, Detail::kRegions})
+      expect_all(certify(c.network, c.domain, detail), fmt::format("case {}, {}", i, c.name));
     if (testing::Test::HasFailure()) FAIL() << oracle::describe(c);
     ++certified;
   }
@@ -126,29 +139,51 @@ TEST(Certificate, HoldsOnDegenerateNetworks) {
 
 TEST(Certificate, HoldsWithoutBiases) {
   Rng rng(3);
-  for (const Index k : {2, 3}) {
-    const Network network = Network::chain({rng.normal_matrix(8, k), rng.normal_matrix(8, 8), rng.normal_matrix(1, 8)},
-                                           {Vector::Zero(8), Vector::Zero(8), Vector::Zero(1)});
-    expect_all(certify(network, cube(k)), "cones");
+  for (const Index k : {2, 3, 7}) {
+    const Index n = k == 7 ? 4 : 8;
+    const Network network = Network::chain({rng.normal_matrix(n, k), rng.normal_matrix(n, n), rng.normal_matrix(1, n)},
+                                           {Vector::Zero(n), Vector::Zero(n), Vector::Zero(1)});
+    expect_all(certify(network, cube(k), Certifier::detail_for(cube(k))), "cones");
+  }
+}
+
+// Copies of units with other signs and sizes: crossing a facet switches all of them.
+TEST(Certificate, HoldsWhereHyperplanesCoincideInManyDimensions) {
+  Rng rng(4);
+  for (const Index k : {6, 7}) {
+    Matrix first = rng.normal_matrix(6, k);
+    Vector bias = 0.3 * rng.normal_vector(6);
+    first.row(3) = -3 * first.row(0);
+    bias[3] = -3 * bias[0];
+    first.row(4) = 0.1 * first.row(1);
+    bias[4] = 0.1 * bias[1];
+    first.row(5).setZero();
+    Matrix second = rng.normal_matrix(4, 6);
+    second.row(3) = second.row(2);  // and unit 2 of the first layer alone: the same hyperplane again
+    second.row(0) = Vector::Unit(6, 2);
+    const Network network =
+        Network::chain({first, second, rng.normal_matrix(1, 4)}, {bias, Vector::Zero(4), Vector::Zero(1)});
+    expect_all(certify(network, cube(k), Detail::kRegions), "copies");
   }
 }
 
 TEST(Certificate, EveryCheckFailsWhenARegionIsDroppedOrMetTwice) {
-  for (const Index k : {2, 3}) {
-    const Network network = random_chain({k, 10, 10, 1}, Rng(5));
+  struct Kind {
+    Index k;
+    Detail detail;
+  };
+  for (const auto [k, detail] : {Kind{2, Detail::kIncidence}, {3, Detail::kIncidence}, {7, Detail::kRegions}}) {
+    const Network network = k == 7 ? random_chain({7, 5, 3, 1}, Rng(5)) : random_chain({k, 10, 10, 1}, Rng(5));
     for (const Break how : {Break::kDrop, Break::kTwice}) {
       std::set<std::string> ever;
-      std::uint64_t silent = 0;
-      constexpr std::uint64_t kRegions = 60;
-      for (std::uint64_t number = 0; number < kRegions; ++number) {
-        const std::set<std::string> names = failing(certify(network, cube(k), how, number));
-        silent += names.empty() ? 1 : 0;
+      for (std::uint64_t number = 0; number < 60; ++number) {
+        const std::set<std::string> names = failing(certify(network, cube(k), detail, how, number));
         // Whatever the region: its facets are seen from one side only.
         EXPECT_TRUE(names.contains("facets")) << number;
         ever.insert(names.begin(), names.end());
       }
-      EXPECT_EQ(silent, 0u);
-      std::set<std::string> all{"volume", "facets", "continuity", "membership"};
+      std::set<std::string> all{"facets", "continuity", "membership"};
+      if (detail == Detail::kIncidence) all.insert("volume");
       if (k == 2) all.insert("Euler");
       EXPECT_EQ(ever, all);
     }
@@ -157,19 +192,54 @@ TEST(Certificate, EveryCheckFailsWhenARegionIsDroppedOrMetTwice) {
 
 TEST(Certificate, AWrongPieceMapOrVertexIsFound) {
   const Network network = random_chain({2, 10, 10, 1}, Rng(5));
+  constexpr Detail kDetail = Detail::kIncidence;
   for (std::uint64_t number = 0; number < 60; ++number) {
-    EXPECT_TRUE(failing(certify(network, cube(2), Break::kWrongPiece, number)).contains("facets")) << number;
-    EXPECT_EQ(failing(certify(network, cube(2), Break::kWrongMap, number)), (std::set<std::string>{"continuity"}))
+    EXPECT_TRUE(failing(certify(network, cube(2), kDetail, Break::kWrongPiece, number)).contains("facets")) << number;
+    EXPECT_EQ(failing(certify(network, cube(2), kDetail, Break::kWrongMap, number)),
+              (std::set<std::string>{"continuity"}))
         << number;
-    EXPECT_TRUE(failing(certify(network, cube(2), Break::kShifted, number)).contains("volume")) << number;
+    EXPECT_TRUE(failing(certify(network, cube(2), kDetail, Break::kShifted, number)).contains("volume")) << number;
   }
 }
 
-TEST(Certificate, NeedsIncidenceAndFewDimensions) {
-  const Refinement plain(random_chain({2, 4, 1}, Rng(1)), cube(2));
-  EXPECT_THROW(Certifier{plain}, Error);
+TEST(Certificate, AWrongPieceMapOrFacetIsFoundInManyDimensions) {
+  for (const Index k : {3, 7}) {
+    const Network network = random_chain({k, 5, 4, 1}, Rng(6));
+    const std::uint64_t regions = count_regions(Refinement(network, cube(k))).regions;
+    for (std::uint64_t number = 0; number < std::min<std::uint64_t>(regions, 25); ++number) {
+      const auto names = [&](Break how) { return failing(certify(network, cube(k), Detail::kRegions, how, number)); };
+      EXPECT_TRUE(names(Break::kWrongPiece).contains("regions")) << number;
+      EXPECT_TRUE(names(Break::kFewerFacets).contains("regions")) << number;
+      EXPECT_EQ(names(Break::kWrongMap), (std::set<std::string>{"continuity"})) << number;
+    }
+  }
+}
+
+TEST(Certificate, AWallThatDoesNotBoundTheRegionIsNoFacet) {
+  const Network network = random_chain({3, 5, 4, 1}, Rng(6));
+  const Refinement refinement(network, cube(3));
+  RegionProof proof(refinement);
+  int forged = 0;
+  visit_regions(refinement, [&](RegionView& region) {
+    const std::vector<int> facets = region.facets();
+    EXPECT_TRUE(proof.holds(region, facets));
+    const std::vector<int> more = Forged(region, Break::kMoreFacets).facets();
+    if (more.size() > facets.size()) {
+      EXPECT_FALSE(proof.holds(region, more));
+      ++forged;
+    }
+    return true;
+  });
+  EXPECT_GT(forged, 10);
+}
+
+TEST(Certificate, NeedsReluLikeLayersAndFewDimensionsForVertices) {
   const Refinement wide(random_chain({7, 4, 1}, Rng(1)), cube(7), Detail::kIncidence);
   EXPECT_THROW(Certifier{wide}, Error);
+  NetworkBuilder builder(Shape{2});
+  const int last = builder.add(Maximum{2, {0, 1}}, {0});
+  const Refinement maxima(std::move(builder).build(last), cube(2));
+  EXPECT_THROW(Certifier{maxima}, Error);
 }
 
 }  // namespace
