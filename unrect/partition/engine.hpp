@@ -287,6 +287,9 @@ class Engine final : public Worker::Implementation, public RegionView {
     const std::size_t walls = walls_.size();
     const Stage& stage = p_.stages[s];
     StageState& st = state(s);
+    if constexpr (!Geometry::kVertices) {
+      if (geometry_.wants_facets()) cell = geometry_.pruned(arena_, cell, judge_);
+    }
     if (stage.layer < 0) {
       if (s > last_) return emit(cell);  // a network without a layer
       make_all_active(s);

@@ -61,6 +61,7 @@ HalfspaceCell HalfspaceGeometry::copy_of(Arena& arena, const Cell& cell) const {
   std::copy_n(cell.coordinates, k_ * kPoints, copy.coordinates);
   *copy.points = *cell.points;
   copy.signature = cell.signature;
+  copy.clear = cell.clear;
   return copy;
 }
 
@@ -68,6 +69,7 @@ void HalfspaceGeometry::forget() {
   for (Proofs& proofs : proofs_) proofs = {};
   lp_ = std::make_unique<DenseLp>(box_);
   lp_rows_.clear();
+  wants_facets_ = false;
 }
 
 void HalfspaceGeometry::bounds(const Forms& forms, double* low, double* high) const {
@@ -176,11 +178,13 @@ HalfspaceGeometry::Proofs& HalfspaceGeometry::proofs_of(std::uint64_t key) {
 bool HalfspaceGeometry::proved_before(const Cell& cell, std::uint64_t key) {
   Proofs& proofs = proofs_of(key);
   if (proofs.key != key) return false;
-  for (Proof& proof : proofs.latest) {
-    if ((proof.signature & ~cell.signature) != 0) continue;
-    if (std::ranges::all_of(
-            proof.sides, [&](std::uint64_t side) { return std::ranges::find(cell.keys, side) != cell.keys.end(); })) {
-      std::swap(proof, proofs.latest.front());
+  for (std::size_t i = 0; i < proofs.signatures.size(); ++i) {
+    if ((proofs.signatures[i] & ~cell.signature) != 0) continue;
+    if (std::ranges::all_of(proofs.sides[i], [&](std::uint64_t side) {
+          return std::ranges::find(cell.keys, side) != cell.keys.end();
+        })) {
+      std::swap(proofs.signatures[i], proofs.signatures.front());
+      std::swap(proofs.sides[i], proofs.sides.front());
       return true;
     }
   }
@@ -193,17 +197,21 @@ void HalfspaceGeometry::remember(std::uint64_t key) {
   if (proofs.key != key) {
     proofs.key = key;
     proofs.found = 0;
-    proofs.latest.clear();
+    proofs.signatures.clear();
   }
   const std::size_t slot = proofs.found++ % kProofs;
-  if (slot == proofs.latest.size()) proofs.latest.emplace_back();
-  Proof& proof = proofs.latest[slot];
-  proof.signature = 0;
-  proof.sides.clear();
-  for (const Side& side : likely_) {
-    proof.sides.push_back(key_of(wall_of(side).id, side.sign));
-    proof.signature |= bit_of(proof.sides.back());
+  if (slot == proofs.signatures.size()) {
+    proofs.signatures.emplace_back();
+    if (slot == proofs.sides.size()) proofs.sides.emplace_back();
   }
+  std::uint64_t signature = 0;
+  std::vector<std::uint64_t>& sides = proofs.sides[slot];
+  sides.clear();
+  for (const Side& side : likely_) {
+    sides.push_back(key_of(wall_of(side).id, side.sign));
+    signature |= bit_of(sides.back());
+  }
+  proofs.signatures[slot] = signature;
 }
 
 // Whether −cost · t − constant, wrong by at most `error`, is ≤ 0 on the program's polytope by its multipliers, with the
@@ -360,6 +368,7 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
   if (walls_.size() <= static_cast<std::size_t>(wall)) walls_.resize(static_cast<std::size_t>(wall) + 1);
   walls_[static_cast<std::size_t>(wall)] = asked_;
   walls_[static_cast<std::size_t>(wall)].serial = ++next_serial_;
+  walls_[static_cast<std::size_t>(wall)].scale = 1 / Eigen::Map<const Vector>(asked_.form.data(), k_).norm();
   for (const int sign : {-1, 1}) {
     Cell& child = sign < 0 ? negative : positive;
     const std::size_t sides = cell.sides.size();
@@ -371,6 +380,7 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
     side[sides] = {wall, sign};
     key[sides] = key_of(asked_.id, sign);
     child.signature = cell.signature | bit_of(key[sides]);
+    child.clear = cell.clear;
     for (Index v = 0; v < count_of(cell); ++v) {
       if (!(sign * value_[v] > asked_.error)) continue;
       const Index slot = child.points->met++;
@@ -392,123 +402,6 @@ Vector HalfspaceGeometry::interior_point(const Cell& cell) {
     center_ += lp_->maximize(cost_).x / static_cast<double>(2 * k_);
   }
   return center_;
-}
-
-std::vector<int> HalfspaceGeometry::facets(const Cell& cell, const Judge& judge) {
-  const auto m = static_cast<Index>(cell.sides.size());
-  bounding_.assign(at(2 * k_ + m), 0);
-  oriented_.resize(m, k_ + 1);
-  for (Index i = 0; i < m; ++i) {
-    const Side& side = cell.sides[at(i)];
-    oriented_.row(i) = side.sign * Eigen::Map<const Vector>(wall_of(side).form.data(), k_ + 1);
-  }
-  find_center(cell);
-  follow(cell);
-  std::vector<int> out;
-  for (Index w = 0; w < 2 * k_ + m; ++w) {
-    if (bounding_[at(w)] != 0 || bounds(cell, w, judge))
-      out.push_back(static_cast<int>(w < 2 * k_ ? w : cell.sides[at(w - 2 * k_)].wall));
-  }
-  return out;
-}
-
-// First a program over the cell: where the candidate's slack is least the cell may stay clear of it, or have a vertex
-// on it that settles other candidates, too. Then one without the candidate: how far would the cell go on?
-bool HalfspaceGeometry::bounds(const Cell& cell, Index candidate, const Judge& judge) {
-  const bool box = candidate < 2 * k_;
-  const Index d = candidate / 2;
-  const Index row = candidate - 2 * k_;
-  const int sense = candidate % 2 == 0 ? -1 : 1;
-  const Side side = box ? Side{static_cast<int>(candidate), -sense} : cell.sides[at(row)];
-  const WallForm& wall = wall_of(side);
-  const std::uint64_t key = box ? kBoxKeys + static_cast<std::uint64_t>(candidate) : key_of(wall.id, -side.sign);
-  if (proved_before(cell, key)) return false;
-  double constant = 0;
-  if (box) {
-    toward_ = -sense * Vector::Unit(k_, d);
-    constant = sense * (sense < 0 ? box_.lower : box_.upper)[d];
-  } else {
-    toward_ = oriented_.row(row).head(k_).transpose();
-    constant = oriented_(row, k_);
-  }
-  const LpResult& lp = lp_->minimize(toward_, DenseLp::Start::kLastBasis);  // the last one's, always
-  if ((box || lp.row_duals[row] == 0) && proves(cell, lp, constant, wall.error)) {
-    remember(key);
-    return false;
-  }
-  if (lp.status == LpStatus::kOptimal) gather(cell, lp.x);
-  if (bounding_[at(candidate)] != 0) return true;
-
-  if (box) {
-    Box wider = box_;
-    (sense < 0 ? wider.lower : wider.upper)[d] += sense * (box_.upper[d] - box_.lower[d]);
-    lp_->set_box(std::move(wider));
-    lp_->minimize(toward_, DenseLp::Start::kLastBasis);
-    lp_->set_box(box_);
-  } else {
-    lp_->enable_row(row, false);
-    lp_->minimize(toward_, DenseLp::Start::kLastBasis);
-    lp_->enable_row(row, true);
-    // The walls' errors hold within the box: for a side of it this would be no proof.
-    if (proves(cell, lp, constant, wall.error)) {
-      remember(key);
-      return false;
-    }
-  }
-  const double there = lp.objective + constant;
-  if (lp.status == LpStatus::kOptimal && there < 0 && count_of(cell) > 0) {
-    const double crossing = there / (there - (toward_.dot(center_) + constant));
-    point_ = lp.x + (box ? crossing : 0.5 * crossing) * (center_ - lp.x);
-    if (is_beyond(cell, candidate)) return true;
-  }
-  std::vector<Side> others(cell.sides.begin(), cell.sides.end());
-  if (!box) others.erase(others.begin() + static_cast<std::ptrdiff_t>(row));
-  return judge(side.wall, -side.sign, others);
-}
-
-// Every wall at a vertex where no more than k of them meet bounds the cell: points next to the vertex show it.
-void HalfspaceGeometry::gather(const Cell& cell, const Vector& vertex) {
-  const std::vector<Index>& basis = lp_->basis();
-  const auto candidate_of = [&](Index b) { return b >= 0 ? 2 * k_ + b : 2 * ((-1 - b) / 2) + (b % 2 != 0 ? 1 : 0); };
-  at_vertex_.assign(bounding_.size(), 0);
-  for (const Index b : basis) at_vertex_[at(candidate_of(b))] = 1;
-  // Steps that move each wall's slack by at most 1 come no nearer to another wall than half of its slack.
-  const Matrix inverse = lp_->basis_inverse();
-  rate_ = inverse.cwiseAbs().rowwise().sum();
-  double step = std::numeric_limits<double>::infinity();
-  for (Index d = 0; d < k_; ++d) {
-    if (at_vertex_[at(2 * d)] == 0) step = std::min(step, (vertex[d] - box_.lower[d]) / rate_[d]);
-    if (at_vertex_[at(2 * d + 1)] == 0) step = std::min(step, (box_.upper[d] - vertex[d]) / rate_[d]);
-  }
-  slack_ = oriented_.leftCols(k_) * vertex + oriented_.col(k_);
-  rate_ = (oriented_.leftCols(k_) * inverse).cwiseAbs().rowwise().sum();
-  for (Index i = 0; i < slack_.size(); ++i) {
-    if (at_vertex_[at(2 * k_ + i)] == 0) step = std::min(step, slack_[i] / rate_[i]);
-  }
-  inward_ = vertex - 0.5 * step * inverse.rowwise().sum();
-  for (Index b = 0; b < k_; ++b) {
-    const Index candidate = candidate_of(basis[at(b)]);
-    if (bounding_[at(candidate)] != 0) continue;
-    point_ = inward_ + step * inverse.col(b);
-    if (is_beyond(cell, candidate)) bounding_[at(candidate)] = 1;
-  }
-}
-
-// Whether point_ shows that a wall bounds the cell: outside of it, inside of all others; for a side of the box, on it.
-bool HalfspaceGeometry::is_beyond(const Cell& cell, Index candidate) {
-  for (Index d = 0; d < k_; ++d) {
-    if (candidate / 2 == d) {
-      point_[d] = (candidate % 2 == 0 ? box_.lower : box_.upper)[d];
-    } else if (!(point_[d] > box_.lower[d] && point_[d] < box_.upper[d])) {
-      return false;
-    }
-  }
-  for (std::size_t i = 0; i < cell.sides.size(); ++i) {
-    const Index row = static_cast<Index>(i);
-    const double value = oriented_.row(row).head(k_).dot(point_) + oriented_(row, k_);
-    if (!((2 * k_ + row == candidate ? -value : value) > wall_of(cell.sides[i]).error)) return false;
-  }
-  return true;
 }
 
 }  // namespace unrect

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "unrect/partition/arena.hpp"
+#include "unrect/partition/dictionary.hpp"
 #include "unrect/partition/exact_forms.hpp"
 #include "unrect/partition/forms.hpp"
 #include "unrect/polytope/dense_lp.hpp"
@@ -31,7 +32,8 @@ struct HalfspaceCell {
   std::span<const std::uint64_t> keys;  // what they are: their form's id · 2 + (sign > 0)
   double* coordinates = nullptr;        // k rows, kPoints apart
   Points* points = nullptr;
-  std::uint64_t signature = 0;  // of the sides: one bit for each
+  std::uint64_t signature = 0;           // of the sides: one bit for each
+  const unsigned char* clear = nullptr;  // of each of the box's sides, if known: 1 if it does not bound the cell
 };
 
 /// Which side of a form a cell is on, from the cheapest proof up: witnesses of both signs; multipliers found before, of
@@ -84,26 +86,27 @@ class HalfspaceGeometry {
 
   /// The walls that bound the cell, in ascending order: exact.
   std::vector<int> facets(const Cell& cell, const Judge& judge);
+  /// Whether anybody asked for facets since the last forget().
+  bool wants_facets() const { return wants_facets_; }
+  /// The same cell without the sides that do not bound it: for a cell that many others come from.
+  Cell pruned(Arena& arena, const Cell& cell, const Judge& judge);
 
  private:
   struct WallForm {
     std::vector<double> form;  // k + 1
     double error = 0;
     std::uint64_t id = 0;
+    double scale = 1;          // 1 over the length of its normal
     std::uint64_t serial = 0;  // no other cut has it
   };
-  // Multipliers that proved a form's side: the sides they belong to, as id · 2 + (sign > 0), ascending.
-  struct Proof {
-    std::uint64_t signature = 0;
-    std::vector<std::uint64_t> sides;
-  };
-
+  // Of a form's side, the latest proofs: the sides that multipliers belong to, as id · 2 + (sign > 0), ascending.
   struct Proofs {
     std::uint64_t key = 0;
     std::size_t found = 0;
-    std::vector<Proof> latest;
+    std::vector<std::uint64_t> signatures;  // of each proof's sides
+    std::vector<std::vector<std::uint64_t>> sides;
   };
-  static constexpr std::size_t kProofs = 64;
+  static constexpr std::size_t kProofs = 16;
   static constexpr std::size_t kProofSlots = 4096;
   static constexpr std::uint64_t kBoxKeys = std::uint64_t{1} << 63;
 
@@ -128,9 +131,20 @@ class HalfspaceGeometry {
   void follow(const Cell& cell);
   bool cross(const Cell& cell, const Vector& optimum, int sign);
   // For facets, a candidate: a side of the box, or 2k + i for side i of the cell.
+  std::uint64_t key_of(const Cell& cell, Index candidate) const;
+  void find_facets(const Cell& cell, const Judge& judge);
+  void walk(const Cell& cell);
+  bool find_vertex();
+  void look_around();
+  bool shows_redundant(const Cell& cell, Index candidate);
+  Index first_side() const;
+  Index row_of(Index candidate) const;
+  Index candidate_of(Index row) const;
   bool bounds(const Cell& cell, Index candidate, const Judge& judge);
-  void gather(const Cell& cell, const Vector& vertex);
-  bool is_beyond(const Cell& cell, Index candidate);
+  bool is_beyond(Index candidate);
+  void lay_out(const Cell& cell);
+  void values_at(const double* point, double* out) const;
+  void rates_of(const double* direction, double* out) const;
 
   Index k_;
   Box box_;
@@ -144,9 +158,15 @@ class HalfspaceGeometry {
   Vector value_;    // at the witnesses
   Vector point_, center_, cost_;
   std::vector<Side> likely_;
-  Matrix oriented_;  // the cell's sides as forms ≥ 0
-  Vector slack_, rate_, toward_, inward_;
-  std::vector<unsigned char> bounding_, at_vertex_;  // of the candidates
+  bool wants_facets_ = false;
+  Index sides_ = 0;  // of the cell that is laid out,
+  Matrix columns_;   // (k + 1) × sides, padded: its sides as forms ≥ 0,
+  Vector errors_;    // and how wrong each is
+  Vector scale_;     // 1 over a side's normal
+  Vector slack_, rate_, there_, toward_, inward_;
+  std::vector<unsigned char> bounding_;  // of the candidates
+  std::vector<Index> open_, left_;       // candidates that are not settled
+  Dictionary dictionary_;
 };
 
 }  // namespace unrect

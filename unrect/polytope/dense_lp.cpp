@@ -143,6 +143,7 @@ DenseLp::DenseLp(Box box, LpTolerances tolerances)
   for (Vector* v : {&cost_, &x_, &y_, &w_, &residual_, &magnitude_}) *v = Vector::Zero(width_);
   lower_limit_ = Vector::Constant(width_, -kInfinity);
   upper_limit_ = Vector::Constant(width_, kInfinity);
+  lower_ = upper_ = Vector::Zero(width_);
   result_.x = result_.reduced_costs = Vector::Zero(n_);
   set_box(std::move(box));
   reserve(kStride);
@@ -156,6 +157,9 @@ void DenseLp::set_box(Box box) {
   UNRECT_REQUIRE(box.dimension() == n_, ErrorCode::kInvalidArgument, "dense lp: a box of dimension {}; expected {}",
                  box.dimension(), n_);
   box_ = std::move(box);
+  x_current_ = false;
+  lower_.head(n_) = box_.lower;
+  upper_.head(n_) = box_.upper;
   for (Index j = 0; j < n_; ++j) {
     lower_limit_[j] = box_.lower[j] - tolerances_.feasibility * std::max(1.0, std::abs(box_.lower[j]));
     upper_limit_[j] = box_.upper[j] + tolerances_.feasibility * std::max(1.0, std::abs(box_.upper[j]));
@@ -237,6 +241,7 @@ void DenseLp::set_offset(Index row, double offset) {
   UNRECT_REQUIRE(std::isfinite(offset), ErrorCode::kInvalidArgument, "dense lp: the offset of row {} is not finite",
                  row);
   offset_[row] = scale_[row] * offset;
+  x_current_ = false;
   update_limit(row);
 }
 
@@ -377,16 +382,22 @@ double DenseLp::refine() {
       residual_[k] = 0;
     }
   }
-  for (Index k = 0; k < end; k += kLane) {
-    Lanes y{};
-    for (Index j = 0; j < n_; ++j) y -= lanes(inverse_.data() + j * end + k) * cost_[j];
-    lanes(y_.data() + k) = y;
-  }
+  recompute_y<kBlocks>();
   for (Index j = 0; j < n_; ++j) x_[j] += dot<kBlocks>(inverse_.data() + j * end, residual_.data(), width_);
   for (Index k = 0; k < n_; ++k) {
     if (basis_[k] < 0) x_[variable_of(basis_[k])] = bound_value(box_, basis_[k]);
   }
   return drift;
+}
+
+template <int kBlocks>
+void DenseLp::recompute_y() {
+  const Index end = kBlocks > 0 ? kBlocks * kStride : width_;
+  for (Index k = 0; k < end; k += kLane) {
+    Lanes y{};
+    for (Index j = 0; j < n_; ++j) y -= lanes(inverse_.data() + j * end + k) * cost_[j];
+    lanes(y_.data() + k) = y;
+  }
 }
 
 // --- choosing ----------------------------------------------------------------------------------------------------
@@ -475,45 +486,58 @@ Index DenseLp::improving_slot() const {
 }
 
 // Harris' primal ratio test along x − s B⁻¹ e_slot.
+template <int kBlocks>
 Index DenseLp::first_hit(Index slot) {
-  for (Index j = 0; j < n_; ++j) residual_[j] = -inverse_(j, slot);
+  const Index end = kBlocks > 0 ? kBlocks * kStride : width_;
+  for (Index j = 0; j < n_; ++j) residual_[j] = -inverse_.data()[j * end + slot];
+  std::fill(residual_.data() + n_, residual_.data() + end, 0.0);
   const double* edge = residual_.data();
   Lanes least = Lanes{} + kInfinity;
-  for (Index i = 0; i < m_; i += kLane) {
-    Lanes reach{};
-    Lanes rate{};
-    accumulate<1>(columns_, x_.data(), i, &reach);
-    accumulate<1>(columns_, edge, i, &rate);
-    lanes(slack_.data() + i) = lanes(offset_.data() + i) - reach;
-    const LaneIndex hits = (rate > tolerances_.pivot) & (lanes(limit_.data() + i) < kInfinity);
-    lanes(rate_.data() + i) = hits ? rate : Lanes{};
-    const Lanes ratio = (lanes(limit_.data() + i) - reach) / rate;
-    const LaneIndex sooner = hits & (ratio < least);
+  const auto look = [&]<int kUnroll>(Index first) {
+    Lanes reach[kUnroll] = {};
+    Lanes rate[kUnroll] = {};
+    accumulate<kUnroll>(columns_, x_.data(), first, reach);
+    accumulate<kUnroll>(columns_, edge, first, rate);
+    for (int u = 0; u < kUnroll; ++u) {
+      const Index i = first + u * kLane;
+      lanes(slack_.data() + i) = lanes(offset_.data() + i) - reach[u];
+      const LaneIndex hits = (rate[u] > tolerances_.pivot) & (lanes(limit_.data() + i) < kInfinity);
+      lanes(rate_.data() + i) = hits ? rate[u] : Lanes{};
+      const Lanes ratio = (lanes(limit_.data() + i) - reach[u]) / rate[u];
+      const LaneIndex sooner = hits & (ratio < least);
+      least = sooner ? ratio : least;
+    }
+  };
+  Index i = 0;
+  for (; i + kLane < m_; i += 2 * kLane) look.template operator()<2>(i);
+  if (i < m_) look.template operator()<1>(i);
+  for (Index k = 0; k < end; k += kLane) {
+    const Lanes& x = lanes(x_.data() + k);
+    const Lanes& rate = lanes(edge + k);
+    const Lanes size = rate > 0 ? rate : -rate;
+    const Lanes ratio = (rate > 0 ? lanes(upper_limit_.data() + k) - x : x - lanes(lower_limit_.data() + k)) / size;
+    const LaneIndex sooner = (size > tolerances_.pivot) & (ratio < least);
     least = sooner ? ratio : least;
   }
-  double step = smallest(least);
-  for (Index j = 0; j < n_; ++j) {
-    if (edge[j] > tolerances_.pivot) step = std::min(step, (upper_limit_[j] - x_[j]) / edge[j]);
-    if (edge[j] < -tolerances_.pivot) step = std::min(step, (lower_limit_[j] - x_[j]) / edge[j]);
-  }
+  const double step = smallest(least);
   if (step == kInfinity) return kNone;
-  Best best(0);
-  for (Index i = 0; i < m_; i += kLane) {
+  Best row(0);
+  for (i = 0; i < m_; i += kLane) {
     const Lanes& rate = lanes(rate_.data() + i);
-    best.offer(lanes(slack_.data() + i) <= rate * step ? rate : Lanes{}, kIota + i);
+    row.offer(lanes(slack_.data() + i) <= rate * step ? rate : Lanes{}, kIota + i);
   }
-  Index constraint = best.pick();
-  double rate = constraint == kNone ? 0 : rate_[constraint];
-  for (Index j = 0; j < n_; ++j) {
-    const bool upper = edge[j] > 0;
-    const double size = std::abs(edge[j]);
-    const double slack = upper ? box_.upper[j] - x_[j] : x_[j] - box_.lower[j];
-    if (size > std::max(rate, tolerances_.pivot) && slack <= size * step) {
-      rate = size;
-      constraint = upper ? -1 - 2 * j : -2 - 2 * j;
-    }
+  Best side(tolerances_.pivot);
+  for (Index k = 0; k < end; k += kLane) {
+    const Lanes& x = lanes(x_.data() + k);
+    const Lanes& rate = lanes(edge + k);
+    const Lanes size = rate > 0 ? rate : -rate;
+    const Lanes slack = rate > 0 ? lanes(upper_.data() + k) - x : x - lanes(lower_.data() + k);
+    side.offer(slack <= size * step ? size : Lanes{}, kIota + k);
   }
-  return constraint;
+  const Index constraint = row.pick();
+  const Index j = side.pick();
+  if (j == kNone || (constraint != kNone && rate_[constraint] >= std::abs(edge[j]))) return constraint;
+  return edge[j] > 0 ? -1 - 2 * j : -2 - 2 * j;
 }
 
 // --- solving -----------------------------------------------------------------------------------------------------
@@ -562,7 +586,7 @@ bool DenseLp::primal_pivots() {
   while (pivots_ < limit) {
     const Index slot = improving_slot<kBlocks>();
     if (slot == kNone) return true;
-    const Index constraint = first_hit(slot);
+    const Index constraint = first_hit<kBlocks>(slot);
     if (constraint == kNone) return false;
     price_normal<kBlocks>(constraint);
     if (!(w_[slot] < -0.5 * tolerances_.pivot)) return false;
@@ -637,7 +661,11 @@ bool DenseLp::resume() {
   for (const Index constraint : basis_) {
     if (constraint >= 0) limit_[constraint] = kInfinity;
   }
-  recompute<kBlocks>();
+  if (x_current_) {
+    recompute_y<kBlocks>();
+  } else {
+    recompute<kBlocks>();
+  }
   if (improving_slot<kBlocks>() == kNone) {
     y_ = y_.cwiseMax(0);
     return true;
@@ -649,6 +677,7 @@ template <int kBlocks>
 LpStatus DenseLp::solve(Start start, double cutoff) {
   if (start == Start::kCorner || !resume<kBlocks>()) start_at_corner();
   const LpStatus status = dual_pivots<kBlocks>(cutoff);
+  x_current_ = status == LpStatus::kOptimal;
   if (status != LpStatus::kInfeasible) result_.safe_bound = charge<kBlocks>(kNone);
   return status;
 }
@@ -665,7 +694,9 @@ const LpResult& DenseLp::run(const VectorRef& cost, double sign, Start start, do
   dual_tolerance_ = tolerances_.dual * largest;
   pivots_ = 0;
   if (result_.row_duals.size() != m_) result_.row_duals.resize(m_);
-  result_.status = width_ == kStride ? solve<1>(start, cutoff) : solve<0>(start, cutoff);
+  result_.status = width_ == kStride       ? solve<1>(start, cutoff)
+                   : width_ == 2 * kStride ? solve<2>(start, cutoff)
+                                           : solve<0>(start, cutoff);
   for (const Index constraint : basis_) {
     if (constraint >= 0) update_limit(constraint);
   }

@@ -66,7 +66,7 @@ class DenseLp {
   static constexpr double kNoCutoff = 1e308;
 
  private:
-  // Each step is compiled for n ≤ 8 (kBlocks = 1) and for any n (kBlocks = 0).
+  // Each step is compiled for n ≤ 8 (kBlocks = 1), n ≤ 16 (2) and for any n (0).
   template <int kBlocks>
   LpStatus solve(Start start, double cutoff);
   template <int kBlocks>
@@ -79,6 +79,8 @@ class DenseLp {
   bool refactor();
   template <int kBlocks>
   void recompute();
+  template <int kBlocks>
+  void recompute_y();
   template <int kBlocks>
   void price_normal(Index constraint);
   template <int kBlocks>
@@ -94,6 +96,7 @@ class DenseLp {
   template <int kBlocks>
   double charge(Index farkas_row);
   Index first_violated() const;
+  template <int kBlocks>
   Index first_hit(Index slot);
   void start_at_corner();
   double violation(Index constraint) const;
@@ -114,11 +117,13 @@ class DenseLp {
   Matrix columns_;                 // n × capacity: its transpose
   Vector offset_, scale_, limit_;  // capacity; limit: offset + tolerance, ∞ for rows that are disabled or in the basis
   std::vector<unsigned char> enabled_;
-  Vector lower_limit_, upper_limit_;  // width: the box with its tolerance, padded with ∓∞
+  Vector lower_, upper_;              // width: the box, padded with zeros,
+  Vector lower_limit_, upper_limit_;  // and with its tolerance, padded with ∓∞
 
   std::vector<Index> basis_, old_basis_;
   std::vector<unsigned char> taken_;
   bool basis_valid_ = false;
+  bool x_current_ = false;       // x_ is the basis' vertex, refined
   Matrix inverse_;               // B⁻¹, n × width: slot k is column k
   Vector cost_, x_, y_, w_;      // width; y, w by slot
   Vector residual_, magnitude_;  // width
