@@ -35,7 +35,7 @@ class Dictionary {
   Index first_hit(Index b);
   /// Goes to the vertex at the other end of edge b, where `row` vanishes.
   void pivot(Index b, Index row);
-  /// So much can all of u grow, with any signs, before another wall's slack is used up.
+  /// So much can all of u change, with any signs, before another wall's slack is used up.
   double room();
 
  private:

@@ -99,6 +99,7 @@ TEST(HalfspaceCell, AgreesWithVerticesOnRandomNetworks) {
     expect_same(random_layers(rng, {k, 9, 7, 1}, Weights::kNormal).network(), cube(k));
     expect_same(random_layers(rng, {k, 5, 5, 5, 1}, Weights::kNormal).network(), cube(k));
   }
+  for (Index k = 6; k <= 7; ++k) expect_same(random_layers(rng, {k, 4, 4, 1}, Weights::kNormal).network(), cube(k));
 }
 
 TEST(HalfspaceCell, AgreesWithVerticesOnDegenerateNetworks) {

@@ -171,9 +171,11 @@ TEST(DenseLp, AgreesWithClpOnRandomProblems) {
   EXPECT_GT(infeasible, 100);
 }
 
-TEST(DenseLp, RowsComeAndGo) {
+class DenseLpRows : public testing::TestWithParam<Index> {};
+
+TEST_P(DenseLpRows, ComeAndGo) {
   Rng rng(5);
-  const Index n = 6;
+  const Index n = GetParam();
   DenseLp lp(cube(n, 3));
   const Vector cost = rng.normal_vector(n);
   Halfspaces rows(Matrix(0, n), Vector(0));
@@ -199,10 +201,18 @@ TEST(DenseLp, RowsComeAndGo) {
     EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective,
                 DenseLp(moved, cube(n, 3)).minimize(cost).objective, 1e-9);
     lp.set_offset(i, rows.offsets[i]);
+    Box wider = cube(n, 3);
+    wider.upper[i % n] = 4;
+    lp.set_box(wider);
+    EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective, DenseLp(rows, wider).minimize(cost).objective,
+                1e-9);
+    lp.set_box(cube(n, 3));
   }
   for (int k = 0; k < 40; ++k) lp.pop_row();
   EXPECT_EQ(lp.minimize(cost).objective, DenseLp(cube(n, 3)).minimize(cost).objective);
 }
+
+INSTANTIATE_TEST_SUITE_P(Dimensions, DenseLpRows, testing::Values(6, 12, 20));
 
 TEST(DenseLp, CutoffStopsEarlyWithAProof) {
   Rng rng(9);
