@@ -109,7 +109,9 @@ double work(const std::vector<Index>& widths, Index samples, Index batch, bool m
   for (std::size_t l = 1; l < widths.size(); ++l) {
     const double in = static_cast<double>(widths[l - 1] + 1), out = static_cast<double>(widths[l]);
     sum += (l == 1 ? 4 : 6) * n * in * out;
-    if (metric) sum += steps * (2 * out * in * in + (2 * static_cast<double>(batch) * in * in + in * in * in) / 10);
+    if (metric)
+      sum += steps * (2 * std::min(out, static_cast<double>(batch)) * in * in +
+                      (2 * static_cast<double>(batch) * in * in + in * in * in) / 10);
   }
   return sum;
 }

@@ -35,6 +35,7 @@ struct Pass::State {
   std::vector<char> layer_written;  // backward: so does this layer's gradient
   FloatVector constants;            // weights of affine nodes that are not trained
   std::vector<Layer> constant_of;
+  FloatMatrix transformed;  // Ã in a layer's metric
 
   State(const Model& m, Index n);
 
@@ -58,7 +59,7 @@ struct Pass::State {
   }
 
   void forward(int node, const float* weights);
-  void backward(int node, const float* weights, float* gradients);
+  void backward(int node, const float* weights, float* gradients, const std::vector<const float*>& metric);
   // Adds (or, for the first, assigns) `change` to the cotangent of a node; the input's is nobody's business.
   template <class Change>
   void add(int node, const Change& change) {
@@ -186,7 +187,7 @@ void Pass::State::forward(int node, const float* weights) {
              op(node));
 }
 
-void Pass::State::backward(int node, const float* weights, float* gradients) {
+void Pass::State::backward(int node, const float* weights, float* gradients, const std::vector<const float*>& metric) {
   const FloatOut u = cotangent(node);
   std::visit(Cases{
                  [](const Input&) {},
@@ -194,8 +195,16 @@ void Pass::State::backward(int node, const float* weights, float* gradients) {
                    const int in = input(node);
                    if (const int l = model.layer_of(node); l >= 0) {
                      const bool again = std::exchange(layer_written[static_cast<std::size_t>(l)], 1) != 0;
-                     gemm(u, Transpose::kYes, with_one(in), Transpose::kNo,
-                          model.layers()[static_cast<std::size_t>(l)].in(gradients), 1, again ? 1.F : 0.F);
+                     const Layer& layer = model.layers()[static_cast<std::size_t>(l)];
+                     const float* const p = metric.empty() ? nullptr : metric[static_cast<std::size_t>(l)];
+                     if (p != nullptr) {
+                       const Eigen::Map<const FloatMatrix, 0, Eigen::OuterStride<>> in_metric(
+                           p, layer.cols, layer.cols, Eigen::OuterStride<>(layer.stride));
+                       transformed.resize(rows, layer.stride);
+                       gemm(with_one(in), Transpose::kNo, in_metric, Transpose::kNo, transformed.leftCols(layer.cols));
+                     }
+                     gemm(u, Transpose::kYes, p != nullptr ? FloatRef(transformed.leftCols(layer.cols)) : with_one(in),
+                          Transpose::kNo, layer.in(gradients), 1, again ? 1.F : 0.F);
                    }
                    if (in == 0) return;
                    const float beta = first(in) ? 0.F : 1.F;
@@ -303,7 +312,7 @@ FloatRef Pass::forward(const float* weights) {
 
 FloatOut Pass::output_cotangent() { return state_->cotangent(state_->network().output()); }
 
-void Pass::backward(const float* weights, float* gradients) {
+void Pass::backward(const float* weights, float* gradients, const std::vector<const float*>& metric) {
   State& s = *state_;
   std::ranges::fill(s.written, char{0});
   std::ranges::fill(s.layer_written, char{0});
@@ -311,7 +320,7 @@ void Pass::backward(const float* weights, float* gradients) {
   for (int node = static_cast<int>(s.ops.size()) - 1; node > 0; --node) {
     // A node that the output does not depend on has no cotangent.
     if (s.written[static_cast<std::size_t>(s.home[static_cast<std::size_t>(node)])] != 0)
-      s.backward(node, weights, gradients);
+      s.backward(node, weights, gradients, metric);
   }
   for (std::size_t l = 0; l < s.layer_written.size(); ++l) {
     if (s.layer_written[l] == 0) s.model.layers()[l].in(gradients).setZero();

@@ -30,7 +30,9 @@ class Pass {
   FloatOut output_cotangent();
   /// G_l = Λ_lᵀ Ã_{l−1} for every layer, sums over the rows, into `gradients` (laid out as the weights): step 2 of the
   /// feasible augmented Lagrangian (maths 3.3), which is back-propagation.
-  void backward(const float* weights, float* gradients);
+  /// A layer l with a matrix metric[l] (cols × cols, null for none) gets G_l metric[l] = Λ_lᵀ (Ã_{l−1} metric[l])
+  /// instead, which is cheaper than the product afterwards where there are fewer rows than outputs.
+  void backward(const float* weights, float* gradients, const std::vector<const float*>& metric = {});
   /// C_l = Ã_{l−1}ᵀ Ã_{l−1} of a layer, its sum over the rows (of a convolution: over a sample of its patches), into
   /// `gram` (cols × cols).
   void gram(int layer, FloatOut gram) const;

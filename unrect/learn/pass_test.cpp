@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <utility>
 
 #include "unrect/learn/chain.hpp"
 #include "unrect/learn/loss.hpp"
@@ -112,6 +113,28 @@ TEST(Pass, FixedNodesKeepTheirWeightsAndHandTheGradientOn) {
   pass.load(xf, all_rows(4));
   const FloatVector weights = model.weights();
   EXPECT_LT((pass.forward(weights.data()).cast<double>() - Evaluator<double>(network)(x)).norm(), 1e-5);
+}
+
+TEST(Pass, GradientInAMetricIsTheGradientTimesTheMetric) {
+  const Model model(random_chain({5, 40, 3}, Rng(13)));
+  Pass pass(model, 6);
+  const FloatMatrix x = Rng(14).normal_matrix(6, 5).cast<float>();
+  const FloatVector weights = model.weights();
+  pass.load(x, all_rows(6));
+  const FloatMatrix y = pass.forward(weights.data());
+  FloatVector plain = FloatVector::Zero(model.size()), transformed = plain;
+  pass.output_cotangent() = y;
+  pass.backward(weights.data(), plain.data());
+  FloatMatrix metric = FloatMatrix::Zero(6, 16);
+  metric.leftCols(6) = Rng(15).normal_matrix(6, 6).cast<float>();
+  pass.output_cotangent() = y;
+  pass.backward(weights.data(), transformed.data(), {metric.data(), nullptr});
+  const Layer& first = model.layers()[0];
+  const FloatMatrix expected = first.in(std::as_const(plain).data()) * metric.leftCols(6);
+  EXPECT_LT((first.in(std::as_const(transformed).data()) - expected).norm(), 1e-4F * expected.norm());
+  const Layer& second = model.layers()[1];
+  EXPECT_EQ(FloatMatrix(second.in(std::as_const(transformed).data())),
+            FloatMatrix(second.in(std::as_const(plain).data())));
 }
 
 TEST(Pass, GramOfADenseLayerIsThatOfItsInputs) {

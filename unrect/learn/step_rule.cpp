@@ -92,6 +92,13 @@ float LayerMetric::shift(int layer) {
   return static_cast<float>(options_.damping) * gram_in(grams_.data(), layer).diagonal().mean();
 }
 
+const float* LayerMetric::early(int layer, Index rows) const {
+  const auto l = static_cast<std::size_t>(layer);
+  const bool matrix = per_position_[l] == 1;
+  return matrix && !has_trust_region() && rows <= model_.layers()[l].rows ? inverses_.data() + gram_offsets_[l]
+                                                                          : nullptr;
+}
+
 double LayerMetric::energy(const Chunk& chunk, const float* weights) {
   const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
   const FloatRef w = layer.in(weights).middleRows(chunk.begin, chunk.rows);

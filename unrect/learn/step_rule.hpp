@@ -68,6 +68,8 @@ class LayerMetric {
   void update(int layer, const FloatVector& sum, Index rows, Index k);
   /// tr(W̃ C W̃ᵀ) of the chunk, the output's mean energy.
   double energy(const Chunk& chunk, const float* weights);
+  /// P_l for backward() where the product with it belongs there: few rows, and nothing that needs G_l itself.
+  const float* early(int layer, Index rows) const;
   /// gradient → S = η G P, in place; returns tr(S C Sᵀ) of the chunk (0 without a trust region).
   double propose(const Chunk& chunk, float* gradient, double rate);
   /// V ← μV − scale · S, W̃ ← W̃ + V.

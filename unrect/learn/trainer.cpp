@@ -229,6 +229,11 @@ void Trainer::step() {
   ++step_;
   LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
   const bool refresh = metric != nullptr && (metric_updates_ < 3 || (step_ - 1) % kMetricEvery == 0);
+  // The steps that need G_l itself: to log its norm, or to add the decay, which waits for them.
+  const bool plain = refresh || step_in_epoch_ + 1 == steps_per_epoch_;
+  early_.assign(model_.layers().size(), nullptr);
+  for (int l = 0; metric != nullptr && !plain && l < static_cast<int>(early_.size()); ++l)
+    early_[static_cast<std::size_t>(l)] = metric->early(l, batch_);
   const std::size_t first = group_cuts_[static_cast<std::size_t>(ranks_.rank)];
   const std::size_t last = group_cuts_[static_cast<std::size_t>(ranks_.rank) + 1];
   team_.run(static_cast<int>(last - first), [&](int i) {
@@ -241,7 +246,7 @@ void Trainer::step() {
     const FloatRef y = group.pass->forward(weights_.data());
     batch_losses_[first + static_cast<std::size_t>(i)] =
         loss<float>(options_.loss, y, group.targets, group.pass->output_cotangent());
-    group.pass->backward(weights_.data(), group.gradient.data());
+    group.pass->backward(weights_.data(), group.gradient.data(), early_);
     for (int l = 0; refresh && l < static_cast<int>(model_.layers().size()); ++l)
       group.pass->gram(l, metric->gram_in(group.grams.data(), l));
   });
@@ -252,7 +257,7 @@ void Trainer::step() {
   if (step_in_epoch_ >= steps_per_epoch_ * 3 / 4) late_loss_ += mean;
   for (Group& group : groups_) scatter(group, group.gradient, float_cuts_, group.received_gradient);
   if (refresh) update_metric(*metric);
-  step_chunks(rate_at(step_));
+  step_chunks(rate_at(step_), refresh);
   if (options_.lipschitz > 0) project();
 }
 
@@ -293,7 +298,7 @@ void Trainer::update_metric(LayerMetric& metric) {
     energies_[static_cast<std::size_t>(chunks_[c].layer)] += chunk_values_[c];
 }
 
-void Trainer::step_chunks(double rate) {
+void Trainer::step_chunks(double rate, bool refresh) {
   const auto me = static_cast<std::size_t>(ranks_.rank);
   const std::size_t first = chunk_cuts_[me];
   const int count = static_cast<int>(chunk_cuts_[me + 1] - first);
@@ -323,13 +328,18 @@ void Trainer::step_chunks(double rate) {
       }
     }
     if (groups_.size() == 1) mean *= share;
-    if (options_.decay > 0) {
+    // In the layers' metric the decay's part would cost a product a step of its own: it comes every tenth step,
+    // tenfold.
+    const double decay = metric == nullptr ? options_.decay : refresh ? options_.decay * kMetricEvery : 0;
+    if (decay > 0) {
       layer.in(change_.data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1) +=
-          static_cast<float>(options_.decay) *
+          static_cast<float>(decay) *
           layer.in(std::as_const(weights_).data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1);
     }
     if (log_gradient) chunk_values_[c] = static_cast<double>(mean.squaredNorm());
-    if (metric != nullptr) {
+    if (early_[static_cast<std::size_t>(chunk.layer)] != nullptr) {
+      metric->apply(chunk, change_.data(), rate, weights_.data());
+    } else if (metric != nullptr) {
       changes[c] = metric->propose(chunk, change_.data(), rate);
       if (!metric->has_trust_region()) metric->apply(chunk, change_.data(), 1, weights_.data());
     } else if (Adam* const adam = std::get_if<Adam>(&rule_)) {

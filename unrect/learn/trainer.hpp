@@ -47,7 +47,7 @@ class Trainer {
   Outcome run_epochs(const Watch& watch);
   void step();
   void gradient_of(Group& group, Index step_in_epoch);
-  void step_chunks(double rate);
+  void step_chunks(double rate, bool refresh);
   void update_metric(LayerMetric& metric);
   void project();
   void shuffle();
@@ -92,6 +92,7 @@ class Trainer {
 
   FloatVector change_;                // the mean gradient, then the step
   std::vector<double> batch_losses_;  // a group
+  std::vector<const float*> early_;   // a layer: its metric where backward() applies it in this step
   std::vector<double> chunk_values_;
   std::chrono::steady_clock::time_point start_, last_progress_, last_save_;
 };
