@@ -35,6 +35,17 @@ def main():
             np.save(folder / "x.npy", np.array([0.1, 0.2]))
             images = (np.arange(20 * 784) % 251).astype(np.uint8)
             (folder / "images.idx").write_bytes(bytes([0, 0, 8, 3]) + np.array([20, 28, 28], ">i4").tobytes() + images.tobytes())
+            rng = np.random.default_rng(1)
+            inputs = rng.normal(size=(300, 3))
+            np.save(folder / "inputs.npy", inputs)
+            np.save(folder / "targets.npy", np.abs(inputs[:, :2]))
+            np.save(folder / "signals.npy", np.maximum(inputs @ rng.normal(size=(3, 20)), 0))
+            (folder / "mnist-folder").mkdir()
+            for part in ("train", "t10k"):
+                header = bytes([0, 0, 8, 3]) + np.array([150, 8, 8], ">i4").tobytes()
+                (folder / f"mnist-folder/{part}-images-idx3-ubyte").write_bytes(header + images[:150 * 64].tobytes())
+                header = bytes([0, 0, 8, 1]) + np.array([150], ">i4").tobytes()
+                (folder / f"mnist-folder/{part}-labels-idx1-ubyte").write_bytes(header + (images[:150] % 10).tobytes())
             (folder / "property.vnnlib").write_text(
                 "(declare-const X_0 Real)(declare-const X_1 Real)" + "".join(f"(declare-const Y_{i} Real)" for i in range(3)) +
                 "(assert (and (>= X_0 -1) (<= X_0 1) (>= X_1 -1) (<= X_1 1) (<= Y_0 Y_1)))")

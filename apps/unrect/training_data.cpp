@@ -140,7 +140,7 @@ TrainingData read_training_data(const DataRequest& request) {
     if (request.data == "spiral") {
       UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument,
                      "--data spiral goes with --task classify");
-      all = spiral(request.samples > 0 ? request.samples + request.validation + (request.samples + 8) / 9 : 2500,
+      all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : 2500,
                    rng.split(kSpiral));
     } else {
       all = read_npy_content(request.data, request.task);
@@ -152,15 +152,16 @@ TrainingData read_training_data(const DataRequest& request) {
     test = rows_of(all, {order.begin(), order.begin() + held});
     all = rows_of(all, {order.begin() + held, order.end()});
   }
-  UNRECT_REQUIRE(request.validation < all.size(), ErrorCode::kInvalidArgument,
-                 "--validation {}: {} samples are there; expected fewer", request.validation, all.size());
-  const Index most = all.size() - request.validation;
+  const Index validation_size = request.validation.value_or(std::min<Index>(1000, all.size() / 10));
+  UNRECT_REQUIRE(validation_size < all.size(), ErrorCode::kInvalidArgument,
+                 "--validation {}: {} samples are there; expected fewer", validation_size, all.size());
+  const Index most = all.size() - validation_size;
   UNRECT_REQUIRE(request.samples <= all.size(), ErrorCode::kInvalidArgument, "--samples {}: {} has {} to train on",
                  request.samples, request.data, all.size());
   const Index count = request.samples > 0 ? std::min(request.samples, most) : most;
   const std::vector<Index> order = permutation(all.size(), rng.split(kOrder));
-  const Content validation = rows_of(all, {order.begin(), order.begin() + request.validation});
-  const Content train = rows_of(all, {order.begin() + request.validation, order.begin() + request.validation + count});
+  const Content validation = rows_of(all, {order.begin(), order.begin() + validation_size});
+  const Content train = rows_of(all, {order.begin() + validation_size, order.begin() + validation_size + count});
 
   TrainingData result;
   const int classes = all.labels.empty()

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "unrect/learn/loss.hpp"
@@ -20,11 +21,11 @@ struct TrainingData {
 
 struct DataRequest {
   Task task = Task::kRecovery;
-  std::string data;           // a folder with MNIST's IDX files, "x.npy", "x.npy,y.npy" or "spiral"
-  Index samples = 0;          // of the training set; 0 for all that are left
-  Index validation = 0;       // held out of the training data
-  Index measurements = 0;     // recovery: rows of Φ ~ N(0, 1/m)
-  std::filesystem::path phi;  // recovery: Φ from a file instead
+  std::string data;                 // a folder with MNIST's IDX files, "x.npy", "x.npy,y.npy" or "spiral"
+  Index samples = 0;                // of the training set; 0 for all that are left
+  std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
+  Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
+  std::filesystem::path phi;        // recovery: Φ from a file instead
   std::uint64_t seed = 0;
 };
 

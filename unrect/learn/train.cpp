@@ -22,7 +22,7 @@ struct Named {
   double rate;
 };
 constexpr Named kMethods[] = {
-    {Method::kFeasibleAl, "feasible-al", 0.1}, {Method::kAdam, "adam", 1e-3}, {Method::kSgd, "sgd", 0.05}};
+    {Method::kFeasibleAl, "feasible-al", 0.1}, {Method::kAdam, "adam", 2e-3}, {Method::kSgd, "sgd", 0.05}};
 
 const Named& entry(Method method) {
   return *std::ranges::find_if(kMethods, [&](const Named& named) { return named.method == method; });

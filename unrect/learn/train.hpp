@@ -43,7 +43,7 @@ struct TrainOptions {
 
   /// @throws Error kInvalidArgument naming the first option out of its range.
   void validate() const;
-  /// η: `rate`, or 0.1 (FeasibleAl, up to 3 layers; 0.06 for more; 1 under a Lipschitz budget), 1e-3 (Adam), 0.05
+  /// η: `rate`, or 0.1 (FeasibleAl, up to 3 layers; 0.06 for more; 1 under a Lipschitz budget), 2e-3 (Adam), 0.05
   /// (SGD).
   double rate_of(Index layers) const;
   /// δ: `damping`, or 0.3. Under a Lipschitz budget 30, and the rate 1: the projection is the Euclidean one, and only

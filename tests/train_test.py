@@ -1,0 +1,182 @@
+"""`unrect train` as a user runs it: results, files, resuming after a kill, ranks, refusals."""
+import gzip
+import json
+import subprocess
+import unittest
+
+import numpy as np
+
+from cli_test import DATA, MPI, UNRECT, Case, forward
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.astype(np.uint8).tobytes()
+
+
+class Train(Case):
+    def setUp(self):
+        super().setUp()
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(900, 4)).astype(np.float32)
+        np.save(self.dir / "x.npy", x)
+        np.save(self.dir / "y.npy", np.stack([np.abs(x[:, 0]), x[:, 1] - np.maximum(x[:, 2], 0)], 1))
+        np.save(self.dir / "labels.npy", (x[:, 0] * x[:, 1] > 0).astype(np.int64) + (x[:, 3] > 1))
+        np.save(self.dir / "signals.npy", np.maximum(x @ rng.normal(size=(4, 20)), 0))
+        # A folder like MNIST's, of blobs on a grid of 8 × 8.
+        self.mnist = self.dir / "mnist"
+        self.mnist.mkdir()
+        for part, count in (("train", 700), ("t10k", 200)):
+            labels = rng.integers(0, 4, count)
+            images = np.zeros((count, 8, 8))
+            for image, label in zip(images, labels):
+                image[label * 2:label * 2 + 2, 1:7] = rng.integers(100, 255, (2, 6))
+            (self.mnist / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+            (self.mnist / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+
+    def train(self, *args):
+        return json.loads(self.ok("train", *args, "--json"))
+
+    def facts(self, result):
+        """What must not depend on threads, ranks or interruptions."""
+        return {k: v for k, v in result.items() if k not in ("seconds", "threads", "log")} | {
+            "log": [{k: v for k, v in line.items() if k != "seconds"} for line in result["log"]]}
+
+    def test_regression_learns_and_its_network_agrees(self):
+        got = self.train("--task", "regress", "--data", "x.npy,y.npy", "--layers", "32,32", "--batch", "50", "--epochs", "40",
+                         "--validation", "50", "--out", "net.npz", "--log", "log.npz", "--plot", "loss.svg")
+        self.assertLess(got["test_loss"], 0.02)
+        self.assertEqual((got["status"], got["samples"], got["validation_samples"], got["test_samples"]), ("done", 760, 50, 90))
+        net = np.load(self.dir / "net.npz")
+        layers = [(net[f"W{l}"], net[f"b{l}"]) for l in range(3)]
+        x, y = np.load(self.dir / "x.npy"), np.load(self.dir / "y.npy")
+        output = np.stack([forward(layers, row)[0] for row in x.astype(float)])
+        everywhere = ((output - y) ** 2).mean()
+        self.assertAlmostEqual(everywhere, (got["train_loss"] * 760 + got["test_loss"] * 90) / 850, delta=0.2 * everywhere)
+        log = np.load(self.dir / "log.npz")
+        self.assertEqual(len(log["train_loss"]), 40)
+        self.assertLess(log["train_loss"][-1], log["train_loss"][0] / 5)
+        self.assertIn("<svg", (self.dir / "loss.svg").read_text())
+
+    def test_classification_of_files_and_folders(self):
+        for data, classes in (("x.npy,labels.npy", 3), ("mnist", 4)):
+            for method in ("feasible-al", "adam"):
+                got = self.train("--task", "classify", "--data", data, "--layers", "32,32", "--batch", "50", "--epochs", "30",
+                                 "--validation", "50", "--method", method)
+                self.assertGreater(got["test_accuracy"], 0.85, (data, method))
+
+    def test_recovery(self):
+        for data, size in (("mnist", 64), ("signals.npy", 20)):
+            got = self.train("--task", "recovery", "--data", data, "--measurements", "10", "--layers", "48", "--batch", "50",
+                             "--epochs", "20", "--validation", "60", "--save-phi", "phi.npy", "--out", "net.onnx")
+            phi = np.load(self.dir / "phi.npy")
+            self.assertEqual(phi.shape, (10, size))
+            self.assertAlmostEqual(got["test_psnr"], -10 * np.log10(got["test_loss"]), places=9)
+            again = self.train("--task", "recovery", "--data", data, "--phi", "phi.npy", "--layers", "48", "--batch", "50",
+                               "--epochs", "20", "--validation", "60")
+            self.assertAlmostEqual(again["test_loss"], got["test_loss"], delta=1e-3 * got["test_loss"])
+            info = json.loads(self.ok("info", "net.onnx", "--json"))
+            self.assertEqual((info["inputs"], info["outputs"]), (10, size))
+
+    def test_compare_prints_a_table(self):
+        out = self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "16", "--batch", "50",
+                      "--epochs", "5", "--validation", "50", "--compare", "adam,feasible-al,sgd", "--plot", "race.png")
+        for word in ("adam", "feasible-al", "sgd", "test accuracy"):
+            self.assertIn(word, out)
+        self.assertTrue((self.dir / "race.png").read_bytes().startswith(b"\x89PNG"))
+
+    def test_frames(self):
+        self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "8,8", "--batch", "50",
+                "--epochs", "3", "--validation", "50", "--frames", "frames")
+        self.assertEqual(sorted(f.name for f in (self.dir / "frames").iterdir()), [f"epoch-000{e}.png" for e in range(4)])
+
+    def test_killed_at_any_moment_and_resumed(self):
+        rng = np.random.default_rng(4)
+        args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "200,200", "--batch", "50",
+                "--epochs", "60", "--validation", "60", "--json"]
+        whole = self.facts(json.loads(self.ok(*args, "--out", "whole.onnx")))
+        args += ["--checkpoint", "run.npz", "--every", "0.01", "--resume", "--out", "pieces.onnx"]
+        killed = 0
+        for _ in range(20):
+            run = subprocess.Popen([UNRECT, *args], cwd=self.dir, stdout=subprocess.DEVNULL)
+            try:
+                run.wait(timeout=rng.uniform(0.02, 0.25))
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+                killed += 1
+        self.assertGreater(killed, 0)
+        self.assertEqual(self.facts(json.loads(self.ok(*args))), whole)
+        self.assertEqual((self.dir / "pieces.onnx").read_bytes(), (self.dir / "whole.onnx").read_bytes())
+        self.refused(2, *args, "--decay", "0.1", ["run.npz", "another"])
+        state = (self.dir / "run.npz").read_bytes()
+        (self.dir / "run.npz").write_bytes(state[:-100])
+        self.refused(4, *args, ["run.npz"])
+
+    def test_threads_make_no_difference(self):
+        args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "150,40", "--batch", "70",
+                "--epochs", "3", "--validation", "60"]
+        results = []
+        for threads in (1, 2, 3):
+            results.append(self.facts(json.loads(self.ok(*args, "--threads", threads, "--out", f"{threads}.onnx", "--json"))))
+        self.assertEqual(results[0], results[1])
+        self.assertEqual(results[0], results[2])
+        self.assertEqual((self.dir / "1.onnx").read_bytes(), (self.dir / "3.onnx").read_bytes())
+
+    @unittest.skipUnless(MPI, "no mpirun, or unrect-mpi is not built")
+    def test_ranks_make_no_difference(self):
+        for method in ("feasible-al", "adam"):
+            args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "150,40", "--batch", "70",
+                    "--epochs", "3", "--validation", "60", "--trust", "0.05", "--method", method]
+            self.ok(*args, "--out", "one.onnx")
+            for ranks in (1, 2, 3):
+                done = subprocess.run([*MPI, "-n", str(ranks), UNRECT + "-mpi", *args, "--out", "many.onnx"], cwd=self.dir,
+                                      capture_output=True, text=True, timeout=300)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual((self.dir / "one.onnx").read_bytes(), (self.dir / "many.onnx").read_bytes(), (method, ranks))
+
+    def test_lipschitz_budget(self):
+        got = self.train("--task", "regress", "--data", "x.npy,y.npy", "--layers", "32,32", "--batch", "50", "--epochs", "10",
+                         "--validation", "50", "--lipschitz-budget", "1", "--out", "net.npz")
+        self.assertEqual(got["status"], "done")
+        net = np.load(self.dir / "net.npz")
+        self.assertLessEqual(np.prod([np.linalg.norm(net[f"W{l}"], 2) for l in range(3)]), 1)
+
+    def test_refuses(self):
+        task = ["train", "--task", "regress", "--data", "x.npy,y.npy"]
+        for bad, words in ((("--method", "adamw"), ["adamw", "feasible-al"]), (("--epochs", "0"), ["epochs"]),
+                           (("--rate", "-1"), ["rate"]), (("--damping", "0.001"), ["damping"]),
+                           (("--samples", "5000"), ["5000", "x.npy"]), (("--validation", "5000"), ["5000"]),
+                           (("--resume",), ["--checkpoint"]), (("--out", "net.txt"), ["net.txt", ".onnx"]),
+                           (("--frames", "f"), ["two inputs"])):
+            self.refused(2, *task, *bad, words)
+        self.refused(4, *task, "--out", "nowhere/net.onnx", ["nowhere"])
+        self.refused(4, "train", "--task", "classify", "--data", "nothing.npy,y.npy", ["nothing.npy"])
+        self.refused(2, "train", "--task", "recovery", "--data", "mnist", ["--measurements"])
+        self.refused(2, "train", "--task", "recovery", "--data", "mnist", "--measurements", "65", ["65", "64"])
+        self.refused(2, "train", "--task", "regress", "--data", "mnist", ["x.npy,y.npy"])
+        self.refused(2, "train", "--task", "classify", "--data", "x.npy,y.npy", ["y.npy"])
+        x = np.load(self.dir / "x.npy")
+        x[17, 2] = np.nan
+        np.save(self.dir / "nan.npy", x)
+        self.refused(2, "train", "--task", "regress", "--data", "nan.npy,y.npy", "--validation", "0", ["nan.npy", "column 2"])
+        np.save(self.dir / "negative.npy", -np.ones(900))
+        self.refused(2, "train", "--task", "classify", "--data", "x.npy,negative.npy", ["negative.npy", "row 0"])
+        np.save(self.dir / "short.npy", np.ones(5))
+        self.refused(2, "train", "--task", "regress", "--data", "x.npy,short.npy", ["short.npy", "5"])
+        np.save(self.dir / "one.npy", np.ones((1, 4)))
+        self.refused(2, "train", "--task", "regress", "--data", "one.npy,one.npy", ["one.npy", "one sample"])
+        images = self.mnist / "train-images-idx3-ubyte.gz"
+        images.write_bytes(images.read_bytes()[:200])
+        self.refused(4, "train", "--task", "classify", "--data", "mnist", ["train-images"])
+
+
+@unittest.skipUnless((DATA / "mnist").is_dir(), f"no MNIST at {DATA}")
+class Digits(Case):
+    def test_recovers_digits(self):
+        got = json.loads(self.ok("train", "--task", "recovery", "--data", DATA / "mnist", "--measurements", "100", "--layers",
+                                 "256", "--samples", "5000", "--epochs", "4", "--json"))
+        self.assertGreater(got["test_psnr"], 18)
+
+
+if __name__ == "__main__":
+    unittest.main()
