@@ -12,7 +12,6 @@
 #include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/certificate.hpp"
 #include "unrect/partition/count_bounds.hpp"
-#include "unrect/partition/decision_boundary.hpp"
 #include "unrect/partition/region_graph.hpp"
 #include "unrect/partition/shards.hpp"
 #include "unrect/region/slice.hpp"
@@ -140,17 +139,6 @@ PictureText Command::picture_text(const Domain& where) const {
   return text;
 }
 
-void add_boundary(Figure& figure, const std::vector<BoundarySegment>& segments) {
-  for (const BoundarySegment& segment : segments) {
-    Matrix ends(2, 2);
-    ends << segment.from.transpose(), segment.to.transpose();
-    LineStyle style;
-    style.color = categorical(1);
-    style.width = 2;
-    figure.polyline(ends, style);
-  }
-}
-
 void Command::draw(const Network& net, const Domain& where) const {
   const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
   const PictureText text = picture_text(where);
@@ -165,7 +153,7 @@ void Command::draw(const Network& net, const Domain& where) const {
       const std::string name = frames ? fmt::format("{}-{}", picture.string(), l) : picture.string();
       if (frames) named.title += fmt::format(" after layer {}: {}", l, partition.layers[l].starts.size() - 1);
       Figure figure = partition_figure(partition, l, values, label, named);
-      if (boundary && l + 1 == partition.layers.size()) add_boundary(figure, decision_boundary(Refinement(net, where)));
+      if (boundary && l + 1 == partition.layers.size()) add_decision_boundary(figure, net, where);
       figure.save(name + ".svg");
       figure.save(name + ".png");
     }

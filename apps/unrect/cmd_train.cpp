@@ -101,7 +101,8 @@ TrainOptions Command::with_decay(TrainOptions chosen) const {
   return chosen;
 }
 
-// The methods of --compare get the time that the first one takes: one epoch of each is measured.
+// The methods of --compare get the time that the first one takes: epochs of each are measured, but not the first, which
+// pays for what comes once.
 std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
   if (compare.empty()) return {with_decay(options)};
   std::vector<TrainOptions> all;
@@ -112,11 +113,13 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
     own = with_decay(own);
     own.checkpoint.clear();
     TrainOptions trial = own;
-    trial.epochs = 1;
+    trial.epochs = 4;
     Context context;
     context.threads = threads;
     context.seed = data.seed;
-    double epoch = train(start_network(sets), sets.train, {}, trial, context, ranks).seconds;
+    const std::vector<EpochLog> lines = train(start_network(sets), sets.train, {}, trial, context, ranks).log;
+    UNRECT_REQUIRE(lines.size() == 4, ErrorCode::kInvalidArgument, "--compare {}: diverges within four epochs", name);
+    double epoch = (lines[3].seconds - lines[0].seconds) / 3;
     if (ranks.count > 1) {  // all go by rank 0's clock
       std::vector<std::size_t> rank_0_only(static_cast<std::size_t>(ranks.count) + 1, sizeof epoch);
       rank_0_only[0] = 0;
@@ -232,12 +235,14 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   const Vector lower = sets.train.inputs.colwise().minCoeff().cast<double>().transpose();
   const Vector upper = sets.train.inputs.colwise().maxCoeff().cast<double>().transpose();
   const Vector margin = (0.05 * (upper - lower)).cwiseMax(1e-3);
-  const PlanePartition partition = plane_partition(network, Domain(Box(lower - margin, upper + margin)), 2'000'000);
+  const Domain domain(Box(lower - margin, upper + margin));
+  const PlanePartition partition = plane_partition(network, domain, 2'000'000);
   const PictureText text{fmt::format("epoch {}: {} regions", epoch, partition.layers.back().starts.size() - 1), "x0",
                          "x1"};
   Figure figure =
       partition_figure(partition, partition.layers.size() - 1, color_values(partition, "output", 0), "output 0", text);
-  // At most a few hundred samples of each class over it.
+  if (data.task == Task::kClassify) add_decision_boundary(figure, network, domain);
+  // At most a few hundred samples over it.
   const Index shown = std::min<Index>(sets.train.size(), 600);
   for (Index c = 0; c < sets.train.targets.cols(); ++c) {
     Matrix points(shown, 2);
@@ -246,7 +251,7 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
       if (sets.train.targets(i, c) > 0.5F) points.row(count++) = sets.train.inputs.row(i).cast<double>();
     }
     MarkerStyle style;
-    style.color = categorical(static_cast<std::size_t>(c) + 1);
+    style.color = categorical(static_cast<std::size_t>(c) + 2);
     style.radius = 2;
     if (count > 0) figure.points(points.topRows(count), style);
   }
@@ -299,6 +304,7 @@ void Command::run() const {
                  "--resume needs --checkpoint FILE, the file to go on from");
   UNRECT_REQUIRE(compare.empty() || options.checkpoint.empty(), ErrorCode::kInvalidArgument,
                  "--compare goes without --checkpoint");
+  UNRECT_REQUIRE(compare.empty() || frames.empty(), ErrorCode::kInvalidArgument, "--compare goes without --frames");
   UNRECT_REQUIRE(compare.empty() || log.empty(), ErrorCode::kInvalidArgument, "--compare goes without --log");
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/partition/decision_boundary.hpp"
 
 namespace unrect::cli {
 namespace {
@@ -184,6 +185,17 @@ Figure partition_figure(const PlanePartition& partition, std::size_t layer, cons
   }
   if (high > low) figure.colorbar({low, high}, by);
   return figure;
+}
+
+void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain) {
+  for (const BoundarySegment& segment : decision_boundary(Refinement(network, domain))) {
+    Matrix ends(2, 2);
+    ends << segment.from.transpose(), segment.to.transpose();
+    LineStyle style;
+    style.color = categorical(1);
+    style.width = 2;
+    figure.polyline(ends, style);
+  }
 }
 
 Explorer explorer_of(const PlanePartition& partition, const PictureText& text, std::vector<std::string> notes) {

@@ -37,6 +37,9 @@ struct PictureText {
 Figure partition_figure(const PlanePartition& partition, std::size_t layer, const std::vector<float>& values,
                         const std::string& by, const PictureText& text);
 
+/// Draws where the largest output changes.
+void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain);
+
 Explorer explorer_of(const PlanePartition& partition, const PictureText& text, std::vector<std::string> notes);
 
 }  // namespace unrect::cli
