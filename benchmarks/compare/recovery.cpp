@@ -2,7 +2,7 @@
 // libtorch's Adam. Same data, same start weights, same batch size, one after another in one process.
 //
 //   recovery MNIST_FOLDER [m] [hidden layers] [samples] [seeds] [threads] [adam epochs] [adam rate] [feasible epochs]
-//            [feasible rate] [decay]
+//            [feasible rate] [feasible decay] [libtorch epochs]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -151,10 +151,13 @@ int run(int argc, char** argv) {
     context.seed = static_cast<std::uint64_t>(seed);
     std::vector<Course> courses{course(start, sets, adam, context), course(start, sets, feasible, context)};
 #ifdef UNRECT_TORCH
-    const TorchCourse torch =
-        torch_adam(to_chain(start), sets.train, sets.test, adam.epochs, adam.batch, adam.rate_of(hidden + 1),
-                   adam.warm_up, threads, static_cast<std::uint64_t>(seed));
-    courses.push_back({"libtorch adam", torch.seconds, torch.train, torch.test});
+    const int torch_epochs = static_cast<int>(number(12, adam.epochs));
+    if (torch_epochs > 0) {
+      const TorchCourse torch =
+          torch_adam(to_chain(start), sets.train, sets.test, torch_epochs, adam.batch, adam.rate_of(hidden + 1),
+                     adam.warm_up, threads, static_cast<std::uint64_t>(seed));
+      courses.push_back({"libtorch adam", torch.seconds, torch.train, torch.test});
+    }
 #endif
     const Course& reference = courses[0];
     for (const Course& c : courses) {
