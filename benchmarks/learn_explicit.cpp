@@ -161,9 +161,11 @@ void explore(int argc, char** argv) {
         al.seconds += now() - t0;
         const Certificate& c = r.log.back().certificate;
         al.relative.push_back((c.true_loss - p.optimum) / p.scale);
-        stationary += c.gradient_norm() < 1e-5;
+        stationary += c.kkt() <= 1e-6;
+        if (std::getenv("KINK") && c.kkt() > 1e-6)
+          std::printf("kkt p %.2e s %.2e d %.2e c %.2e grad %.2e loss %.8f ambiguous %ld\n", c.primal, c.stationarity, c.dual, c.complementarity, c.gradient_norm(), c.true_loss, (long)c.ambiguous);
         t0 = now();
-        const Chain direct = polish(start, {}, p.inputs, p.targets, 2000, 1e-6);
+        const Chain direct = polish(start, {}, p.inputs, p.targets, 2000, 1e-6).chain;
         polished.seconds += now() - t0;
         polished.relative.push_back((certify(direct, {}, {lift(direct, {}, p.inputs, p.targets)}).true_loss - p.optimum) / p.scale);
       }
@@ -183,7 +185,7 @@ void explore(int argc, char** argv) {
             while (now() - t0 < each)
               for (int k = 0; k < 20; ++k, ++steps) run.step(rate);
             adam.relative.push_back((run.loss() - p.optimum) / p.scale);
-            const Chain direct = polish(run.best(), {}, p.inputs, p.targets, 200, 1e-6);
+            const Chain direct = polish(run.best(), {}, p.inputs, p.targets, 200, 1e-6).chain;
             adam_polished.relative.push_back((certify(direct, {}, {lift(direct, {}, p.inputs, p.targets)}).true_loss - p.optimum) / p.scale);
           }
         std::printf("  adam %.3f: %.3f  median %.5f  (%ld steps)  then polished %.3f median %.5f\n", rate, adam.fraction(), adam.median(),

@@ -146,6 +146,7 @@ class Solver {
       blocks_[i].targets = targets.middleRows(starts[i], starts[i + 1] - starts[i]);
     }
     result_.chain = start;
+    best_.true_loss = std::numeric_limits<double>::infinity();
   }
 
   ExplicitAlResult run() {
@@ -233,14 +234,15 @@ class Solver {
 
   void note(int outer) {
     const Certificate certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
-    keep_if_best(certificate);
+    keep_if_best(certificate, false);
     result_.log.push_back({outer, rho_, seconds(), certificate});
-    if (std::max(certificate.kkt(), certificate.gradient_norm()) <= options_.tolerance) done_ = true;
+    if (certificate.kkt() <= options_.tolerance) done_ = true;
   }
 
-  void keep_if_best(const Certificate& certificate) {
-    if (!(certificate.true_loss < best_)) return;
-    best_ = certificate.true_loss;
+  void keep_if_best(const Certificate& certificate, bool feasible) {
+    if (!(certificate.true_loss < best_.true_loss)) return;
+    best_ = certificate;
+    feasible_ = feasible;
     result_.chain = chain_;
   }
 
@@ -268,19 +270,24 @@ class Solver {
   void round_off() {
     Index parameters = 0;
     for (const Matrix& layer : chain_.layers) parameters += layer.size();
-    if (!options_.reduce && parameters <= options_.polish_parameters)
-      chain_ = polish(chain_, options_.objective, inputs_, targets_, options_.polish_steps, options_.tolerance);
-    lift_blocks(chain_, rho_);
-    keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce));
+    if (options_.reduce || parameters > options_.polish_parameters) {
+      lift_blocks(chain_, rho_);
+      keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce), true);
+    } else {
+      Polished polished =
+          polish(chain_, options_.objective, inputs_, targets_, options_.polish_steps, options_.tolerance);
+      chain_ = std::move(polished.chain);
+      keep_if_best(certify(chain_, options_.objective, {std::move(polished.samples)}), true);
+    }
   }
 
   void finish() {
-    lift_blocks(result_.chain, rho_);
-    const Certificate certificate =
-        certify(result_.chain, options_.objective, blocks_, context_.threads, options_.reduce);
-    result_.log.push_back({round_ * options_.max_outer, rho_, seconds(), certificate});
-    if (result_.status == TrainingStatus::kIterationLimit &&
-        std::max(certificate.kkt(), certificate.gradient_norm()) <= options_.tolerance)
+    if (!feasible_) {
+      lift_blocks(result_.chain, rho_);
+      best_ = certify(result_.chain, options_.objective, blocks_, context_.threads, options_.reduce);
+    }
+    result_.log.push_back({round_ * options_.max_outer, rho_, seconds(), best_});
+    if (result_.status == TrainingStatus::kIterationLimit && best_.kkt() <= options_.tolerance)
       result_.status = TrainingStatus::kConverged;
   }
 
@@ -307,7 +314,8 @@ class Solver {
   const MatrixRef& targets_;
   std::vector<LiftedSamples> blocks_;
   int round_ = 0;
-  double best_ = std::numeric_limits<double>::infinity();
+  Certificate best_;
+  bool feasible_ = false;  // best_ is of the feasible point above result_.chain
   bool done_ = false;
   Clock::time_point began_ = Clock::now();
   Clock::time_point reported_ = began_;

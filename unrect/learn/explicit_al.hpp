@@ -23,7 +23,7 @@ struct ExplicitAlOptions {
   int sweeps = 2;                  // ≥ 1: over all blocks between two updates of the multipliers
   int max_outer = 150;             // ≥ 0: updates of the multipliers, a round
   int rounds = 1;                  // ≥ 1: homotopies, each from where the one before was polished to; the best counts
-  double tolerance = 1e-6;         // > 0: converged when KKT residuals and the true loss's gradient are all within
+  double tolerance = 1e-6;         // > 0: converged when the KKT residuals are within
   double multiplier_bound = 1e4;   // |λ| is clipped here (ALGENCAN's safeguard)
   double proximal = 1e-6;          // > 0: pull of W̃ to where it was, relative to the Gram matrix's mean diagonal
   int polish_steps = 200;          // ≥ 0: at the end, on the pattern that d was rounded to

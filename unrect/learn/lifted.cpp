@@ -144,6 +144,12 @@ LiftedSamples lift(const Chain& chain, const Loss& kind, const MatrixRef& inputs
     layer.rho = rho;
     samples.layers.push_back(std::move(layer));
   }
+  set_adjoint_multipliers(chain, kind, samples);
+  return samples;
+}
+
+void set_adjoint_multipliers(const Chain& chain, const Loss& kind, LiftedSamples& samples) {
+  const std::size_t relus = samples.layers.size();
   double value = 0;
   Matrix adjoint = output_gradient(chain, kind, samples, value);  // ∂f/∂a_l, layer by layer
   if (!chain.relu_output && relus > 0)
@@ -151,13 +157,12 @@ LiftedSamples lift(const Chain& chain, const Loss& kind, const MatrixRef& inputs
   for (std::size_t l = relus; l-- > 0;) {
     LiftedLayer& layer = samples.layers[l];
     const Matrix delta = adjoint.cwiseProduct(layer.d);  // Λ_l
-    layer.u[0] = -delta / rho;
-    layer.u[1] = -adjoint / rho;
-    layer.u[2] = ((1 - layer.d.array()) * layer.u[1].array().min(0)).matrix();
-    layer.u[3] = (layer.d.array() * (-layer.u[1].array()).max(0)).matrix();
+    layer.u[0] = -delta / layer.rho;
+    layer.u[1] = -adjoint / layer.rho;
+    layer.u[2] = (layer.d.array() == 0).select(layer.u[1].array().min(0), 0.0);
+    layer.u[3] = (layer.d.array() == 1).select((-layer.u[1].array()).max(0), 0.0);
     if (l > 0) adjoint = delta * chain.layers[l].leftCols(chain.layers[l].cols() - 1);
   }
-  return samples;
 }
 
 std::array<Matrix, 4> constraints(const Chain& chain, const LiftedSamples& samples, std::size_t l) {

@@ -42,12 +42,15 @@ struct LiftedSamples {
 Matrix affine(const Matrix& layer, const Matrix& fed);
 
 /// The feasible point above a chain: z, a by the forward pass, d = [z > 0], s⁺ = a, s⁻ = a − z (all c_i = 0), with the
-/// adjoint multipliers
-///   Λ_L = ∇f (⊙ d_L behind a ReLU),  Λ_l = (Λ_{l+1} W_{l+1}) ⊙ d_l,   λ1 = −Λ_l,  λ2 = −Λ_{l+1} W_{l+1} (−∇f at the end),
-///   λ3 = min(0, λ2) where z ≤ 0,  λ4 = max(0, −λ2) where z > 0
-/// There ∇_W of the Lagrangian is the gradient of the true loss. @throws Error kInvalidArgument for shapes.
+/// adjoint multipliers. @throws Error kInvalidArgument for shapes, kUnsupported for the loss.
 LiftedSamples lift(const Chain& chain, const Loss& loss, const MatrixRef& inputs, const MatrixRef& targets,
                    double rho = 1);
+
+/// The multipliers that the chain rule gives at a feasible point:
+///   Λ_L = ∇f (⊙ d_L behind a ReLU),  Λ_l = (Λ_{l+1} W_{l+1}) ⊙ d_l,   λ1 = −Λ_l,  λ2 = −Λ_{l+1} W_{l+1} (−∇f at the end),
+///   λ3 = min(0, λ2) where d = 0,  λ4 = max(0, −λ2) where d = 1,  0 elsewhere
+/// There ∇_W of the Lagrangian is the gradient of the true loss, and g_Z = g_A = 0.
+void set_adjoint_multipliers(const Chain& chain, const Loss& loss, LiftedSamples& samples);
 
 /// {c1, c2, c3, c4} of ReLU layer l.
 std::array<Matrix, 4> constraints(const Chain& chain, const LiftedSamples& samples, std::size_t l);
