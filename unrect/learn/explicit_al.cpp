@@ -11,12 +11,15 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/learn/blocks.hpp"
 #include "unrect/learn/polish.hpp"
+#include "unrect/network/norms.hpp"
 
 namespace unrect {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using Blocks = ExplicitAlOptions::Blocks;
+
+constexpr int kPolishBetweenRounds = 40;
 
 // What A_l answers to above it: (weight, Z + U1 − b) of the next layer's c1, or of the squared loss itself.
 struct Above {
@@ -134,6 +137,22 @@ void solve_weights(Matrix equations, double ridge, double proximal, Matrix& laye
   layer = gram.llt().solve(right).transpose();
 }
 
+// λ = ρu stays.
+void set_penalty(double rho, LiftedLayer& layer) {
+  for (Matrix& u : layer.u) u *= layer.rho / rho;
+  layer.rho = rho;
+}
+
+// A bound on the loss's curvature in a_l: 1 at the output, Π_{k > l} ‖W_k‖₂² before it.
+std::vector<double> loss_curvature(const Chain& chain) {
+  std::vector<double> curvature(chain.layers.size(), 1.0);
+  for (std::size_t l = curvature.size() - 1; l-- > 0;) {
+    const double norm = spectral_norm(chain.layers[l + 1].leftCols(chain.layers[l].rows()));
+    curvature[l] = std::max(1e-6, curvature[l + 1] * norm * norm);
+  }
+  return curvature;
+}
+
 class Solver {
  public:
   Solver(const Chain& start, const MatrixRef& inputs, const MatrixRef& targets, const ExplicitAlOptions& options,
@@ -157,7 +176,7 @@ class Solver {
       if (round_ == 0 && options_.log_every > 0) note(0);
       descend();
       if (result_.status == TrainingStatus::kDiverged) break;
-      round_off();
+      round_off(std::min(options_.polish_steps, kPolishBetweenRounds));
     }
     finish();
     return std::move(result_);
@@ -222,27 +241,22 @@ class Solver {
     return most[0];
   }
 
-  // λ = ρu stays.
   void scale_penalty(double factor) {
     rho_ *= factor;
     for (LiftedSamples& samples : blocks_)
-      for (LiftedLayer& layer : samples.layers) {
-        layer.rho = rho_;
-        for (Matrix& u : layer.u) u /= factor;
-      }
+      for (LiftedLayer& layer : samples.layers) set_penalty(factor * layer.rho, layer);
   }
 
   void note(int outer) {
     const Certificate certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
-    keep_if_best(certificate, false);
+    keep_if_best(certificate);
     result_.log.push_back({outer, rho_, seconds(), certificate});
     if (certificate.kkt() <= options_.tolerance) done_ = true;
   }
 
-  void keep_if_best(const Certificate& certificate, bool feasible) {
+  void keep_if_best(const Certificate& certificate) {
     if (!(certificate.true_loss < best_.true_loss)) return;
     best_ = certificate;
-    feasible_ = feasible;
     result_.chain = chain_;
   }
 
@@ -267,25 +281,23 @@ class Solver {
   }
 
   // Rounds d, restores the constraints, polishes and keeps the chain if it is the best so far.
-  void round_off() {
+  void round_off(int polish_steps) {
     Index parameters = 0;
     for (const Matrix& layer : chain_.layers) parameters += layer.size();
     if (options_.reduce || parameters > options_.polish_parameters) {
       lift_blocks(chain_, rho_);
-      keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce), true);
+      keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce));
     } else {
-      Polished polished =
-          polish(chain_, options_.objective, inputs_, targets_, options_.polish_steps, options_.tolerance);
+      Polished polished = polish(chain_, options_.objective, inputs_, targets_, polish_steps, options_.tolerance);
       chain_ = std::move(polished.chain);
-      keep_if_best(certify(chain_, options_.objective, {std::move(polished.samples)}), true);
+      keep_if_best(certify(chain_, options_.objective, {std::move(polished.samples)}));
     }
   }
 
   void finish() {
-    if (!feasible_) {
-      lift_blocks(result_.chain, rho_);
-      best_ = certify(result_.chain, options_.objective, blocks_, context_.threads, options_.reduce);
-    }
+    chain_ = result_.chain;
+    best_.true_loss = std::numeric_limits<double>::infinity();
+    round_off(options_.polish_steps);
     result_.log.push_back({round_ * options_.max_outer, rho_, seconds(), best_});
     if (result_.status == TrainingStatus::kIterationLimit && best_.kkt() <= options_.tolerance)
       result_.status = TrainingStatus::kConverged;
@@ -293,8 +305,12 @@ class Solver {
 
   void lift_blocks(const Chain& chain, double rho) {
     rho_ = rho;
+    const std::vector<double> curvature =
+        options_.warm_start ? loss_curvature(chain) : std::vector<double>(chain.layers.size(), 1.0);
     for_blocks(blocks_.size(), context_.threads, [&](std::size_t i) {
-      blocks_[i] = lift(chain, options_.objective.loss, blocks_[i].inputs, blocks_[i].targets, rho);
+      LiftedSamples& samples = blocks_[i];
+      samples = lift(chain, options_.objective.loss, samples.inputs, samples.targets);
+      for (std::size_t l = 0; l < samples.layers.size(); ++l) set_penalty(rho * curvature[l], samples.layers[l]);
     });
   }
 
@@ -315,7 +331,6 @@ class Solver {
   std::vector<LiftedSamples> blocks_;
   int round_ = 0;
   Certificate best_;
-  bool feasible_ = false;  // best_ is of the feasible point above result_.chain
   bool done_ = false;
   Clock::time_point began_ = Clock::now();
   Clock::time_point reported_ = began_;

@@ -18,15 +18,15 @@ struct ExplicitAlOptions {
   bool warm_start = false;         // multipliers: the adjoint ones of the given chain; otherwise 0
   double rho = 0.01;               // > 0: first penalty. 0.005 … 0.02 to wander, 10 × the loss's curvature when warm
   double rho_max = 1;              // ≥ rho
-  double growth = 1.05;            // γ ≥ 1: ρ ← γρ when infeasibility > tau × the one before
+  double growth = 1.3;             // γ ≥ 1: ρ ← γρ when infeasibility > tau × the one before
   double tau = 0;                  // ≥ 0; 0: ρ grows every time (a homotopy); ALGENCAN: 0.5
-  int sweeps = 2;                  // ≥ 1: over all blocks between two updates of the multipliers
-  int max_outer = 150;             // ≥ 0: updates of the multipliers, a round
-  int rounds = 1;                  // ≥ 1: homotopies, each from where the one before was polished to; the best counts
+  int sweeps = 1;                  // ≥ 1: over all blocks between two updates of the multipliers
+  int max_outer = 20;              // ≥ 0: updates of the multipliers, a round
+  int rounds = 8;                  // ≥ 1: homotopies, each from the best chain so far with one unit drawn anew
   double tolerance = 1e-6;         // > 0: converged when the KKT residuals are within
   double multiplier_bound = 1e4;   // |λ| is clipped here (ALGENCAN's safeguard)
   double proximal = 1e-6;          // > 0: pull of W̃ to where it was, relative to the Gram matrix's mean diagonal
-  int polish_steps = 200;          // ≥ 0: at the end, on the pattern that d was rounded to
+  int polish_steps = 500;          // ≥ 0: at the end, on the pattern that d was rounded to
   Index polish_parameters = 2000;  // ≥ 0: no polish for chains of more weights and biases
   int log_every = 1;               // ≥ 0: outer iterations between entries of the log; 0: only the last
   Reduce reduce;                   // when other machines hold the other samples
