@@ -104,8 +104,7 @@ Problem teacher_problem(const Family& family, Rng rng) {
   const Index outputs = family.widths.back();
   problem.inputs = rng.split(1).normal_matrix(family.samples, family.widths.front());
   const Chain teacher = random_chain(family.widths, Vector::Zero(outputs), rng.split(2));
-  problem.targets =
-      split_output(teacher, lift(teacher, {}, problem.inputs, Matrix::Zero(family.samples, outputs)));
+  problem.targets = split_output(teacher, lift(teacher, {}, problem.inputs, Matrix::Zero(family.samples, outputs)));
   problem.targets *= std::sqrt(static_cast<double>(problem.targets.size())) / problem.targets.norm();
   problem.targets += family.noise * rng.split(3).normal_matrix(family.samples, outputs);
   if (family.noise > 0) problem.optimum = shallow_optimum(problem.inputs, problem.targets, family.widths[1]).loss;
@@ -148,14 +147,15 @@ void tiny(int problems) {
                                         {"2-3-3-1, 40 samples", {2, 3, 3, 1}, 40, 0},
                                         {"2-2-1, 8 samples, noise", {2, 2, 1}, 8, 0.1},
                                         {"1-3-1, 10 samples, noise", {1, 3, 1}, 10, 0.1}};
-  std::printf("%d problems a family, %d starts each: fraction at the optimum, median excess, CPU time a start\n", problems,
-              kStarts);
+  std::printf("%d problems a family, %d starts each: fraction at the optimum, median excess, CPU time a start\n",
+              problems, kStarts);
   for (const Family& family : families) {
     std::printf("%s\n", family.name);
     std::vector<Problem> set;
     for (int i = 0; i < problems; ++i) set.push_back(teacher_problem(family, Rng(1000 + static_cast<unsigned>(i))));
     // loss(problem, its number, s-th start) → score and mean CPU seconds
-    const auto run = [&](const char* name, const std::function<double(const Problem&, const std::function<Chain(int)>&)>& loss_of) {
+    const auto run = [&](const char* name,
+                         const std::function<double(const Problem&, const std::function<Chain(int)>&)>& loss_of) {
       std::vector<double> excess;
       const double began = cpu_seconds();
       for (const Problem& problem : set)
@@ -208,7 +208,8 @@ void tiny(int problems) {
   }
 }
 
-void mnist(int outer, double rho, int sweeps, int epochs) {
+void mnist(int outer) {
+  constexpr int kEpochs = 8;
   const char* folder = std::getenv("UNRECT_DATA");
   const std::filesystem::path file =
       std::filesystem::path(folder ? folder : "../shared/data") / "mnist" / "train-images-idx3-ubyte.gz";
@@ -226,7 +227,7 @@ void mnist(int outer, double rho, int sweeps, int epochs) {
 
   Adam adam(initial_chain({kMeasurements, 512, 512, 784}, targets.colwise().mean().transpose(), true, Rng(1)));
   double began = cpu_seconds();
-  for (int epoch = 0; epoch < epochs; ++epoch) {
+  for (int epoch = 0; epoch < kEpochs; ++epoch) {
     double loss = 0;
     for (Index first = 0; first < kSamples; first += 100)
       loss += adam.step(inputs.middleRows(first, 100), targets.middleRows(first, 100), 1e-3);
@@ -235,16 +236,16 @@ void mnist(int outer, double rho, int sweeps, int epochs) {
   }
   ExplicitAlOptions options;
   options.warm_start = true;
-  options.rho = rho;
-  options.rho_max = std::getenv("RM") ? std::atof(std::getenv("RM")) : 1e6;
-  options.growth = std::getenv("G") ? std::atof(std::getenv("G")) : 1.25;
+  options.rho = 1;
+  options.rho_max = 1e6;
   options.rounds = 1;
-  options.sweeps = sweeps;
   options.max_outer = outer;
   Context context;
   context.threads = 2;
   const ExplicitAlResult result = explicit_al(adam.chain(), inputs, targets, options, context);
-  std::printf("outer    seconds   split loss    true loss   max|c1|   max|c2|   KKT: stationarity  dual  complementarity   gradient\n");
+  std::printf(
+      "outer    seconds   split loss    true loss   max|c1|   max|c2|   KKT: stationarity  dual  complementarity   "
+      "gradient\n");
   for (const ExplicitAlEntry& entry : result.log) {
     const Certificate& c = entry.certificate;
     std::printf("%5d %10.1f %12.3f %12.3f %9.2e %9.2e   %9.2e %9.2e %9.2e %9.3f\n", entry.outer, entry.seconds,
@@ -260,5 +261,5 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "all";
   const int count = argc > 2 ? std::atoi(argv[2]) : 0;
   if (what != "mnist") unrect::tiny(count > 0 ? count : 10);
-  if (what != "tiny") unrect::mnist(count > 0 ? count : 16, argc > 3 ? std::atof(argv[3]) : 10, argc > 4 ? std::atoi(argv[4]) : 1, argc > 5 ? std::atoi(argv[5]) : 8);
+  if (what != "tiny") unrect::mnist(count > 0 ? count : 24);
 }

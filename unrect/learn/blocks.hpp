@@ -12,8 +12,8 @@
 
 namespace unrect {
 
-/// First rows of the blocks that `rows` samples are cut into, and `rows` itself at the end: at most 16 blocks, each of at
-/// least 64 rows (one, if there are fewer).
+/// First rows of the blocks that `rows` samples are cut into, and `rows` itself at the end: at most 16 blocks, each of
+/// at least 64 rows (one, if there are fewer).
 inline std::vector<Index> block_starts(Index rows) {
   const Index blocks = std::max<Index>(1, std::min<Index>(16, rows / 64));
   std::vector<Index> starts;

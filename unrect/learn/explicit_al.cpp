@@ -68,7 +68,7 @@ void loss_outputs(const Loss& loss, const Matrix& targets, LiftedLayer& layer) {
   }
 }
 
-// (z, d, s±) over both sign cones, u3 = u4 = 0:  t = v − u1, q = a + u2,  z₊ = max(0, (t + q)/2), z₋ = min(0, t);  costs
+// (z, d, s±) over both sign cones, u3 = u4 = 0:  t = v − u1, q = a + u2,  z₊ = max(0, (t + q)/2), z₋ = min(0, t); costs
 // (z₊ − t)² + (q − z₊)² and (z₋ − t)² + q². The multipliers of c3 and c4, which then hold exactly, follow from λ2.
 void joint_block(const Matrix& affine, LiftedLayer& layer) {
   for (Index k = 0; k < affine.size(); ++k) {
@@ -89,8 +89,8 @@ void joint_block(const Matrix& affine, LiftedLayer& layer) {
   }
 }
 
-// (d, s±) given z, in t = d z:  p = a + u2,  t* = max(p, (p − u3)/2, (p + z + u4)/2, (p − u3 + z + u4)/3) clipped between 0
-// and z,  s⁺ = max(0, t + u3), s⁻ = max(0, −(z − t + u4)).  Then z given them.
+// (d, s±) given z, in t = d z:  p = a + u2,  t* = max(p, (p − u3)/2, (p + z + u4)/2, (p − u3 + z + u4)/3) clipped
+// between 0 and z,  s⁺ = max(0, t + u3), s⁻ = max(0, −(z − t + u4)).  Then z given them.
 void literal_blocks(const Matrix& affine, LiftedLayer& layer) {
   for (Index k = 0; k < affine.size(); ++k) {
     const double u1 = layer.u[0].data()[k];
@@ -105,7 +105,8 @@ void literal_blocks(const Matrix& affine, LiftedLayer& layer) {
     const double t = d * z;
     const double s_plus = layer.s_plus.data()[k] = std::max(0.0, t + u3);
     const double s_minus = layer.s_minus.data()[k] = std::max(0.0, -(z - t + u4));
-    z = (affine.data()[k] - u1 + d * (p + s_plus - u3) - (1 - d) * (s_minus + u4)) / (1 + 2 * d * d + (1 - d) * (1 - d));
+    z = (affine.data()[k] - u1 + d * (p + s_plus - u3) - (1 - d) * (s_minus + u4)) /
+        (1 + 2 * d * d + (1 - d) * (1 - d));
   }
 }
 
@@ -173,7 +174,7 @@ class Solver {
       if (round_ > 0) redraw_a_unit();
       lift_blocks(chain_, options_.rho);
       if (!options_.warm_start) forget_multipliers();
-      if (round_ == 0 && options_.log_every > 0) note(0);
+      if (round_ == 0 && (options_.warm_start || options_.log_every > 0)) note(0);
       descend();
       if (result_.status == TrainingStatus::kDiverged) break;
       round_off(std::min(options_.polish_steps, kPolishBetweenRounds));
@@ -185,7 +186,7 @@ class Solver {
  private:
   // Multipliers and ρ, until nothing is left to do.
   void descend() {
-    double before = 0;
+    std::vector<double> history = {0};  // infeasibilities since the constraints last held
     for (int outer = 1; outer <= options_.max_outer && !done_; ++outer) {
       for (int sweep = 0; sweep < options_.sweeps; ++sweep) sweep_layers();
       const double infeasibility = update_multipliers();
@@ -193,10 +194,17 @@ class Solver {
         result_.status = TrainingStatus::kDiverged;
         return;
       }
+      // An entry that settles on neither side of its ReLU would drive its multipliers up with ρ: round d and go on.
+      const bool stuck = options_.warm_start && history.size() > 4 && infeasibility > history.end()[-4] / 2;
+      if (stuck) lift_blocks(chain_, rho_);
       const int number = round_ * options_.max_outer + outer;
-      if (options_.log_every > 0 && number % options_.log_every == 0) note(number);
-      if (infeasibility > options_.tau * before) scale_penalty(std::min(options_.growth, options_.rho_max / rho_));
-      before = infeasibility;
+      if (options_.warm_start || (options_.log_every > 0 && number % options_.log_every == 0)) note(number);
+      if (infeasibility > options_.tau * history.back())
+        scale_penalty(std::clamp(options_.rho_max / rho_, 1.0, options_.growth));
+      if (stuck)
+        history = {0};
+      else
+        history.push_back(infeasibility);
       report(number);
     }
   }
@@ -247,8 +255,14 @@ class Solver {
       for (LiftedLayer& layer : samples.layers) set_penalty(factor * layer.rho, layer);
   }
 
+  // A warm start must not lose what it was given: what raises the true loss is taken back and tried with twice the ρ.
   void note(int outer) {
-    const Certificate certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
+    Certificate certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
+    if (options_.warm_start && certificate.true_loss > best_.true_loss) {
+      chain_ = result_.chain;
+      lift_blocks(chain_, 2 * rho_);
+      certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
+    }
     keep_if_best(certificate);
     result_.log.push_back({outer, rho_, seconds(), certificate});
     if (certificate.kkt() <= options_.tolerance) done_ = true;
@@ -269,8 +283,8 @@ class Solver {
     done_ = true;
   }
 
-  // The best chain with one hidden unit's row drawn anew, as long as the layer's rows are on average: where a homotopy ends
-  // is stationary, and from a stationary point alone the next one would hardly move.
+  // The best chain with one hidden unit's row drawn anew, as long as the layer's rows are on average: where a homotopy
+  // ends is stationary, and from a stationary point alone the next one would hardly move.
   void redraw_a_unit() {
     chain_ = result_.chain;
     if (chain_.layers.size() == 1) return;

@@ -15,15 +15,15 @@ struct ExplicitAlOptions {
 
   Objective objective;
   Blocks blocks = Blocks::kJoint;
-  bool warm_start = false;         // multipliers: the adjoint ones of the given chain; otherwise 0
-  double rho = 0.01;               // > 0: first penalty. 0.005 … 0.02 to wander, 10 × the loss's curvature when warm
-  double rho_max = 1;              // ≥ rho
-  double growth = 1.3;             // γ ≥ 1: ρ ← γρ when infeasibility > tau × the one before
-  double tau = 0;                  // ≥ 0; 0: ρ grows every time (a homotopy); ALGENCAN: 0.5
-  int sweeps = 1;                  // ≥ 1: over all blocks between two updates of the multipliers
-  int max_outer = 20;              // ≥ 0: updates of the multipliers, a round
-  int rounds = 8;                  // ≥ 1: homotopies, each from the best chain so far with one unit drawn anew
-  double tolerance = 1e-6;         // > 0: converged when the KKT residuals are within
+  bool warm_start = false;  // start from the adjoint multipliers (otherwise 0); the true loss never rises
+  double rho = 0.01;        // > 0: first ρ; 0.005 … 0.02 finds most. Warm: × the loss's curvature in a_l, 1 … 10
+  double rho_max = 1;       // ≥ rho
+  double growth = 1.3;      // γ ≥ 1: ρ ← γρ when infeasibility > tau × the one before
+  double tau = 0;           // ≥ 0; 0: ρ grows every time (a homotopy); ALGENCAN: 0.5
+  int sweeps = 1;           // ≥ 1: over all blocks between two updates of the multipliers
+  int max_outer = 20;       // ≥ 0: updates of the multipliers, a round
+  int rounds = 8;           // ≥ 1: homotopies, each from the best chain so far with one unit drawn anew
+  double tolerance = 1e-6;  // > 0: converged when the KKT residuals are within
   double multiplier_bound = 1e4;   // |λ| is clipped here (ALGENCAN's safeguard)
   double proximal = 1e-6;          // > 0: pull of W̃ to where it was, relative to the Gram matrix's mean diagonal
   int polish_steps = 500;          // ≥ 0: at the end, on the pattern that d was rounded to

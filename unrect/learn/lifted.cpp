@@ -107,8 +107,8 @@ Part part_of(const Chain& chain, const Loss& kind, const LiftedSamples& samples)
       primal = std::max({primal, -d, d - 1, -s_plus, -s_minus});
       stationarity = std::max(stationarity, std::abs(g_z));
       dual = std::max({dual, l3, -l4});  // g_s⁺ = −λ3, g_s⁻ = λ4
-      complementarity = std::max({complementarity, std::abs(s_plus * l3), std::abs(s_minus * l4), d * g_d,
-                                  (d - 1) * g_d});
+      complementarity =
+          std::max({complementarity, std::abs(s_plus * l3), std::abs(s_minus * l4), d * g_d, (d - 1) * g_d});
       part.sums[2] += std::abs(z) < kAtKink && d > 0.01 && d < 0.99;
     }
   }

@@ -47,8 +47,8 @@ LiftedSamples lift(const Chain& chain, const Loss& loss, const MatrixRef& inputs
                    double rho = 1);
 
 /// The multipliers that the chain rule gives at a feasible point:
-///   Λ_L = ∇f (⊙ d_L behind a ReLU),  Λ_l = (Λ_{l+1} W_{l+1}) ⊙ d_l,   λ1 = −Λ_l,  λ2 = −Λ_{l+1} W_{l+1} (−∇f at the end),
-///   λ3 = min(0, λ2) where d = 0,  λ4 = max(0, −λ2) where d = 1,  0 elsewhere
+///   Λ_L = ∇f (⊙ d_L behind a ReLU),  Λ_l = (Λ_{l+1} W_{l+1}) ⊙ d_l,   λ1 = −Λ_l,  λ2 = −Λ_{l+1} W_{l+1} (−∇f at the
+///   end), λ3 = min(0, λ2) where d = 0,  λ4 = max(0, −λ2) where d = 1,  0 elsewhere
 /// There ∇_W of the Lagrangian is the gradient of the true loss, and g_Z = g_A = 0.
 void set_adjoint_multipliers(const Chain& chain, const Loss& loss, LiftedSamples& samples);
 
@@ -64,15 +64,15 @@ double augmented_lagrangian(const Chain& chain, const Objective& objective, cons
 /// How far a lifted point is from optimal, and the chain from stationary. With the Lagrangian
 /// 𝓛 = f + r/2 Σ‖W‖² + Σ ⟨λ_i, c_i⟩ and g_x = ∂𝓛/∂x, all as largest absolute entries:
 struct Certificate {
-  double split_loss = 0;             // f + r/2 Σ‖W‖² at the lifted point
-  double true_loss = 0;              // the same at the forward pass with real ReLUs
+  double split_loss = 0;              // f + r/2 Σ‖W‖² at the lifted point
+  double true_loss = 0;               // the same at the forward pass with real ReLUs
   std::array<double, 4> violation{};  // max |c_i|
-  double primal = 0;                 // max_i max |c_i|, and how far d leaves [0, 1] and s± leave [0, ∞)
-  double stationarity = 0;           // g_W, g_Z, g_A
-  double dual = 0;                   // max(0, −g_s): the multipliers of s± ≥ 0 have the right sign
-  double complementarity = 0;        // s± · g_s;  d · max(0, g_d);  (1 − d) · max(0, −g_d)
-  std::vector<double> gradient;      // ‖∇_{W̃_l} true loss‖_F, a layer each
-  Index ambiguous = 0;               // units × samples with |z| < 1e-6 and d in (0.01, 0.99)
+  double primal = 0;                  // max_i max |c_i|, and how far d leaves [0, 1] and s± leave [0, ∞)
+  double stationarity = 0;            // g_W, g_Z, g_A
+  double dual = 0;                    // max(0, −g_s): the multipliers of s± ≥ 0 have the right sign
+  double complementarity = 0;         // s± · g_s;  d · max(0, g_d);  (1 − d) · max(0, −g_d)
+  std::vector<double> gradient;       // ‖∇_{W̃_l} true loss‖_F, a layer each
+  Index ambiguous = 0;                // units × samples with |z| < 1e-6 and d in (0.01, 0.99)
 
   double kkt() const { return std::max({primal, stationarity, dual, complementarity}); }
   double gradient_norm() const;  // √Σ_l ‖∇_{W̃_l}‖²_F

@@ -44,10 +44,10 @@ struct LinearForm {
 
 Mip training_mip(const Chain& chain, const MatrixRef& inputs, const MatrixRef& targets, double radius) {
   UNRECT_REQUIRE(radius >= 0, ErrorCode::kInvalidArgument, "radius is {}; expected ≥ 0", radius);
-  UNRECT_REQUIRE(inputs.rows() == targets.rows() && inputs.cols() == chain.input_size() &&
-                     targets.cols() == chain.output_size(),
-                 ErrorCode::kInvalidArgument, "samples {} × {} → {} × {} for a chain {} → {}", inputs.rows(),
-                 inputs.cols(), targets.rows(), targets.cols(), chain.input_size(), chain.output_size());
+  UNRECT_REQUIRE(
+      inputs.rows() == targets.rows() && inputs.cols() == chain.input_size() && targets.cols() == chain.output_size(),
+      ErrorCode::kInvalidArgument, "samples {} × {} → {} × {} for a chain {} → {}", inputs.rows(), inputs.cols(),
+      targets.rows(), targets.cols(), chain.input_size(), chain.output_size());
   Mip mip;
   const Matrix& first = chain.layers.front();
   if (radius > 0)

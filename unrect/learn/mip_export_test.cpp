@@ -57,7 +57,7 @@ TEST(TrainingMip, WithFixedWeightsIsTheForwardPass) {
     const Mip mip = training_mip(chain, inputs, targets, 0);
     for (const char* ending : {".mps", ".lp"}) {
       const std::optional<double> value = solved_by_cbc(mip, ending);
-      if (value) EXPECT_NEAR(*value, forward, 1e-6);
+      EXPECT_NEAR(value.value_or(forward), forward, 1e-6);
     }
   }
 }
@@ -94,7 +94,7 @@ double best_over_patterns(const Chain& chain, const Matrix& inputs, const Matrix
       lp.append_row(output, -right);
     }
     const LpResult& result = lp.minimize(cost);
-    if (result.status == LpStatus::kOptimal) best = std::min(best, result.value);
+    if (result.status == LpStatus::kOptimal) best = std::min(best, result.objective);
   }
   return best;
 }
@@ -112,7 +112,7 @@ TEST(TrainingMip, FindsTheBestHiddenLayerThatPatternsFind) {
     EXPECT_LT(best, forward);
     for (const char* ending : {".mps", ".lp"}) {
       const std::optional<double> value = solved_by_cbc(mip, ending);
-      if (value) EXPECT_NEAR(*value, best, 1e-6);
+      EXPECT_NEAR(value.value_or(best), best, 1e-6);
     }
   }
 }

@@ -65,7 +65,8 @@ std::vector<Dichotomy> dichotomies(const MatrixRef& inputs) {
         rays.emplace_back(sign * ray);
   });
   // Around each ray the cones that it generates: every way to decide the points on its hyperplane that a small turn of
-  // the ray can achieve. A cone with an interior is met from its rays' sum, so patterns are read off sums of n_0 + 1 rays.
+  // the ray can achieve. A cone with an interior is met from its rays' sum, so patterns are read off sums of n_0 + 1
+  // rays.
   std::map<std::vector<bool>, std::vector<Index>> cones;
   for_choices(static_cast<Index>(rays.size()), points.cols(), [&](const std::vector<Index>& chosen) {
     Vector sum = Vector::Zero(points.cols());
