@@ -129,8 +129,8 @@ TEST(Relaxation, KeepsTheOptimum) {
 }
 
 // relu(w x + b) at w = 1, b = 0 on x = 0, 1, 2 with targets 1, 2, 1.5. With d = ½ at x = 0 every KKT condition of the
-// lifted problem holds; yet the loss falls at slope −½ as b falls below 0 … and at −1.5 as b grows: 0 is in no convex
-// combination of −½ and −1.5, so the point is not Clarke stationary.
+// lifted problem holds; yet the loss falls as b grows, with derivatives −½ on the left and −1.5 on the right: 0 is no
+// convex combination of them, and the point is not Clarke stationary.
 TEST(LiftedKkt, IsWeakerThanClarkeStationarityAtAKink) {
   Chain chain{{Matrix{{1.0, 0.0}}}, true};
   const Matrix inputs{{0.0}, {1.0}, {2.0}};

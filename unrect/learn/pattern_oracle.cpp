@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
+#include <set>
 
 #include "unrect/base/error.hpp"
 
@@ -64,10 +64,9 @@ std::vector<Dichotomy> dichotomies(const MatrixRef& inputs) {
       if (std::none_of(rays.begin(), rays.end(), [&](const Vector& r) { return (r - sign * ray).norm() < kZero; }))
         rays.emplace_back(sign * ray);
   });
-  // Around each ray the cones that it generates: every way to decide the points on its hyperplane that a small turn of
-  // the ray can achieve. A cone with an interior is met from its rays' sum, so patterns are read off sums of n_0 + 1
-  // rays.
-  std::map<std::vector<bool>, std::vector<Index>> cones;
+  // The sum of n_0 + 1 independent rays of a cone lies inside it, and every cone with an interior has that many: the
+  // patterns are those of all such sums off the hyperplanes.
+  std::set<std::vector<bool>> patterns;
   for_choices(static_cast<Index>(rays.size()), points.cols(), [&](const std::vector<Index>& chosen) {
     Vector sum = Vector::Zero(points.cols());
     for (const Index r : chosen) sum += rays[static_cast<std::size_t>(r)];
@@ -75,10 +74,10 @@ std::vector<Dichotomy> dichotomies(const MatrixRef& inputs) {
     if (z.cwiseAbs().minCoeff() < kZero) return;
     std::vector<bool> pattern;
     for (const double value : z) pattern.push_back(value > 0);
-    cones.try_emplace(std::move(pattern));
+    patterns.insert(std::move(pattern));
   });
   std::vector<Dichotomy> result;
-  for (const auto& [pattern, unused] : cones) {
+  for (const std::vector<bool>& pattern : patterns) {
     Dichotomy cone{Vector::Zero(points.rows()), {}};
     for (Index i = 0; i < points.rows(); ++i) cone.d[i] = pattern[static_cast<std::size_t>(i)] ? 1 : 0;
     std::vector<Vector> inside;
@@ -132,6 +131,7 @@ ShallowOptimum shallow_optimum(const MatrixRef& inputs, const MatrixRef& targets
   const std::vector<Dichotomy> patterns = dichotomies(inputs);
   const Matrix points = with_ones(inputs);
   std::vector<Matrix> images;  // of the generators: D X̃ R = relu(X̃ R)
+  images.reserve(patterns.size());
   for (const Dichotomy& pattern : patterns) images.emplace_back((points * pattern.generators).cwiseMax(0));
   const Index kinds = static_cast<Index>(patterns.size());
   const auto sign = [&](Index kind) { return kind < kinds ? 1.0 : -1.0; };
