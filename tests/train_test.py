@@ -141,6 +141,15 @@ class Train(Case):
         net = np.load(self.dir / "net.npz")
         self.assertLessEqual(np.prod([np.linalg.norm(net[f"W{l}"], 2) for l in range(3)]), 1)
 
+    def test_the_exact_lipschitz_constant_is_within_the_budget(self):
+        self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "12,12", "--batch", "50",
+                "--epochs", "10", "--lipschitz-budget", "2", "--out", "safe.onnx")
+        self.ok("regions", "safe.onnx", "--box=-1,1", "--out", "regions", "--keep", "maps")
+        constants = [np.linalg.norm(A, 2) for shard in (self.dir / "regions").glob("*.npz") for A in np.load(shard)["matrices"]]
+        self.assertGreater(len(constants), 20)
+        self.assertLessEqual(max(constants), 2)
+        self.assertGreater(max(constants), 0.5)
+
     def test_refuses(self):
         task = ["train", "--task", "regress", "--data", "x.npy,y.npy"]
         for bad, words in ((("--method", "adamw"), ["adamw", "feasible-al"]), (("--epochs", "0"), ["epochs"]),
