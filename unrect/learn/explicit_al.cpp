@@ -174,7 +174,7 @@ class Solver {
       if (round_ > 0) redraw_a_unit();
       lift_blocks(chain_, options_.rho);
       if (!options_.warm_start) forget_multipliers();
-      if (round_ == 0 && (options_.warm_start || options_.log_every > 0)) note(0);
+      if (round_ == 0) note(0);
       descend();
       if (result_.status == TrainingStatus::kDiverged) break;
       round_off(std::min(options_.polish_steps, kPolishBetweenRounds));
@@ -263,8 +263,9 @@ class Solver {
       lift_blocks(chain_, 2 * rho_);
       certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
     }
+    if (options_.log_every > 0) result_.log.push_back({outer, rho_, seconds(), certificate});
+    if (outer > 0 && !options_.warm_start) return;  // what is logged must not decide where a homotopy goes
     keep_if_best(certificate);
-    result_.log.push_back({outer, rho_, seconds(), certificate});
     if (certificate.kkt() <= options_.tolerance) done_ = true;
   }
 
@@ -277,8 +278,8 @@ class Solver {
   void report(int outer) {
     if (!context_.progress || Clock::now() - reported_ < std::chrono::milliseconds(100)) return;
     reported_ = Clock::now();
-    if (context_.progress({"outer iterations", static_cast<double>(outer), static_cast<double>(options_.max_outer)}))
-      return;
+    const double total = static_cast<double>(options_.rounds) * options_.max_outer;
+    if (context_.progress({"outer iterations", static_cast<double>(outer), total})) return;
     result_.status = TrainingStatus::kCancelled;
     done_ = true;
   }

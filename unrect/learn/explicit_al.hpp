@@ -29,7 +29,7 @@ struct ExplicitAlOptions {
   int polish_steps = 500;          // ≥ 0: at the end, on the pattern that d was rounded to
   Index polish_parameters = 2000;  // ≥ 0: no polish for chains of more weights and biases
   int log_every = 1;               // ≥ 0: outer iterations between entries of the log; 0: only the last
-  Reduce reduce;                   // when other machines hold the other samples
+  Reduce reduce;  // when others hold the other samples; all must then be told the same, by Context::progress too
 
   /// @throws Error kInvalidArgument naming the field, its value and its range.
   void validate() const;
@@ -52,8 +52,10 @@ struct ExplicitAlResult {
 
 /// Minimises the augmented Lagrangian over W, A and (Z, D, S±) in turn, layers L … 1, and updates multipliers and ρ as
 /// ALGENCAN does (TH; maths 3.2). Ends with d rounded to {0, 1}, Z, A, S± by the forward pass and, for small chains, a
-/// polish. The same bits for any number of threads. Cost of a sweep: 2N Σ (n_l n_{l−1} + n_{l-1}²) + A's N Σ 4 n_l².
-/// @throws Error kInvalidArgument (shapes, options, NaN in samples), kUnsupported (losses without closed-form blocks).
+/// polish. Never worse than `start` in true loss; the same bits for any number of threads. A sweep takes about
+/// 2N Σ_l [(n_{l−1} + 1)(n_{l−1} + n_l) + n_l n_{l−1} + n_l² + n_l n_{l+1}] operations, an entry of the log a forward
+/// and a backward pass. @throws Error kInvalidArgument (shapes, options, NaN in samples), kUnsupported (losses without
+/// closed form).
 ExplicitAlResult explicit_al(const Chain& start, const MatrixRef& inputs, const MatrixRef& targets,
                              const ExplicitAlOptions& options, const Context& context = {});
 
