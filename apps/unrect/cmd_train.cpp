@@ -373,7 +373,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::NonNegativeNumber);
   verb->add_option_function<std::string>(
           "--method", [command](const std::string& name) { command->options.method = method_named(name); },
-          "feasible-al, adam or sgd")
+          "feasible-al, gauss-newton-al (no rate to choose), adam, sgd, or lbfgs (all samples at once)")
       ->default_str("feasible-al");
   verb->add_option("--compare", command->compare, "train by each of these methods for the first one's time")
       ->delimiter(',');

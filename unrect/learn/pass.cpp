@@ -60,6 +60,7 @@ struct Pass::State {
 
   void forward(int node, const float* weights);
   void backward(int node, const float* weights, float* gradients, const std::vector<const float*>& metric);
+  void tangent(int node, const float* weights, const float* direction);
   // Adds (or, for the first, assigns) `change` to the cotangent of a node; the input's is nobody's business.
   template <class Change>
   void add(int node, const Change& change) {
@@ -285,6 +286,32 @@ void Pass::State::backward(int node, const float* weights, float* gradients, con
              op(node));
 }
 
+void Pass::State::tangent(int node, const float* weights, const float* direction) {
+  const int in = input(node);
+  FloatOut t = cotangent(node);
+  const auto* piecewise = std::get_if<PiecewiseOf<float>>(&op(node));
+  if (std::holds_alternative<DenseOf<float>>(op(node))) {
+    const int layer = model.layer_of(node);
+    if (layer >= 0) {
+      gemm(with_one(in), Transpose::kNo, model.layers()[static_cast<std::size_t>(layer)].in(direction), Transpose::kYes,
+           t);
+    } else {
+      t.setZero();
+    }
+    if (in != 0)  // the input does not move
+      gemm(cotangent(in), Transpose::kNo, weights_at(node, weights).leftCols(size(in)), Transpose::kYes, t, 1, 1);
+  } else if (piecewise != nullptr && piecewise->is_relu()) {
+    if (in == 0) {
+      t.setZero();
+    } else {
+      t = (value(node).array() > 0.F).select(cotangent(in).array(), 0.F).matrix();
+    }
+  } else {
+    throw Error(ErrorCode::kUnsupported, fmt::format("node '{}' ({}): tangents go through matrices and ReLUs alone",
+                                                     network().node(node).name, name_of(*network().node(node).op)));
+  }
+}
+
 Index positions_of(const Model& model, int layer) {
   const auto* conv =
       std::get_if<Convolution>(model.network().node(model.layers()[static_cast<std::size_t>(layer)].node).op.get());
@@ -325,6 +352,12 @@ void Pass::backward(const float* weights, float* gradients, const std::vector<co
   for (std::size_t l = 0; l < s.layer_written.size(); ++l) {
     if (s.layer_written[l] == 0) s.model.layers()[l].in(gradients).setZero();
   }
+}
+
+FloatRef Pass::tangent(const float* weights, const float* direction) {
+  const int count = static_cast<int>(state_->ops.size());
+  for (int node = 1; node < count; ++node) state_->tangent(node, weights, direction);
+  return output_cotangent();
 }
 
 void Pass::gram(int layer, FloatOut gram) const {

@@ -33,6 +33,9 @@ class Pass {
   /// A layer l with a matrix metric[l] (cols × cols, null for none) gets G_l metric[l] = Λ_lᵀ (Ã_{l−1} metric[l])
   /// instead, which is cheaper than the product afterwards where there are fewer rows than outputs.
   void backward(const float* weights, float* gradients, const std::vector<const float*>& metric = {});
+  /// d/dt M(X; W + t·direction) at t = 0, after forward(weights); takes the cotangents' place, valid until the next
+  /// call. @throws Error kUnsupported for a node that is neither a matrix nor a ReLU.
+  FloatRef tangent(const float* weights, const float* direction);
   /// C_l = Ã_{l−1}ᵀ Ã_{l−1} of a layer, its sum over the rows (of a convolution: over a sample of its patches), into
   /// `gram` (cols × cols).
   void gram(int layer, FloatOut gram) const;

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "unrect/base/error.hpp"
 #include "unrect/learn/chain.hpp"
 #include "unrect/learn/loss.hpp"
 #include "unrect/network/evaluate.hpp"
@@ -86,6 +87,51 @@ TEST(Pass, GradientThroughEveryOp) {
   const int other = b.add(dense(3, 4), {relu_of_input}, "other");
   const int sum = b.add(Sum{{1.0, -0.5, 2.0}}, {one, top, other}, "sum");
   check_gradient(std::move(b).build(sum), 9, 40);
+}
+
+TEST(Pass, TangentIsTheDifferenceQuotient) {
+  for (const bool relu_output : {false, true}) {
+    const Network network = to_network(initial_chain({5, 20, 17, 3}, Vector::Constant(3, 0.5), relu_output, Rng(60)));
+    const Model model(network);
+    Pass pass(model, 9);
+    const FloatMatrix x = Rng(61).normal_matrix(9, 5).cast<float>();
+    const FloatVector weights = model.weights();
+    FloatVector direction = FloatVector::Zero(model.size());
+    for (const Layer& layer : model.layers())
+      layer.in(direction.data()) = Rng(62).normal_matrix(layer.rows, layer.cols).cast<float>();
+    pass.load(x, all_rows(9));
+    pass.forward(weights.data());
+    const FloatMatrix tangent = pass.tangent(weights.data(), direction.data());
+    const float step = 1e-3F / direction.norm();
+    const Matrix quotient = (Evaluator<double>(model.with(weights + step * direction))(x.cast<double>()) -
+                             Evaluator<double>(model.with(weights - step * direction))(x.cast<double>())) /
+                            (2 * static_cast<double>(step));
+    EXPECT_GT(quotient.norm(), 1);
+    EXPECT_LT((tangent.cast<double>() - quotient).norm(), 2e-3 * quotient.norm());
+  }
+  // 〈Λ, JD〉 = 〈JᵀΛ, D〉: forward and backward are each other's transpose.
+  const Model model(random_chain({4, 9, 8, 3}, Rng(63)));
+  Pass pass(model, 6);
+  pass.load(Rng(64).normal_matrix(6, 4).cast<float>(), all_rows(6));
+  const FloatVector weights = model.weights();
+  pass.forward(weights.data());
+  const FloatMatrix cotangent = Rng(65).normal_matrix(6, 3).cast<float>();
+  pass.output_cotangent() = cotangent;
+  FloatVector gradient = FloatVector::Zero(model.size()), direction = gradient;
+  pass.backward(weights.data(), gradient.data());
+  for (const Layer& layer : model.layers())
+    layer.in(direction.data()) = Rng(66).normal_matrix(layer.rows, layer.cols).cast<float>();
+  const float along = pass.tangent(weights.data(), direction.data()).cwiseProduct(cotangent).sum();
+  EXPECT_NEAR(along, gradient.dot(direction), 1e-4F * gradient.norm() * direction.norm());
+}
+
+TEST(Pass, TangentRefusesOtherNodes) {
+  const Model model(random_residual(2, 6, 3, Rng(67)));
+  Pass pass(model, 2);
+  pass.load(FloatMatrix::Ones(2, model.network().input_size()), all_rows(2));
+  const FloatVector weights = model.weights();
+  pass.forward(weights.data());
+  EXPECT_THROW(pass.tangent(weights.data(), weights.data()), Error);
 }
 
 TEST(Pass, SharedWeightsGetTheSumOfTheirGradients) {

@@ -21,8 +21,11 @@ struct Named {
   std::string_view name;
   double rate;
 };
-constexpr Named kMethods[] = {
-    {Method::kFeasibleAl, "feasible-al", 0.1}, {Method::kAdam, "adam", 2e-3}, {Method::kSgd, "sgd", 0.05}};
+constexpr Named kMethods[] = {{Method::kFeasibleAl, "feasible-al", 0.1},
+                              {Method::kGaussNewtonAl, "gauss-newton-al", 1},
+                              {Method::kAdam, "adam", 2e-3},
+                              {Method::kSgd, "sgd", 0.05},
+                              {Method::kLbfgs, "lbfgs", 1}};
 
 const Named& entry(Method method) {
   return *std::ranges::find_if(kMethods, [&](const Named& named) { return named.method == method; });
@@ -65,6 +68,8 @@ void TrainOptions::validate() const {
   require(groups >= 1 && groups <= 1024, "groups", groups, "1 … 1024");
   require(patience >= 0, "patience", patience, "at least 0");
   require(lipschitz >= 0 && std::isfinite(lipschitz), "lipschitz", lipschitz, "at least 0");
+  require(lipschitz == 0 || (method != Method::kGaussNewtonAl && method != Method::kLbfgs), "lipschitz", lipschitz,
+          "0, no budget, for gauss-newton-al and lbfgs");
   require(loss.delta > 0 && std::isfinite(loss.delta), "delta", loss.delta, "above 0");
 }
 

@@ -15,9 +15,11 @@
 
 namespace unrect {
 
-enum class Method { kFeasibleAl, kAdam, kSgd };
+enum class Method { kFeasibleAl, kGaussNewtonAl, kAdam, kSgd, kLbfgs };
 
-/// "feasible-al", "adam", "sgd".
+/// "feasible-al", "gauss-newton-al", "adam", "sgd", "lbfgs". Gauss–Newton (chains alone) and L-BFGS find their steps'
+/// lengths themselves: no rate, no warm-up, no decay of the rate, no halving. L-BFGS takes all samples at once: an
+/// epoch is one of its iterations, which is one pass over the samples, or a few where its line search needs them.
 std::string_view name_of(Method method);
 /// @throws Error kInvalidArgument for a name that no method has, listing those that there are.
 Method method_named(std::string_view name);
@@ -26,7 +28,7 @@ struct TrainOptions {
   Method method = Method::kFeasibleAl;
   Loss loss;
   int epochs = 10;        // ≥ 1
-  Index batch = 500;      // samples a step, ≥ 1; the whole set where it has fewer
+  Index batch = 500;      // samples a step (L-BFGS: held in memory at once), ≥ 1; the whole set where it has fewer
   double rate = 0;        // η > 0 at its height; 0 for the method's own: see rate_of
   int warm_up = 20;       // steps in which the rate rises to η; then it falls to 0 along a cosine
   double momentum = 0.9;  // μ in [0, 1): FeasibleAl and SGD
@@ -36,7 +38,7 @@ struct TrainOptions {
   int groups = 4;         // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
                           // result's definition, where their numbers are not
   int patience = 0;       // epochs without a better validation loss after which training stops; 0: never
-  double lipschitz = 0;   // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only
+  double lipschitz = 0;   // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
   std::filesystem::path checkpoint;  // "" for none
   double checkpoint_seconds = 10;    // between two checkpoints
   bool resume = false;               // from `checkpoint` if it is there
@@ -57,7 +59,7 @@ struct EpochLog {
   double train_loss = 0;       // mean f a sample over the epoch's mini-batches, weights changing meanwhile
   double validation_loss = 0;  // mean f a sample at the epoch's end; NaN without a validation set
   double gradient_norm = 0;  // ‖∇_W f‖_F of the last mini-batch: at feasible points the lifted problem's KKT residual
-  double rate = 0;           // η at the epoch's end
+  double rate = 0;           // η at the epoch's end; Gauss–Newton's α, L-BFGS's step length
   double seconds = 0;        // of wall-clock time since the start
 };
 
@@ -86,7 +88,7 @@ struct Ranks {
 /// ends above where it began, the rate is halved and training starts again (an event). Results do not depend on
 /// threads or ranks, bit by bit; `watch` is called on rank 0 after every epoch with the network as it is.
 /// @throws Error kInvalidArgument for samples that do not fit the network, for bad options; kFormat for a checkpoint
-/// of another training.
+/// of another training; kUnsupported for Gauss–Newton on anything but a chain.
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
                   const Context& context, const Ranks& ranks = {}, const Watch& watch = {});
 

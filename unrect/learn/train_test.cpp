@@ -60,8 +60,27 @@ TEST(Train, EveryMethodFitsATeacher) {
   }
 }
 
+TEST(Train, SecondOrderMethodsFitATeacherBetterThanSgd) {
+  const Samples samples = teacher_samples(2000, 6, 3, 1);
+  const Network start = start_for(samples, {24, 24});
+  const auto loss_of = [&](Method method, Index batch) {
+    TrainOptions options;
+    options.method = method;
+    options.batch = batch;
+    options.epochs = 60;
+    const TrainResult result = train(start, samples, {}, options, {});
+    EXPECT_EQ(result.status, TrainResult::Status::kDone) << name_of(method);
+    EXPECT_TRUE(result.events.empty()) << name_of(method);
+    return score(result.network, samples, {}, {}).loss;
+  };
+  EXPECT_LT(loss_of(Method::kGaussNewtonAl, 100), loss_of(Method::kSgd, 100));
+  // Both on all samples at once.
+  EXPECT_LT(loss_of(Method::kLbfgs, 2000), 0.5 * loss_of(Method::kSgd, 2000));
+}
+
 TEST(Train, IsBitEqualForAnyNumberOfThreads) {
-  const Samples samples = teacher_samples(700, 5, 2, 3);
+  Samples samples = teacher_samples(700, 5, 2, 3);
+  samples.targets = samples.targets.cwiseAbs();  // what a ReLU output can reach
   const auto [rest, held_out] = split(samples, 100, Rng(1));
   const Network start = start_for(samples, {150, 20}, true);
   for (const double trust : {0.0, 0.05}) {
@@ -76,7 +95,39 @@ TEST(Train, IsBitEqualForAnyNumberOfThreads) {
     context.threads = 3;
     const TrainResult three = train(start, rest, held_out, options, context);
     EXPECT_TRUE(equal(one.network, three.network));
+    EXPECT_FALSE(equal(one.network, start));
     EXPECT_EQ(one.log.back().validation_loss, three.log.back().validation_loss);
+  }
+}
+
+TEST(Train, SecondOrderMethodsAreBitEqualForAnyNumberOfThreads) {
+  Samples samples = teacher_samples(700, 5, 2, 3);
+  samples.targets = samples.targets.cwiseAbs();  // what a ReLU output can reach
+  const auto [rest, held_out] = split(samples, 100, Rng(1));
+  Samples classes = rest;
+  for (Index i = 0; i < rest.size(); ++i)
+    classes.targets.row(i) =
+        rest.targets(i, 0) > rest.targets(i, 1) ? Eigen::RowVector2f(1, 0) : Eigen::RowVector2f(0, 1);
+  const Network start = start_for(samples, {150, 20}, true);
+  for (const Method method : {Method::kGaussNewtonAl, Method::kLbfgs}) {
+    for (const Loss::Kind kind : {Loss::Kind::kSquared, Loss::Kind::kHuber, Loss::Kind::kCrossEntropy}) {
+      TrainOptions options;
+      options.method = method;
+      options.loss.kind = kind;
+      options.epochs = 4;
+      options.batch = 110;
+      options.decay = 1e-4;
+      Context context;
+      const Samples& chosen = kind == Loss::Kind::kCrossEntropy ? classes : rest;
+      const TrainResult one = train(start, chosen, held_out, options, context);
+      context.threads = 3;
+      const TrainResult three = train(start, chosen, held_out, options, context);
+      EXPECT_TRUE(equal(one.network, three.network)) << name_of(method);
+      EXPECT_FALSE(equal(one.network, start)) << name_of(method);
+      EXPECT_LT(score(one.network, chosen, options.loss, {}).loss, score(start, chosen, options.loss, {}).loss)
+          << name_of(method);
+      EXPECT_EQ(one.log.back().validation_loss, three.log.back().validation_loss);
+    }
   }
 }
 
@@ -87,7 +138,8 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
   const Samples samples = teacher_samples(600, 5, 2, 4);
   const auto [rest, held_out] = split(samples, 100, Rng(1));
   const Network start = start_for(samples, {20, 20});
-  for (const Method method : {Method::kFeasibleAl, Method::kAdam, Method::kSgd}) {
+  for (const Method method :
+       {Method::kFeasibleAl, Method::kAdam, Method::kSgd, Method::kGaussNewtonAl, Method::kLbfgs}) {
     TrainOptions options;
     options.method = method;
     options.epochs = 6;
@@ -198,6 +250,36 @@ TEST(Train, ConstantFeaturesDoNoHarm) {
   EXPECT_LT(score(result.network, samples, {}, {}).loss, score(start, samples, {}, {}).loss / 2);
 }
 
+TEST(Train, SecondOrderMethodsTrainTinySets) {
+  for (const Method method : {Method::kGaussNewtonAl, Method::kLbfgs}) {
+    for (const Index count : {1, 2, 3, 7}) {
+      const Samples samples = teacher_samples(count, 3, 1, 20);
+      TrainOptions options;
+      options.method = method;
+      options.epochs = 300;
+      const TrainResult result = train(start_for(samples, {16}), samples, {}, options, {});
+      EXPECT_EQ(result.status, TrainResult::Status::kDone);
+      EXPECT_LT(score(result.network, samples, {}, {}).loss, 1e-3) << name_of(method) << ' ' << count;
+    }
+  }
+}
+
+TEST(Train, LbfgsGoesDownOnAConvolutionalNetwork) {
+  const Network teacher = random_residual(2, 8, 3, Rng(30));
+  const Matrix x = Rng(31).normal_matrix(50, teacher.input_size());
+  const Samples samples{x.cast<float>(), Evaluator<double>(teacher)(x).cast<float>()};
+  const Network start = random_residual(2, 8, 3, Rng(32));
+  TrainOptions options;
+  options.method = Method::kLbfgs;
+  options.batch = 30;  // blocks that do not divide the samples
+  options.epochs = 30;
+  const TrainResult result = train(start, samples, {}, options, {});
+  for (std::size_t i = 1; i < result.log.size(); ++i) EXPECT_LE(result.log[i].train_loss, result.log[i - 1].train_loss);
+  const double after = score(result.network, samples, {}, {}).loss;
+  EXPECT_LT(after, 0.2 * score(start, samples, {}, {}).loss);
+  EXPECT_NEAR(after, result.log.back().train_loss, 1e-4 * after);
+}
+
 TEST(Train, ConvolutionsLearnInTheirOwnMetric) {
   // A convolution's own outputs as targets.
   const Network teacher = random_residual(2, 8, 3, Rng(30));
@@ -239,6 +321,15 @@ TEST(Train, RefusesWhatItCannotUse) {
   EXPECT_NE(message(teacher_samples(20, 4, 2, 1), {}).find("inputs of 4"), std::string::npos);
   EXPECT_THROW(one_hot({0, 3}, 3, "labels"), Error);
   EXPECT_THROW(method_named("adamw"), Error);
+  options = {};
+  options.method = Method::kGaussNewtonAl;
+  options.lipschitz = 1;
+  EXPECT_NE(message(good, options).find("lipschitz"), std::string::npos) << message(good, options);
+  options.lipschitz = 0;
+  const Network residual = random_residual(2, 6, 3, Rng(41));
+  const Samples fitting{MatrixOf<float>::Ones(5, residual.input_size()),
+                        MatrixOf<float>::Ones(5, residual.output_size())};
+  EXPECT_THROW(train(residual, fitting, {}, options, {}), Error);
 }
 
 }  // namespace

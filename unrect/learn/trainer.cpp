@@ -66,6 +66,7 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
       samples_(samples),
       validation_size_(validation.size()),
       batch_(std::min(options.batch, samples.size())),
+      summed_(options.method == Method::kLbfgs ? samples.size() : batch_),
       team_(context.threads),
       chunks_(chunks_of(model_)),
       rule_(std::in_place_type<Momentum>, model_, options.momentum),
@@ -90,9 +91,9 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
                             : layers[static_cast<std::size_t>(chunks_[c].layer)].offset +
                                   chunks_[c].begin * layers[static_cast<std::size_t>(chunks_[c].layer)].stride));
   }
-  LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
+  const std::vector<Index>* const offsets = moment_offsets();
   for (const std::size_t c : layer_cuts_)
-    gram_cuts_.push_back(metric != nullptr ? static_cast<std::size_t>(metric->gram_offsets()[c]) : 0);
+    gram_cuts_.push_back(offsets != nullptr ? static_cast<std::size_t>((*offsets)[c]) : 0);
 
   const Index groups = std::min<Index>(options.groups, batch_);
   group_cuts_ = balanced(std::vector<double>(static_cast<std::size_t>(groups), 1.0), ranks.count);
@@ -117,8 +118,10 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
     group.pass.emplace(model_, group.rows);
     group.targets = FloatMatrix::Zero(group.rows, samples.targets.cols());
     group.gradient = FloatVector::Zero(model_.size());
-    if (metric != nullptr) group.grams = FloatVector::Zero(metric->gram_size());
+    if (offsets != nullptr) group.grams = FloatVector::Zero(offsets->back());
+    if (options.method == Method::kLbfgs) group.block_gradient = FloatVector::Zero(model_.size());
   }
+  if (options.method == Method::kLbfgs) steps_per_epoch_ = 1;
   reset();
 }
 
@@ -134,7 +137,19 @@ void Trainer::renew_rule() {
       rule_.emplace<LayerMetric>(model_,
                                  LayerMetric::Options{options_.momentum, options_.damping_of(), options_.trust});
       break;
+    case Method::kGaussNewtonAl:
+      rule_.emplace<GaussNewton>(model_, options_.loss, options_.decay);
+      break;
+    case Method::kLbfgs:
+      rule_.emplace<Lbfgs>(model_.size());
+      break;
   }
+}
+
+const std::vector<Index>* Trainer::moment_offsets() const {
+  if (const auto* metric = std::get_if<LayerMetric>(&rule_)) return &metric->gram_offsets();
+  if (const auto* rule = std::get_if<GaussNewton>(&rule_)) return &rule->moment_offsets();
+  return nullptr;
 }
 
 void Trainer::reset() {
@@ -178,22 +193,24 @@ TrainResult Trainer::run(const Watch& watch) {
 }
 
 Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
+  const Outcome too_fast = has_rate() ? Outcome::kTooFast : Outcome::kDiverged;
   for (; epoch_ < options_.epochs; step_in_epoch_ = 0, shuffle()) {
+    if (const Lbfgs* const rule = std::get_if<Lbfgs>(&rule_); rule != nullptr && rule->converged()) break;
     // A run that was stopped early and is resumed stops again.
     if (options_.patience > 0 && since_best_ >= options_.patience) return Outcome::kStoppedEarly;
     for (; step_in_epoch_ < steps_per_epoch_; ++step_in_epoch_) {
       if (stopped()) return Outcome::kCancelled;
       step();
-      if (!std::isfinite(epoch_loss_)) return epoch_ == 0 ? Outcome::kTooFast : Outcome::kDiverged;
+      if (!std::isfinite(epoch_loss_)) return epoch_ == 0 ? too_fast : Outcome::kDiverged;
     }
-    if (!weights_.allFinite()) return epoch_ == 0 ? Outcome::kTooFast : Outcome::kDiverged;
+    if (!weights_.allFinite()) return epoch_ == 0 ? too_fast : Outcome::kDiverged;
     ++epoch_;
     const Index late = steps_per_epoch_ - steps_per_epoch_ * 3 / 4;
     const double loss = std::exchange(epoch_loss_, 0) / static_cast<double>(steps_per_epoch_);
     const double late_loss = std::exchange(late_loss_, 0) / static_cast<double>(late);
-    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > first_loss_) return Outcome::kTooFast;
+    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > first_loss_) return too_fast;
     if (loss > 10 * first_loss_) return Outcome::kDiverged;
-    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, rate_at(step_), 0};
+    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, rate(), 0};
     line.gradient_norm = std::sqrt(std::accumulate(chunk_values_.begin(), chunk_values_.end(), 0.0));
     line.seconds = seconds_before_ + seconds_since(start_);
     log_.push_back(line);
@@ -225,29 +242,37 @@ double Trainer::rate_at(Index step) const {
          (1 + std::cos(std::numbers::pi * static_cast<double>(step - 1) / static_cast<double>(total)));
 }
 
+double Trainer::rate() const {
+  if (const auto* rule = std::get_if<GaussNewton>(&rule_)) return rule->alpha();
+  if (const auto* rule = std::get_if<Lbfgs>(&rule_)) return rule->length();
+  return rate_at(step_);
+}
+
 void Trainer::step() {
   ++step_;
+  if (Lbfgs* const rule = std::get_if<Lbfgs>(&rule_)) return lbfgs_step(*rule);
   LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
-  const bool refresh = metric != nullptr && (metric_updates_ < 3 || (step_ - 1) % kMetricEvery == 0);
+  GaussNewton* const gauss_newton = std::get_if<GaussNewton>(&rule_);
+  const Index every = gauss_newton != nullptr ? GaussNewton::kEvery : kMetricEvery;
+  const bool refresh = moment_offsets() != nullptr && (metric_updates_ < 3 || (step_ - 1) % every == 0);
   // The steps that need G_l itself: to log its norm, or to add the decay, which waits for them.
   const bool plain = refresh || step_in_epoch_ + 1 == steps_per_epoch_;
   early_.assign(model_.layers().size(), nullptr);
   for (int l = 0; metric != nullptr && !plain && l < static_cast<int>(early_.size()); ++l)
     early_[static_cast<std::size_t>(l)] = metric->early(l, batch_);
-  const std::size_t first = group_cuts_[static_cast<std::size_t>(ranks_.rank)];
-  const std::size_t last = group_cuts_[static_cast<std::size_t>(ranks_.rank) + 1];
-  team_.run(static_cast<int>(last - first), [&](int i) {
-    Group& group = groups_[first + static_cast<std::size_t>(i)];
+  for_groups([&](std::size_t g) {
+    Group& group = groups_[g];
     const std::span<const Index> rows(group.order.data() + step_in_epoch_ * group.rows,
                                       static_cast<std::size_t>(group.rows));
     group.pass->load(group.samples.inputs, rows);
     for (Index r = 0; r < group.rows; ++r)
       group.targets.row(r) = group.samples.targets.row(rows[static_cast<std::size_t>(r)]);
     const FloatRef y = group.pass->forward(weights_.data());
-    batch_losses_[first + static_cast<std::size_t>(i)] =
-        loss<float>(options_.loss, y, group.targets, group.pass->output_cotangent());
+    batch_losses_[g] = loss<float>(options_.loss, y, group.targets, group.pass->output_cotangent());
     group.pass->backward(weights_.data(), group.gradient.data(), early_);
-    for (int l = 0; refresh && l < static_cast<int>(model_.layers().size()); ++l)
+    if (!refresh) return;
+    if (gauss_newton != nullptr) return gauss_newton->moments(*group.pass, y, group.targets, group.grams.data());
+    for (int l = 0; l < static_cast<int>(model_.layers().size()); ++l)
       group.pass->gram(l, metric->gram_in(group.grams.data(), l));
   });
   gather(batch_losses_.data(), group_cuts_);
@@ -256,12 +281,22 @@ void Trainer::step() {
   epoch_loss_ += mean;
   if (step_in_epoch_ >= steps_per_epoch_ * 3 / 4) late_loss_ += mean;
   for (Group& group : groups_) scatter(group, group.gradient, float_cuts_, group.received_gradient);
+  if (gauss_newton != nullptr) {
+    if (refresh) {
+      update_moments(*gauss_newton, gauss_newton->moment_offsets());
+      gather(gauss_newton->moments().data(), gram_cuts_);
+      gauss_newton->invert(weights_.data(), team_);
+    }
+    return gauss_newton_step(*gauss_newton, mean);
+  }
   if (refresh) update_metric(*metric);
   step_chunks(rate_at(step_), refresh);
   if (options_.lipschitz > 0) project();
 }
 
-void Trainer::update_metric(LayerMetric& metric) {
+// Adds the groups' moments a layer up, on the rank that is to do so.
+template <class Metric>
+void Trainer::update_moments(Metric& metric, const std::vector<Index>& offsets) {
   ++metric_updates_;
   for (Group& group : groups_) {
     scatter(group, group.grams, gram_cuts_, group.received_grams);
@@ -270,8 +305,8 @@ void Trainer::update_metric(LayerMetric& metric) {
   const std::size_t first = layer_cuts_[me];
   team_.run(static_cast<int>(layer_cuts_[me + 1] - first), [&](int i) {
     const std::size_t l = first + static_cast<std::size_t>(i);
-    const auto begin = static_cast<std::size_t>(metric.gram_offsets()[l]);
-    const Index size = metric.gram_offsets()[l + 1] - metric.gram_offsets()[l];
+    const auto begin = static_cast<std::size_t>(offsets[l]);
+    const Index size = offsets[l + 1] - offsets[l];
     FloatVector total(size);
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const Group& group = groups_[g];
@@ -285,58 +320,65 @@ void Trainer::update_metric(LayerMetric& metric) {
     }
     metric.update(static_cast<int>(l), total, batch_ * gram_rows_of(model_, static_cast<int>(l)), metric_updates_);
   });
+}
+
+void Trainer::update_metric(LayerMetric& metric) {
+  update_moments(metric, metric.gram_offsets());
   gather(metric.grams().data(), gram_cuts_);
   gather(metric.inverses().data(), gram_cuts_);
   if (!metric.has_trust_region()) return;
-  team_.run(static_cast<int>(chunk_cuts_[me + 1] - chunk_cuts_[me]), [&](int i) {
-    const std::size_t c = chunk_cuts_[me] + static_cast<std::size_t>(i);
-    chunk_values_[c] = metric.energy(chunks_[c], weights_.data());
-  });
+  for_chunks([&](std::size_t c) { chunk_values_[c] = metric.energy(chunks_[c], weights_.data()); });
   gather(chunk_values_.data(), chunk_cuts_);
   std::ranges::fill(energies_, 0);
   for (std::size_t c = 0; c < chunks_.size(); ++c)
     energies_[static_cast<std::size_t>(chunks_[c].layer)] += chunk_values_[c];
 }
 
+// change_ ← the mean gradient of a chunk at these weights, the decay's part with it.
+void Trainer::average(const Chunk& chunk, const FloatVector& weights, double decay) {
+  const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
+  const Index begin = layer.offset + chunk.begin * layer.stride;
+  const Index size = chunk.rows * layer.stride;
+  const auto own_begin = static_cast<Index>(float_cuts_[static_cast<std::size_t>(ranks_.rank)]);
+  Eigen::Map<FloatVector> mean(change_.data() + begin, size);
+  const float share = 1 / static_cast<float>(summed_);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const Group& group = groups_[g];
+    const float* const part =
+        mine(group) ? group.gradient.data() + begin : group.received_gradient.data() + (begin - own_begin);
+    const Eigen::Map<const FloatVector> sum(part, size);
+    if (g == 0) {
+      mean = sum;
+    } else if (g + 1 < groups_.size()) {
+      mean += sum;
+    } else {
+      mean = share * (mean + sum);
+    }
+  }
+  if (groups_.size() == 1) mean *= share;
+  if (decay > 0) {
+    layer.in(change_.data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1) +=
+        static_cast<float>(decay) *
+        layer.in(weights.data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1);
+  }
+}
+
+double Trainer::squared_gradient(const Chunk& chunk) const {
+  const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
+  return static_cast<double>(
+      change_.segment(layer.offset + chunk.begin * layer.stride, chunk.rows * layer.stride).squaredNorm());
+}
+
 void Trainer::step_chunks(double rate, bool refresh) {
-  const auto me = static_cast<std::size_t>(ranks_.rank);
-  const std::size_t first = chunk_cuts_[me];
-  const int count = static_cast<int>(chunk_cuts_[me + 1] - first);
   const bool log_gradient = step_in_epoch_ + 1 == steps_per_epoch_;
   LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
+  // In the layers' metric the decay's part would cost a product a step of its own: it comes every tenth step, tenfold.
+  const double decay = metric == nullptr ? options_.decay : refresh ? options_.decay * kMetricEvery : 0;
   std::vector<double> changes(chunks_.size(), 0);
-  team_.run(count, [&](int i) {
-    const std::size_t c = first + static_cast<std::size_t>(i);
+  for_chunks([&](std::size_t c) {
     const Chunk& chunk = chunks_[c];
-    const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
-    const Index begin = layer.offset + chunk.begin * layer.stride;
-    const Index size = chunk.rows * layer.stride;
-    Eigen::Map<FloatVector> mean(change_.data() + begin, size);
-    const float share = 1 / static_cast<float>(batch_);
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      const Group& group = groups_[g];
-      const float* const part = mine(group)
-                                    ? group.gradient.data() + begin
-                                    : group.received_gradient.data() + (begin - static_cast<Index>(float_cuts_[me]));
-      const Eigen::Map<const FloatVector> sum(part, size);
-      if (g == 0) {
-        mean = sum;
-      } else if (g + 1 < groups_.size()) {
-        mean += sum;
-      } else {
-        mean = share * (mean + sum);
-      }
-    }
-    if (groups_.size() == 1) mean *= share;
-    // In the layers' metric the decay's part would cost a product a step of its own: it comes every tenth step,
-    // tenfold.
-    const double decay = metric == nullptr ? options_.decay : refresh ? options_.decay * kMetricEvery : 0;
-    if (decay > 0) {
-      layer.in(change_.data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1) +=
-          static_cast<float>(decay) *
-          layer.in(std::as_const(weights_).data()).middleRows(chunk.begin, chunk.rows).leftCols(layer.cols - 1);
-    }
-    if (log_gradient) chunk_values_[c] = static_cast<double>(mean.squaredNorm());
+    average(chunk, weights_, decay);
+    if (log_gradient) chunk_values_[c] = squared_gradient(chunk);
     if (early_[static_cast<std::size_t>(chunk.layer)] != nullptr) {
       metric->apply(chunk, change_.data(), rate, weights_.data());
     } else if (metric != nullptr) {
@@ -353,10 +395,9 @@ void Trainer::step_chunks(double rate, bool refresh) {
     gather(changes.data(), chunk_cuts_);
     std::vector<double> change(energies_.size(), 0);
     for (std::size_t c = 0; c < chunks_.size(); ++c) change[static_cast<std::size_t>(chunks_[c].layer)] += changes[c];
-    team_.run(count, [&](int i) {
-      const Chunk& chunk = chunks_[first + static_cast<std::size_t>(i)];
-      const auto l = static_cast<std::size_t>(chunk.layer);
-      metric->apply(chunk, change_.data(), metric->scale(change[l], energies_[l]), weights_.data());
+    for_chunks([&](std::size_t c) {
+      const auto l = static_cast<std::size_t>(chunks_[c].layer);
+      metric->apply(chunks_[c], change_.data(), metric->scale(change[l], energies_[l]), weights_.data());
     });
   }
   gather(weights_.data(), float_cuts_);
@@ -365,10 +406,8 @@ void Trainer::step_chunks(double rate, bool refresh) {
 double Trainer::validation_loss() {
   if (validation_size_ == 0) return kNaN;
   std::vector<double> sums(groups_.size(), 0);
-  const std::size_t first = group_cuts_[static_cast<std::size_t>(ranks_.rank)];
-  const std::size_t last = group_cuts_[static_cast<std::size_t>(ranks_.rank) + 1];
-  team_.run(static_cast<int>(last - first), [&](int i) {
-    Group& group = groups_[first + static_cast<std::size_t>(i)];
+  for_groups([&](std::size_t g) {
+    Group& group = groups_[g];
     const Index size = group.validation.size();
     std::vector<Index> rows(static_cast<std::size_t>(group.rows));
     for (Index begin = 0; begin < size; begin += group.rows) {
@@ -377,9 +416,8 @@ double Trainer::validation_loss() {
       for (Index r = 0; r < group.rows; ++r) rows[static_cast<std::size_t>(r)] = begin + std::min(r, count - 1);
       group.pass->load(group.validation.inputs, rows);
       const FloatRef y = group.pass->forward(weights_.data());
-      sums[first + static_cast<std::size_t>(i)] +=
-          loss<float>(options_.loss, y.topRows(count), group.validation.targets.middleRows(begin, count),
-                      group.pass->output_cotangent().topRows(count));
+      sums[g] += loss<float>(options_.loss, y.topRows(count), group.validation.targets.middleRows(begin, count),
+                             group.pass->output_cotangent().topRows(count));
     }
   });
   gather(sums.data(), group_cuts_);
@@ -395,9 +433,9 @@ bool Trainer::stopped() {
       last_progress_ = now;
       const Index done = epoch_ * steps_per_epoch_ + step_in_epoch_;
       const Index total = options_.epochs * steps_per_epoch_;
-      wish[0] = context_.progress({"samples", static_cast<double>(done * batch_), static_cast<double>(total * batch_)})
-                    ? 0
-                    : 1;
+      wish[0] =
+          context_.progress({"samples", static_cast<double>(done * summed_), static_cast<double>(total * summed_)}) ? 0
+                                                                                                                    : 1;
     }
     wish[1] = !options_.checkpoint.empty() && since(last_save_) >= options_.checkpoint_seconds ? 1 : 0;
   }
@@ -408,9 +446,8 @@ bool Trainer::stopped() {
   return wish[0] != 0;
 }
 
-template <class T>
-void Trainer::gather(T* values, const std::vector<std::size_t>& cuts) {
-  if (ranks_.count > 1) ranks_.gather(reinterpret_cast<std::byte*>(values), in_units_of(sizeof(T), cuts));
+void Trainer::gather_bytes(std::byte* values, std::size_t size, const std::vector<std::size_t>& cuts) {
+  if (ranks_.count > 1) ranks_.gather(values, in_units_of(size, cuts));
 }
 
 void Trainer::scatter(const Group& group, const FloatVector& whole, const std::vector<std::size_t>& cuts,
@@ -421,6 +458,21 @@ void Trainer::scatter(const Group& group, const FloatVector& whole, const std::v
 }
 
 // ---- Checkpoints: everything that the next step depends on.
+
+std::vector<std::pair<std::string, FloatVector*>> Trainer::replicated() {
+  if (auto* rule = std::get_if<LayerMetric>(&rule_))
+    return {{"grams", &rule->grams()}, {"inverse_grams", &rule->inverses()}};
+  if (auto* rule = std::get_if<GaussNewton>(&rule_))
+    return {{"moments", &rule->moments()}, {"inverses", &rule->inverses()}};
+  if (auto* rule = std::get_if<Lbfgs>(&rule_)) return {{"history", &rule->history()}, {"gradient", &rule->gradient()}};
+  return {};
+}
+
+std::span<double> Trainer::rule_numbers() {
+  if (auto* rule = std::get_if<GaussNewton>(&rule_)) return rule->numbers();
+  if (auto* rule = std::get_if<Lbfgs>(&rule_)) return rule->numbers();
+  return {};
+}
 
 std::uint64_t Trainer::fingerprint() const {
   Hash hash;
@@ -452,10 +504,9 @@ void Trainer::save() {
         Array::from(FloatVector(Eigen::Map<const FloatVector>(values.data(), static_cast<Index>(values.size()))));
   arrays["weights"] = Array::from(weights_);
   arrays["best_weights"] = Array::from(best_);
-  if (LayerMetric* const metric = std::get_if<LayerMetric>(&rule_)) {
-    arrays["grams"] = Array::from(metric->grams());
-    arrays["inverse_grams"] = Array::from(metric->inverses());
-  }
+  for (const auto& [name, values] : replicated()) arrays[name] = Array::from(*values);
+  const std::span<double> numbers = rule_numbers();
+  arrays["numbers"] = Array::from(Vector(Eigen::Map<const Vector>(numbers.data(), static_cast<Index>(numbers.size()))));
   arrays["position"] =
       Array::from(std::vector<std::int64_t>{std::bit_cast<std::int64_t>(fingerprint()), epoch_, step_in_epoch_, step_,
                                             metric_updates_, halvings_, since_best_});
@@ -492,7 +543,7 @@ void Trainer::load() {
     std::memcpy(into.data(), array(key, DType::kFloat32, into.size()).bytes.data(),
                 static_cast<std::size_t>(into.size()) * sizeof(float));
   };
-  const auto doubles = [&](const std::string& key, std::vector<double>& into) {
+  const auto doubles = [&](const std::string& key, std::span<double> into) {
     const Vector values = array(key, DType::kFloat64, static_cast<Index>(into.size())).to_vector();
     std::ranges::copy(values, into.begin());
   };
@@ -507,10 +558,8 @@ void Trainer::load() {
     const Array& stored = array(key, DType::kFloat32, static_cast<Index>(values.size()));
     std::memcpy(values.data(), stored.bytes.data(), values.size_bytes());
   }
-  if (LayerMetric* const metric = std::get_if<LayerMetric>(&rule_)) {
-    floats("grams", metric->grams());
-    floats("inverse_grams", metric->inverses());
-  }
+  for (const auto& [key, values] : replicated()) floats(key, *values);
+  doubles("numbers", rule_numbers());
   epoch_ = position[1];
   step_in_epoch_ = position[2];
   step_ = position[3];

@@ -4,10 +4,15 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <span>
+#include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "unrect/base/team.hpp"
+#include "unrect/learn/gauss_newton.hpp"
+#include "unrect/learn/lbfgs.hpp"
 #include "unrect/learn/pass.hpp"
 #include "unrect/learn/spectral_ball.hpp"
 #include "unrect/learn/step_rule.hpp"
@@ -36,22 +41,34 @@ class Trainer {
     std::optional<Pass> pass;
     FloatMatrix targets;
     FloatVector gradient, grams;
+    FloatVector block_gradient;  // L-BFGS: of one block of the group's samples
     // On every rank: the part of gradient and Gram matrices whose chunks and layers it steps.
     FloatVector received_gradient, received_grams;
   };
   enum class Outcome { kDone, kStoppedEarly, kDiverged, kCancelled, kTooFast };
-  using Rule = std::variant<Momentum, Adam, LayerMetric>;
+  using Rule = std::variant<Momentum, Adam, LayerMetric, GaussNewton, Lbfgs>;
 
   void renew_rule();
   void reset();
   Outcome run_epochs(const Watch& watch);
   void step();
   void gradient_of(Group& group, Index step_in_epoch);
+  void average(const Chunk& chunk, const FloatVector& weights, double decay);
+  double squared_gradient(const Chunk& chunk) const;
   void step_chunks(double rate, bool refresh);
+  template <class Metric>
+  void update_moments(Metric& metric, const std::vector<Index>& offsets);
   void update_metric(LayerMetric& metric);
+  void gauss_newton_step(GaussNewton& rule, double loss);
+  void lbfgs_step(Lbfgs& rule);
+  double full_loss(const FloatVector& weights, FloatVector& gradient);
+  double penalty(const FloatVector& weights) const;
+  const std::vector<Index>* moment_offsets() const;
+  bool has_rate() const { return rule_.index() < 3; }
   void project();
   void shuffle();
   double rate_at(Index step) const;
+  double rate() const;
   double validation_loss();
   bool stopped();
   bool mine(const Group& group) const { return group.owner == ranks_.rank; }
@@ -60,9 +77,30 @@ class Trainer {
   void load();
   std::uint64_t fingerprint() const;
 
+  // What a rule remembers that is the same on every rank.
+  std::vector<std::pair<std::string, FloatVector*>> replicated();
+  std::span<double> rule_numbers();
+
   // Everyone's parts reach everyone; nothing to do on one rank.
   template <class T>
-  void gather(T* values, const std::vector<std::size_t>& cuts);
+  void gather(T* values, const std::vector<std::size_t>& cuts) {
+    gather_bytes(reinterpret_cast<std::byte*>(values), sizeof(T), cuts);
+  }
+  void gather_bytes(std::byte* values, std::size_t size, const std::vector<std::size_t>& cuts);
+  // This rank's groups and chunks, shared among its threads.
+  template <class Task>
+  void for_groups(const Task& task) {
+    share_out(group_cuts_, task);
+  }
+  template <class Task>
+  void for_chunks(const Task& task) {
+    share_out(chunk_cuts_, task);
+  }
+  template <class Task>
+  void share_out(const std::vector<std::size_t>& cuts, const Task& task) {
+    const auto me = static_cast<std::size_t>(ranks_.rank);
+    team_.run(static_cast<int>(cuts[me + 1] - cuts[me]), [&](int i) { task(cuts[me] + static_cast<std::size_t>(i)); });
+  }
   void scatter(const Group& group, const FloatVector& whole, const std::vector<std::size_t>& cuts, FloatVector& part);
 
   const Model model_;
@@ -72,6 +110,7 @@ class Trainer {
   const Samples& samples_;
   Index validation_size_;
   Index batch_;
+  Index summed_;  // samples in a gradient: a batch, or all
   Team team_;
   std::vector<Group> groups_;
   std::vector<Chunk> chunks_;
