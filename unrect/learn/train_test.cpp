@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -127,6 +130,69 @@ TEST(Train, SecondOrderMethodsAreBitEqualForAnyNumberOfThreads) {
       EXPECT_LT(score(one.network, chosen, options.loss, {}).loss, score(start, chosen, options.loss, {}).loss)
           << name_of(method);
       EXPECT_EQ(one.log.back().validation_loss, three.log.back().validation_loss);
+    }
+  }
+}
+
+// Ranks that are threads of this process: each call meets all the others at a barrier.
+struct Meeting {
+  explicit Meeting(int count) : barrier(count), values(static_cast<std::size_t>(count)) {}
+
+  Ranks of(int rank) {
+    const auto copy = [](std::byte* to, const std::byte* from, std::size_t size) {
+      if (size > 0 && to != from) std::memcpy(to, from, size);
+    };
+    return {.rank = rank,
+            .count = static_cast<int>(values.size()),
+            .gather =
+                [this, rank, copy](std::byte* mine, const std::vector<std::size_t>& cuts) {
+                  values[static_cast<std::size_t>(rank)] = mine;
+                  barrier.arrive_and_wait();
+                  for (std::size_t r = 0; r < values.size(); ++r)
+                    copy(mine + cuts[r], values[r] + cuts[r], cuts[r + 1] - cuts[r]);
+                  barrier.arrive_and_wait();
+                },
+            .scatter =
+                [this, rank, copy](int root, const std::byte* whole, const std::vector<std::size_t>& cuts,
+                                   std::byte* part) {
+                  const auto me = static_cast<std::size_t>(rank);
+                  if (rank == root) values[0] = whole;
+                  barrier.arrive_and_wait();
+                  if (rank != root) copy(part, values[0] + cuts[me], cuts[me + 1] - cuts[me]);
+                  barrier.arrive_and_wait();
+                }};
+  }
+
+  std::barrier<> barrier;
+  std::vector<const std::byte*> values;
+};
+
+TEST(Train, IsBitEqualForAnyNumberOfRanks) {
+  Samples samples = teacher_samples(400, 5, 2, 3);
+  samples.targets = samples.targets.cwiseAbs();
+  const auto [rest, held_out] = split(samples, 100, Rng(1));
+  const Network start = start_for(samples, {150, 20}, true);
+  for (const Method method :
+       {Method::kFeasibleAl, Method::kAdam, Method::kSgd, Method::kGaussNewtonAl, Method::kLbfgs}) {
+    TrainOptions options;
+    options.method = method;
+    options.epochs = 4;
+    options.batch = 50;
+    options.decay = 1e-4;
+    const TrainResult alone = train(start, rest, held_out, options, {});
+    Meeting meeting(3);
+    std::vector<TrainResult> results(3, {TrainResult::Status::kCancelled, start, {}, {}, 0});
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < 3; ++rank) {
+      threads.emplace_back([&, rank] {
+        const Ranks ranks = meeting.of(rank);
+        results[static_cast<std::size_t>(rank)] = train(start, rest, held_out, options, {}, ranks);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const TrainResult& result : results) {
+      EXPECT_TRUE(equal(alone.network, result.network)) << name_of(method);
+      EXPECT_EQ(alone.log.back().gradient_norm, result.log.back().gradient_norm) << name_of(method);
     }
   }
 }
