@@ -77,6 +77,17 @@ class Train(Case):
             info = json.loads(self.ok("info", "net.onnx", "--json"))
             self.assertEqual((info["inputs"], info["outputs"]), (10, size))
 
+    def test_explicit_al_reports_its_residuals(self):
+        args = ["--task", "regress", "--data", "x.npy,y.npy", "--layers", "10", "--samples", "60", "--method", "explicit-al"]
+        cold = self.train(*args, "--epochs", "150", "--out", "cold.npz")
+        self.assertIn("KKT residuals", cold["events"][-1])
+        self.assertLess(cold["log"][-1]["infeasibility"], 1e-12)
+        self.assertLess(cold["train_loss"], 0.01)
+        warm = self.train(*args, "--epochs", "8", "--start", "cold.npz")
+        losses = [line["train_loss"] for line in warm["log"]]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+        self.refused(3, "train", *args, "--checkpoint", "c.npz", ["checkpoints"])
+
     def test_compare_prints_a_table(self):
         out = self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "16", "--batch", "50",
                       "--epochs", "5", "--validation", "50", "--compare", "adam,feasible-al,sgd", "--plot", "race.png")

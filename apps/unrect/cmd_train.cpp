@@ -152,6 +152,7 @@ Json json_of_log(const std::vector<EpochLog>& log) {
                      {"train_loss", line.train_loss},
                      {"validation_loss", line.validation_loss},
                      {"gradient_norm", line.gradient_norm},
+                     {"infeasibility", line.infeasibility},
                      {"rate", line.rate},
                      {"seconds", line.seconds}});
   }
@@ -295,6 +296,7 @@ void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& l
   write_npz(path, {{"train_loss", column(&EpochLog::train_loss)},
                    {"validation_loss", column(&EpochLog::validation_loss)},
                    {"gradient_norm", column(&EpochLog::gradient_norm)},
+                   {"infeasibility", column(&EpochLog::infeasibility)},
                    {"rate", column(&EpochLog::rate)},
                    {"seconds", column(&EpochLog::seconds)}});
 }
@@ -321,6 +323,7 @@ void Command::run() const {
   std::vector<Run> runs;
   for (TrainOptions& chosen : contestants(sets)) {
     chosen.loss = sets.loss;
+    chosen.warm_start = !start.empty();
     runs.push_back(train_one(sets, chosen));
   }
   if (ranks.rank > 0) return;  // rank 0 writes for all
@@ -373,14 +376,15 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::NonNegativeNumber);
   verb->add_option_function<std::string>(
           "--method", [command](const std::string& name) { command->options.method = method_named(name); },
-          "feasible-al, gauss-newton-al (no rate to choose), adam, sgd, or lbfgs (all samples at once)")
+          "feasible-al, gauss-newton-al (no rate to choose), explicit-al (TH's own), adam, sgd, or lbfgs (all samples "
+          "at once)")
       ->default_str("feasible-al");
   verb->add_option("--compare", command->compare, "train by each of these methods for the first one's time")
       ->delimiter(',');
   TrainOptions& o = command->options;
   verb->add_option("--epochs", o.epochs, "passes over the training samples")->capture_default_str();
   verb->add_option("--batch", o.batch, "samples a step")->capture_default_str();
-  verb->add_option("--rate", o.rate, "η at its height (default: the method's own)");
+  verb->add_option("--rate", o.rate, "η at its height, explicit-al's first ρ (default: the method's own)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
   verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget)");
   verb->add_option("--trust", o.trust,

@@ -10,6 +10,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/team.hpp"
 #include "unrect/learn/chain.hpp"
+#include "unrect/learn/explicit_training.hpp"
 #include "unrect/learn/pass.hpp"
 #include "unrect/learn/trainer.hpp"
 
@@ -23,6 +24,7 @@ struct Named {
 };
 constexpr Named kMethods[] = {{Method::kFeasibleAl, "feasible-al", 0.1},
                               {Method::kGaussNewtonAl, "gauss-newton-al", 1},
+                              {Method::kExplicitAl, "explicit-al", 0},
                               {Method::kAdam, "adam", 2e-3},
                               {Method::kSgd, "sgd", 0.05},
                               {Method::kLbfgs, "lbfgs", 1}};
@@ -85,6 +87,7 @@ TrainResult train(const Network& start, const Samples& samples, const Samples& v
   };
   fits(samples, "training set");
   if (validation.size() > 0) fits(validation, "validation set");
+  if (options.method == Method::kExplicitAl) return train_explicitly(start, samples, options, context, ranks);
   // Spectral norms are kept in bounds for matrices alone.
   if (options.lipschitz > 0) to_chain(start);
   return Trainer(start, samples, validation, options, context, ranks).run(watch);

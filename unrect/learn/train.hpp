@@ -15,11 +15,13 @@
 
 namespace unrect {
 
-enum class Method { kFeasibleAl, kGaussNewtonAl, kAdam, kSgd, kLbfgs };
+enum class Method { kFeasibleAl, kGaussNewtonAl, kExplicitAl, kAdam, kSgd, kLbfgs };
 
-/// "feasible-al", "gauss-newton-al", "adam", "sgd", "lbfgs". Gauss–Newton (chains alone) and L-BFGS find their steps'
-/// lengths themselves: no rate, no warm-up, no decay of the rate, no halving. L-BFGS takes all samples at once: an
-/// epoch is one of its iterations, which is one pass over the samples, or a few where its line search needs them.
+/// "feasible-al", "gauss-newton-al", "explicit-al", "adam", "sgd", "lbfgs". Gauss–Newton (chains alone) and L-BFGS find
+/// their steps' lengths themselves: no rate, no warm-up, no decay of the rate, no halving. L-BFGS takes all samples at
+/// once: an epoch is one of its iterations, which is one pass over the samples, or a few where its line search needs
+/// them. ExplicitAl (explicit_al.hpp; chains and squared loss alone) does, too: an epoch is one update of its
+/// multipliers.
 std::string_view name_of(Method method);
 /// @throws Error kInvalidArgument for a name that no method has, listing those that there are.
 Method method_named(std::string_view name);
@@ -42,6 +44,7 @@ struct TrainOptions {
   std::filesystem::path checkpoint;  // "" for none
   double checkpoint_seconds = 10;    // between two checkpoints
   bool resume = false;               // from `checkpoint` if it is there
+  bool warm_start = false;           // ExplicitAl: the start's weights are trained ones, its adjoint multipliers good
 
   /// @throws Error kInvalidArgument naming the first option out of its range.
   void validate() const;
@@ -59,7 +62,8 @@ struct EpochLog {
   double train_loss = 0;       // mean f a sample over the epoch's mini-batches, weights changing meanwhile
   double validation_loss = 0;  // mean f a sample at the epoch's end; NaN without a validation set
   double gradient_norm = 0;  // ‖∇_W f‖_F of the last mini-batch: at feasible points the lifted problem's KKT residual
-  double rate = 0;           // η at the epoch's end; Gauss–Newton's α, L-BFGS's step length
+  double infeasibility = 0;  // max |c_i| of the lifted problem's constraints: 0 but for ExplicitAl
+  double rate = 0;           // η at the epoch's end; Gauss–Newton's α, L-BFGS's step length, ExplicitAl's ρ
   double seconds = 0;        // of wall-clock time since the start
 };
 

@@ -143,6 +143,8 @@ void Trainer::renew_rule() {
     case Method::kLbfgs:
       rule_.emplace<Lbfgs>(model_.size());
       break;
+    case Method::kExplicitAl:  // has no mini-batches and no rule: train() sends it elsewhere
+      throw Error(ErrorCode::kUnsupported, "explicit-al does not step by mini-batches");
   }
 }
 
@@ -210,7 +212,7 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
     const double late_loss = std::exchange(late_loss_, 0) / static_cast<double>(late);
     if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > first_loss_) return too_fast;
     if (loss > 10 * first_loss_) return Outcome::kDiverged;
-    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, rate(), 0};
+    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, 0, rate(), 0};
     line.gradient_norm = std::sqrt(std::accumulate(chunk_values_.begin(), chunk_values_.end(), 0.0));
     line.seconds = seconds_before_ + seconds_since(start_);
     log_.push_back(line);
@@ -584,7 +586,7 @@ void Trainer::load() {
   }
   const Matrix log = array("log", DType::kFloat64, 6 * epoch_).to_matrix(name);
   for (Index i = 0; i < log.rows(); ++i)
-    log_.push_back({static_cast<int>(log(i, 0)), log(i, 1), log(i, 2), log(i, 3), log(i, 4), log(i, 5)});
+    log_.push_back({static_cast<int>(log(i, 0)), log(i, 1), log(i, 2), log(i, 3), 0, log(i, 4), log(i, 5)});
   std::string line;
   for (const char c : array("events", DType::kUInt8, -1).bytes) {
     if (c != '\n') {

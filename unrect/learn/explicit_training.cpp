@@ -1,0 +1,63 @@
+#include "unrect/learn/explicit_training.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+
+#include "unrect/base/error.hpp"
+#include "unrect/learn/explicit_al.hpp"
+
+namespace unrect {
+
+TrainResult train_explicitly(const Network& start, const Samples& samples, const TrainOptions& options,
+                             const Context& context, const Ranks& ranks) {
+  const auto refuse = [](bool asked, std::string_view what) {
+    UNRECT_REQUIRE(!asked, ErrorCode::kUnsupported, "explicit-al goes without {}", what);
+  };
+  refuse(!options.checkpoint.empty(), "checkpoints");
+  refuse(options.lipschitz > 0, "a Lipschitz budget");
+  refuse(options.patience > 0, "early stopping");
+  refuse(ranks.count > 1, "ranks");
+  const double count = static_cast<double>(samples.size());
+  ExplicitAlOptions own;
+  own.objective = {options.loss, options.decay * count};  // its objective is a sum over samples
+  own.max_outer = options.epochs;
+  own.warm_start = options.warm_start;
+  // Maths 3.2: cold, a slow homotopy; warm, the penalty follows the loss's curvature from the start.
+  if (options.warm_start) {
+    own.rho = 1;
+    own.rho_max = 1e4;
+    own.growth = 1.3;
+  }
+  if (options.rate > 0) own.rho = options.rate;
+  own.rho_max = std::max(own.rho_max, own.rho);
+  const ExplicitAlResult found =
+      explicit_al(to_chain(start), samples.inputs.cast<double>(), samples.targets.cast<double>(), own, context);
+
+  using Status = TrainResult::Status;
+  TrainResult result{Status::kDone, to_network(found.chain), {}, {}, found.log.back().seconds};
+  if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
+  if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
+  for (const ExplicitAlEntry& entry : found.log) {
+    const Certificate& c = entry.certificate;
+    EpochLog line;
+    line.epoch = entry.outer;
+    line.train_loss = c.true_loss / count;
+    line.validation_loss = std::numeric_limits<double>::quiet_NaN();
+    line.gradient_norm = c.gradient_norm() / count;
+    line.infeasibility = *std::ranges::max_element(c.violation);
+    line.rate = entry.rho;
+    line.seconds = entry.seconds;
+    result.log.push_back(line);
+  }
+  const Certificate& last = found.log.back().certificate;
+  result.events.push_back(fmt::format(
+      "KKT residuals at the end: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
+      "gradient of the true loss {:.2g}; {} units × samples on their kink",
+      last.primal, last.stationarity, last.dual, last.complementarity, last.gradient_norm(), last.ambiguous));
+  return result;
+}
+
+}  // namespace unrect
