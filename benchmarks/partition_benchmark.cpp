@@ -31,7 +31,7 @@ Network network_or(const std::string& file, const std::vector<Index>& widths, be
 void count(benchmark::State& state, const Refinement& refinement, const RegionVisitor& visitor = {}) {
   std::uint64_t regions = 0;
   std::uint64_t exact = 0;
-  for (auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores): the library's own idiom
+  for ([[maybe_unused]] auto _ : state) {
     const RegionCounts counts = visit_regions(refinement, visitor);
     regions += counts.regions;
     exact += counts.exact_decisions;
@@ -44,13 +44,13 @@ void count(benchmark::State& state, const Refinement& refinement, const RegionVi
 
 Box cube(Index inputs, double radius) { return {Vector::Constant(inputs, -radius), Vector::Constant(inputs, radius)}; }
 
-void BM_Count(benchmark::State& state, const char* file, std::vector<Index> widths, double radius) {
+void BM_Count(benchmark::State& state, const char* file, const std::vector<Index>& widths, double radius) {
   const Network network = network_or(file, widths, state);
   count(state, Refinement(network, Domain(cube(network.input_size(), radius))));
 }
 
 // Vertices and the affine map of every region, handed to a visitor.
-void BM_VerticesAndMaps(benchmark::State& state, const char* file, std::vector<Index> widths, double radius) {
+void BM_VerticesAndMaps(benchmark::State& state, const char* file, const std::vector<Index>& widths, double radius) {
   const Network network = network_or(file, widths, state);
   double sum = 0;
   count(state, Refinement(network, Domain(cube(network.input_size(), radius))), [&](RegionView& region) {
@@ -61,7 +61,7 @@ void BM_VerticesAndMaps(benchmark::State& state, const char* file, std::vector<I
 }
 
 // The walls that bound each region, exactly.
-void BM_Facets(benchmark::State& state, const char* file, std::vector<Index> widths, double radius) {
+void BM_Facets(benchmark::State& state, const char* file, const std::vector<Index>& widths, double radius) {
   const Network network = network_or(file, widths, state);
   std::size_t facets = 0;
   count(state, Refinement(network, Domain(cube(network.input_size(), radius))), [&](RegionView& region) {

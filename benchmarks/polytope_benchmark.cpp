@@ -130,7 +130,7 @@ void BM_DenseLp(benchmark::State& state, DenseLp::Start start) {
   Index k = 0;
   double pivots = 0;
   DenseLp lp(problem.rows, problem.box);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const unrect::LpResult& result = lp.minimize(problem.costs.row(k).transpose(), start);
     pivots += result.pivots;
     benchmark::DoNotOptimize(result.objective);
@@ -186,7 +186,7 @@ void BM_Facets(benchmark::State& state) {
   const Halfspaces cell = region_like(state.range(0), state.range(1));
   const Vector center = unrect::chebyshev_ball(cell).center;
   std::size_t count = 0;
-  for (auto _ : state) count = unrect::facets(cell, center).size();
+  for ([[maybe_unused]] auto _ : state) count = unrect::facets(cell, center).size();
   state.counters["facets"] = static_cast<double>(count);
 }
 BENCHMARK(BM_Facets)->Args({5, 20})->Args({5, 300})->Args({10, 300})->Unit(benchmark::kMicrosecond);
@@ -195,7 +195,7 @@ void BM_ChebyshevBall(benchmark::State& state) {
   const Halfspaces cell = region_like(state.range(0), state.range(1));
   const Box box(Vector::Constant(cell.dimension(), -10), Vector::Constant(cell.dimension(), 10));
   double radius = 0;
-  for (auto _ : state) radius = unrect::chebyshev_ball(cell, box).radius;
+  for ([[maybe_unused]] auto _ : state) radius = unrect::chebyshev_ball(cell, box).radius;
   state.counters["radius"] = radius;
 }
 BENCHMARK(BM_ChebyshevBall)->Args({5, 20})->Args({5, 300})->Args({10, 300})->Unit(benchmark::kMicrosecond);

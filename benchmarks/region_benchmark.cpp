@@ -37,7 +37,7 @@ double seconds_of(const Work& work) {
 template <class Ours, class Theirs>
 void compare(benchmark::State& state, const Ours& ours, const Theirs& theirs) {
   double mine = 0, peer = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const double lap = seconds_of(ours);
     state.SetIterationTime(lap);
     mine += lap;
@@ -143,7 +143,7 @@ void BM_FacetsOfAcasXu(benchmark::State& state) {
     centers.push_back(ball.center);
   }
   std::size_t next = 0, found = 0, calls = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     found += facets(cells[next], centers[next]).size();
     ++calls;
     next = (next + 1) % cells.size();
