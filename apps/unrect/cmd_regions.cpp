@@ -211,7 +211,7 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
                                   {"threads", threads},
                                   {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
     if (maps) result["distinct_maps"] = *maps;
-    for (const auto& [name, bound] : bounds) result["upper_bounds"][name] = {{"log10", bound.log10}};
+    for (const auto& bound : bounds) result["upper_bounds"][bound.first] = {{"log10", bound.second.log10}};
     for (const Check& check : checks) {
       result["certificate"].push_back({{"check", check.name}, {"holds", check.holds}, {"finding", check.finding}});
     }

@@ -91,7 +91,7 @@ void describe(RegionView& region, const Stages& stages, PlanePartition& out) {
 
 Eigen::Vector2d center_of(const ExplorerLayer& layer, std::size_t polygon) {
   Eigen::Vector2d sum = Eigen::Vector2d::Zero();
-  for (std::uint32_t v = layer.starts[polygon]; v < layer.starts[polygon + 1]; ++v) {
+  for (std::size_t v = layer.starts[polygon]; v < layer.starts[polygon + 1]; ++v) {
     sum += Eigen::Vector2d(layer.vertices[2 * v], layer.vertices[2 * v + 1]);
   }
   return sum / (layer.starts[polygon + 1] - layer.starts[polygon]);
@@ -125,8 +125,8 @@ std::vector<float> color_values(const PlanePartition& partition, const std::stri
   if (by == "active") return partition.active;
   if (by == "layer") return partition.cut_layer;
   if (by == "lipschitz") {  // a few steep regions would leave all others the same colour
-    std::vector<float> logs;
-    for (const float value : partition.lipschitz) logs.push_back(std::log10(std::max(value, 1e-12F)));
+    std::vector<float> logs = partition.lipschitz;
+    for (float& value : logs) value = std::log10(std::max(value, 1e-12F));
     return logs;
   }
   UNRECT_REQUIRE(by == "output" && output >= 0 && output < partition.outputs, ErrorCode::kInvalidArgument,
