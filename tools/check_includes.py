@@ -14,6 +14,7 @@ ALLOWED = {
     "partition": {"base", "polytope", "network", "region"},
     "bounds": {"base", "polytope", "network", "region", "partition"},
     "learn": {"base", "polytope", "network"},
+    "signal": {"base", "polytope"},
 }
 # Public headers stay light: the standard library and Eigen/Core.
 HEADER_OK = re.compile(r"#include (<[a-z0-9_]+>|<Eigen/Core>|\"unrect/.*\")$")

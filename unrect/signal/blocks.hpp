@@ -1,0 +1,20 @@
+// Images measured block by block.
+#pragma once
+
+#include "unrect/signal/operator.hpp"
+
+namespace unrect {
+
+/// The image's blocks in reading order, one a row (block × block, row by row); beyond the right and lower edge zeros.
+/// @throws Error kInvalidArgument for an empty image or block < 1.
+Matrix to_blocks(const MatrixRef& image, Index block = 33);
+/// Undoes to_blocks, or is its adjoint: what stands beyond the edges is dropped.
+/// @throws Error kInvalidArgument for another number of blocks.
+Matrix from_blocks(const MatrixRef& blocks, Index height, Index width, Index block = 33);
+
+/// Φ on every block of a height × width image given as one row; the measurements of the blocks follow one another.
+/// Zeros beyond the edges are known, so they are no unknowns: ‖A‖ ≤ ‖Φ‖.
+/// @throws Error kInvalidArgument unless Φ has block² columns.
+LinearOperator block_sampling(const LinearOperator& phi, Index height, Index width, Index block = 33);
+
+}  // namespace unrect
