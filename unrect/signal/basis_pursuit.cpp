@@ -1,0 +1,114 @@
+#include "unrect/signal/basis_pursuit.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "unrect/base/error.hpp"
+#include "unrect/polytope/sparse_lp.hpp"
+
+namespace unrect {
+namespace {
+
+void require(const MatrixRef& a, const VectorRef& y) {
+  UNRECT_REQUIRE(a.size() > 0 && y.size() == a.rows(), ErrorCode::kInvalidArgument,
+                 "signal of size {} for a matrix of {} × {}", y.size(), a.rows(), a.cols());
+  UNRECT_REQUIRE(a.allFinite() && y.allFinite(), ErrorCode::kInvalidArgument, "equations that are not finite");
+}
+
+/// ‖x‖₁ − yᵀν for multipliers ν scaled until ‖Aᵀν‖_∞ ≤ 1.
+double gap(const MatrixRef& a, const VectorRef& y, const Vector& x, const Vector& multipliers) {
+  const double most = (a.transpose() * multipliers).cwiseAbs().maxCoeff();
+  return x.lpNorm<1>() - y.dot(multipliers) / std::max(1.0, most);
+}
+
+}  // namespace
+
+SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y) {
+  require(a, y);
+  const Index m = a.rows(), n = a.cols();
+  SparseRows program;
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < n; ++j) {
+      if (a(i, j) == 0) continue;
+      program.entries.push_back({i, j, a(i, j)});
+      program.entries.push_back({i, n + j, -a(i, j)});
+    }
+  }
+  program.row_lower = y;
+  program.row_upper = y;
+  program.lower = Vector::Zero(2 * n);
+  program.upper = Vector::Constant(2 * n, std::numeric_limits<double>::infinity());
+  const LpResult solved = SparseLp(program).minimize(Vector::Ones(2 * n));
+  SparseResult result;
+  result.iterations = solved.pivots;
+  result.x = Vector::Zero(n);
+  if (solved.x.size() == 2 * n) result.x = solved.x.head(n) - solved.x.tail(n);
+  result.residual = (a * result.x - y).norm();
+  if (solved.status == LpStatus::kInfeasible) {
+    result.status = SolverStatus::kInfeasible;
+  } else {
+    result.duality_gap = gap(a, y, result.x, -solved.row_duals);
+    result.status = solved.status == LpStatus::kOptimal ? SolverStatus::kConverged : SolverStatus::kIterationLimit;
+  }
+  return result;
+}
+
+SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const AdmmOptions& options) {
+  require(a, y);
+  UNRECT_REQUIRE(options.penalty >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
+                 ErrorCode::kInvalidArgument, "penalty {}, {} iterations, tolerance {}: expected none below 0",
+                 options.penalty, options.max_iterations, options.tolerance);
+  // Aᵀ P = Q R: x satisfies the equations if and only if Qᵀx = w for the w that the first `rank` of them give.
+  const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a.transpose());
+  const Index rank = factors.rank();
+  const Eigen::MatrixXd q = factors.householderQ() * Eigen::MatrixXd::Identity(a.cols(), rank);
+  const Vector permuted = factors.colsPermutation().transpose() * y;
+  const Vector fixed = factors.matrixQR()
+                           .topLeftCorner(rank, rank)
+                           .triangularView<Eigen::Upper>()
+                           .transpose()
+                           .solve(permuted.head(rank));
+  const Vector start = q * fixed;
+  SparseResult result;
+  result.x = start;
+  result.residual = (a * start - y).norm();
+  if (result.residual > 1e-9 * y.norm()) {
+    result.status = SolverStatus::kInfeasible;
+    return result;
+  }
+  double penalty = options.penalty;
+  if (penalty == 0) penalty = start.norm() > 0 ? 1 / start.cwiseAbs().maxCoeff() : 1;
+  Vector x = start, z = start, u = Vector::Zero(start.size());
+  for (int iteration = 1; iteration <= options.max_iterations; ++iteration) {
+    x = z - u;
+    x -= q * (q.transpose() * x - fixed);
+    const Vector before = z;
+    const Vector sum = x + u;
+    z = soft_threshold(sum, 1 / penalty);
+    u += x - z;
+    result.iterations = iteration;
+    if (iteration % 10 != 0 && iteration != options.max_iterations) continue;
+    // ρu is a subgradient at z; its part in the range of Aᵀ, made feasible, is the dual point Aᵀν = Q w.
+    const Vector w = penalty * (q.transpose() * u);
+    const double most = (q * w).cwiseAbs().maxCoeff();
+    result.duality_gap = x.lpNorm<1>() - fixed.dot(w) / std::max(1.0, most);
+    if (result.duality_gap <= options.tolerance * x.lpNorm<1>()) {
+      result.status = SolverStatus::kConverged;
+      break;
+    }
+    if (options.penalty == 0 && iteration <= 500) {  // balance the two residuals (Boyd et al. 3.4.1), then leave it
+      const double apart = (x - z).norm(), moved = (z - before).norm();
+      const double factor = apart > 5 * moved ? 2 : moved > 5 * apart ? 0.5 : 1;
+      penalty *= factor;
+      u /= factor;
+    }
+  }
+  result.x = x;
+  result.residual = (a * x - y).norm();
+  return result;
+}
+
+}  // namespace unrect
