@@ -1,0 +1,123 @@
+#include "unrect/signal/recovery.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "unrect/base/error.hpp"
+#include "unrect/signal/patch_dct.hpp"
+#include "unrect/signal/total_variation.hpp"
+
+namespace unrect {
+namespace {
+
+/// ½‖A x − y‖² over images: step, gradient steps, and who is told of the progress.
+class Fidelity {
+ public:
+  Fidelity(const LinearOperator& a, const VectorRef& y, Index height, Index width, double step, const Context& context)
+      : a_(a), y_(y), height_(height), width_(width), step_(step), context_(context) {
+    UNRECT_REQUIRE(height >= 1 && width >= 1 && a.cols() == height * width, ErrorCode::kInvalidArgument,
+                   "operator on {} pixels for an image of {} × {}", a.cols(), height, width);
+    UNRECT_REQUIRE(y.size() == a.rows() && y.allFinite(), ErrorCode::kInvalidArgument,
+                   "{} measurements, expected {}, all finite", y.size(), a.rows());
+    UNRECT_REQUIRE(step >= 0 && std::isfinite(step), ErrorCode::kInvalidArgument, "step {}, expected ≥ 0", step);
+    if (step == 0) {
+      const double norm = gram_spectrum(a, Rng(0), 30, 1e-2).largest;
+      step_ = norm > 0 ? 1 / (1.02 * norm) : 1;
+    }
+  }
+
+  double step() const { return step_; }
+  Vector error(const Matrix& x) const { return y_ - a_.apply(Eigen::Map<const Vector>(x.data(), x.size())); }
+  Matrix back(const Vector& error) const {
+    const Vector image = a_.adjoint(error);
+    return Eigen::Map<const Matrix>(image.data(), height_, width_);
+  }
+  /// x + t Aᵀ(y − A x)
+  Matrix descend(const Matrix& x) const { return x + step_ * back(error(x)); }
+  Matrix start() const { return step_ * back(y_); }
+
+  bool cancelled(int done, int total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!context_.progress || now - told_ < std::chrono::milliseconds(100)) return false;
+    told_ = now;
+    return !context_.progress({"iterations", static_cast<double>(done), static_cast<double>(total)});
+  }
+
+ private:
+  const LinearOperator& a_;
+  const Vector y_;
+  Index height_, width_;
+  double step_;
+  const Context& context_;
+  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+/// The falling weight at a part of the way in [0, 1].
+double geometric(double first, double last, double part) { return first * std::pow(last / first, std::min(1.0, part)); }
+
+}  // namespace
+
+RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index height, Index width,
+                          const TvOptions& options, const Context& context) {
+  UNRECT_REQUIRE(options.first_lambda > 0 && options.last_lambda > 0 && options.tolerance >= 0,
+                 ErrorCode::kInvalidArgument, "λ from {} to {}, tolerance {}: expected λ above 0, tolerance ≥ 0",
+                 options.first_lambda, options.last_lambda, options.tolerance);
+  UNRECT_REQUIRE(options.iterations >= 1 && options.inner_iterations >= 1, ErrorCode::kInvalidArgument,
+                 "{} iterations of {}, expected at least 1", options.iterations, options.inner_iterations);
+  Fidelity fidelity(a, y, height, width, options.step, context);
+  TvDenoiser denoiser(height, width);
+  RecoveryResult result;
+  Matrix& x = result.image;
+  x = fidelity.start();
+  Matrix z = x;
+  double t = 1;
+  for (int k = 0; k < options.iterations && !fidelity.cancelled(k, options.iterations); ++k) {
+    const double part = k / (0.7 * options.iterations);
+    const double lambda = geometric(options.first_lambda, options.last_lambda, part);
+    const Matrix next = denoiser.denoise(fidelity.descend(z), fidelity.step() * lambda, options.inner_iterations);
+    double following = 0.5 * (1 + std::sqrt(1 + 4 * t * t));
+    double momentum = (t - 1) / following;
+    if ((z - next).cwiseProduct(next - x).sum() > 0) {  // it leads uphill
+      following = 1;
+      momentum = 0;
+    }
+    z = next + momentum * (next - x);
+    t = following;
+    const double change = (next - x).norm();
+    x = next;
+    result.iterations = k + 1;
+    if (part >= 1 && change <= options.tolerance * x.norm()) {
+      result.status = SolverStatus::kConverged;
+      break;
+    }
+  }
+  result.residual = fidelity.error(x).norm();
+  return result;
+}
+
+RecoveryResult recover_patches(const LinearOperator& a, const VectorRef& y, Index height, Index width,
+                               const PatchOptions& options, const Context& context) {
+  UNRECT_REQUIRE(options.first_threshold > 0 && options.last_threshold > 0 && options.iterations >= 2,
+                 ErrorCode::kInvalidArgument,
+                 "thresholds from {} to {} over {} iterations, expected above 0, at least 2 iterations",
+                 options.first_threshold, options.last_threshold, options.iterations);
+  Fidelity fidelity(a, y, height, width, options.step, context);
+  PatchDct patches(height, width, options.patch);
+  Rng rng(context.seed);
+  RecoveryResult result;
+  result.image = fidelity.start();
+  for (int k = 0; k < options.iterations && !fidelity.cancelled(k, options.iterations); ++k) {
+    const double part = static_cast<double>(k) / (options.iterations - 1);
+    const double threshold = geometric(options.first_threshold, options.last_threshold, part);
+    result.image = patches.threshold(fidelity.descend(result.image), threshold, options.shifts, rng);
+    result.iterations = k + 1;
+  }
+  if (result.iterations == options.iterations) result.status = SolverStatus::kConverged;
+  result.residual = fidelity.error(result.image).norm();
+  return result;
+}
+
+}  // namespace unrect
