@@ -19,7 +19,6 @@
 #include "unrect/signal/lasso.hpp"
 #include "unrect/signal/recovery.hpp"
 #include "unrect/signal/sensing_operator.hpp"
-#include "unrect/signal/wavelet.hpp"
 
 namespace {
 
@@ -55,7 +54,11 @@ struct Decoders {
     return image_of(omp.solve_rows(blocks_of(in), {.sparsity = phi.rows() / 4}), in);
   }
   Matrix by_lasso(const Measured& in) const {
-    LassoOptions options{.lambda = 0.02, .continuation = 3, .max_iterations = 100, .tolerance = 1e-3, .step = 1};
+    LassoOptions options{.lambda = 0.005, .continuation = 3, .max_iterations = 100, .tolerance = 1e-3, .step = 1};
+    options.weights.resize(codes.cols());
+    for (Index i = 0; i < codes.cols(); ++i) {  // natural images: coefficients fall as 1 / frequency
+      options.weights(i) = (1 + std::hypot(static_cast<double>(i / block), static_cast<double>(i % block))) / 8;
+    }
     const std::vector<SparseResult> results = lasso_rows(codes, blocks_of(in), options);
     Matrix found(static_cast<Index>(results.size()), codes.cols());
     for (std::size_t i = 0; i < results.size(); ++i) found.row(static_cast<Index>(i)) = results[i].x.transpose();
@@ -63,17 +66,16 @@ struct Decoders {
   }
   static Matrix by_wavelet(const Measured& in) {
     const Index levels = std::min(most_levels(in.height), most_levels(in.width));
-    const LinearOperator wavelet = wavelet_2d(in.height, in.width, Wavelet::kDaubechies8, std::min<Index>(levels, 5));
-    LassoOptions options{.lambda = 0.01, .continuation = 5, .max_iterations = 60, .tolerance = 1e-3, .step = 1};
-    const Vector code = lasso(compose(in.sampling, transpose(wavelet)), in.y, options).x;
-    const Vector image = wavelet.adjoint(code);
-    return Eigen::Map<const Matrix>(image.data(), in.height, in.width);
+    const ImageThreshold shrink =
+        wavelet_threshold(in.height, in.width, Wavelet::kDaubechies8, std::min<Index>(levels, 3));
+    return recover_by_threshold(in.sampling, in.y, in.height, in.width, shrink, {.step = 1}).image;
   }
   static Matrix by_tv(const Measured& in) {
     return recover_tv(in.sampling, in.y, in.height, in.width, {.step = 1}).image;
   }
   static Matrix by_patches(const Measured& in) {
-    return recover_patches(in.sampling, in.y, in.height, in.width, {.step = 1}).image;
+    const ImageThreshold shrink = patch_threshold(in.height, in.width);
+    return recover_by_threshold(in.sampling, in.y, in.height, in.width, shrink, {.step = 1}).image;
   }
 };
 
@@ -87,7 +89,7 @@ int run(const std::vector<std::string>& files) {
   const std::vector<std::pair<const char*, std::function<Matrix(const Measured&)>>> all = {
       {"OMP, DCT of blocks", [&](const Measured& in) { return decoders.by_omp(in); }},
       {"FISTA, DCT of blocks", [&](const Measured& in) { return decoders.by_lasso(in); }},
-      {"FISTA, wavelets", Decoders::by_wavelet},
+      {"IHT, wavelets", Decoders::by_wavelet},
       {"FISTA, total variation", Decoders::by_tv},
       {"IHT, DCT of all patches", Decoders::by_patches},
   };

@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/signal/patch_dct.hpp"
 #include "unrect/signal/total_variation.hpp"
 
 namespace unrect {
@@ -98,21 +97,20 @@ RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index hei
   return result;
 }
 
-RecoveryResult recover_patches(const LinearOperator& a, const VectorRef& y, Index height, Index width,
-                               const PatchOptions& options, const Context& context) {
+RecoveryResult recover_by_threshold(const LinearOperator& a, const VectorRef& y, Index height, Index width,
+                                    ImageThreshold shrink, const ThresholdOptions& options, const Context& context) {
   UNRECT_REQUIRE(options.first_threshold > 0 && options.last_threshold > 0 && options.iterations >= 2,
                  ErrorCode::kInvalidArgument,
                  "thresholds from {} to {} over {} iterations, expected above 0, at least 2 iterations",
                  options.first_threshold, options.last_threshold, options.iterations);
   Fidelity fidelity(a, y, height, width, options.step, context);
-  PatchDct patches(height, width, options.patch);
   Rng rng(context.seed);
   RecoveryResult result;
   result.image = fidelity.start();
   for (int k = 0; k < options.iterations && !fidelity.cancelled(k, options.iterations); ++k) {
     const double part = static_cast<double>(k) / (options.iterations - 1);
     const double threshold = geometric(options.first_threshold, options.last_threshold, part);
-    result.image = patches.threshold(fidelity.descend(result.image), threshold, options.shifts, rng);
+    result.image = shrink(fidelity.descend(result.image), threshold, rng);
     result.iterations = k + 1;
   }
   if (result.iterations == options.iterations) result.status = SolverStatus::kConverged;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "unrect/base/context.hpp"
+#include "unrect/signal/image_threshold.hpp"
 #include "unrect/signal/operator.hpp"
 #include "unrect/signal/sparse.hpp"
 
@@ -31,19 +32,18 @@ struct TvOptions {
 RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index height, Index width,
                           const TvOptions& options = {}, const Context& context = {});
 
-struct PatchOptions {
-  double first_threshold = 1;    // of DCT coefficients; falls geometrically …
+struct ThresholdOptions {
+  double first_threshold = 1;    // of coefficients; falls geometrically …
   double last_threshold = 0.01;  // … to here; both > 0
   int iterations = 100;          // ≥ 2
-  Index shifts = 4;              // grids of patches that each iteration averages, ≥ 1
-  Index patch = 16;              // 2 … min(height, width)
   double step = 0;               // as above
 };
 
-/// Iterative hard thresholding x ← T(x + t Aᵀ(y − A x)) where T is PatchDct::threshold with shifts drawn from
-/// context.seed: sparse in the DCT of every patch, wherever it begins. The threshold's schedule is the method's own
-/// end: kConverged unless cancelled.
-RecoveryResult recover_patches(const LinearOperator& a, const VectorRef& y, Index height, Index width,
-                               const PatchOptions& options = {}, const Context& context = {});
+/// Iterative hard thresholding x ← T(x + t Aᵀ(y − A x)) where T is patch_threshold (sparse in the DCT of every patch,
+/// wherever it begins) or wavelet_threshold, with random numbers from context.seed. The threshold's schedule is the
+/// method's own end: kConverged unless cancelled.
+RecoveryResult recover_by_threshold(const LinearOperator& a, const VectorRef& y, Index height, Index width,
+                                    ImageThreshold shrink, const ThresholdOptions& options = {},
+                                    const Context& context = {});
 
 }  // namespace unrect

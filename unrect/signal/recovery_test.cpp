@@ -7,7 +7,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
-#include "unrect/signal/patch_dct.hpp"
+#include "unrect/signal/image_threshold.hpp"
 #include "unrect/signal/sensing_operator.hpp"
 #include "unrect/signal/total_variation.hpp"
 
@@ -88,14 +88,13 @@ TEST(TvDenoiser, KeepsTheMean) {
   EXPECT_NEAR(denoiser.denoise(noisy, 0.5, 37).sum(), noisy.sum(), 1e-11);
 }
 
-TEST(PatchDct, LeavesTheImageAloneWithoutAThreshold) {
+TEST(PatchThreshold, LeavesTheImageAloneWithoutAThreshold) {
   const Matrix image = Rng(4).normal_matrix(37, 50);
-  PatchDct patches(37, 50, 8);
   Rng rng(5);
-  EXPECT_LT((patches.threshold(image, 0, 3, rng) - image).norm(), 1e-12);
+  EXPECT_LT((patch_threshold(37, 50, 8, 3)(image, 0, rng) - image).norm(), 1e-12);
 }
 
-TEST(PatchDct, AllShiftsAgreeWithTheDefinition) {
+TEST(PatchThreshold, AllShiftsAgreeWithTheDefinition) {
   // Many draws approach the average over all shifts of a mirrored image's patches, weighted by 1 / coefficients left.
   constexpr Index kPatch = 4, kHeight = 9, kWidth = 6;
   const Matrix image = Rng(6).normal_matrix(kHeight, kWidth);
@@ -130,10 +129,29 @@ TEST(PatchDct, AllShiftsAgreeWithTheDefinition) {
     }
   }
   const Matrix expected = sum.cwiseQuotient(weight);
-  PatchDct patches(kHeight, kWidth, kPatch);
   Rng rng(7);
-  const Matrix found = patches.threshold(image, 0.8, 40000, rng);
+  const Matrix found = patch_threshold(kHeight, kWidth, kPatch, 40000)(image, 0.8, rng);
   EXPECT_LT((found - expected).cwiseAbs().maxCoeff(), 0.02);
+}
+
+TEST(WaveletThreshold, AveragesItsShifts) {
+  const Matrix image = Rng(11).normal_matrix(8, 12);
+  Rng rng(12);
+  EXPECT_LT((wavelet_threshold(8, 12, Wavelet::kDaubechies6, 2)(image, 0, rng) - image).norm(), 1e-12);
+  // With nothing left but the means of Haar's 8 × 12 / 16 blocks, all shifts together are a triangular filter.
+  const Matrix found = wavelet_threshold(8, 12, Wavelet::kHaar, 2, 20000)(image, 1e9, rng);
+  for (Index i = 0; i < 8; ++i) {
+    for (Index j = 0; j < 12; ++j) {
+      double expected = 0;
+      for (Index di = -3; di <= 3; ++di) {
+        for (Index dj = -3; dj <= 3; ++dj) {
+          const auto weight = double((4 - std::abs(di)) * (4 - std::abs(dj))) / 256;
+          expected += weight * image((i + di + 8) % 8, (j + dj + 12) % 12);
+        }
+      }
+      EXPECT_NEAR(found(i, j), expected, 0.02);
+    }
+  }
 }
 
 TEST(Recovery, OfACartoonByTotalVariation) {
@@ -152,12 +170,23 @@ TEST(Recovery, OfAPatternByPatches) {
   }
   const LinearOperator sampling = block_sampling(orthonormal_operator(64, 16 * 16, Rng(9)), 48, 57, 16);
   const Vector y = sampling.apply(flat(truth));
-  const PatchOptions options{.patch = 8, .step = 1};
-  const RecoveryResult result = recover_patches(sampling, y, 48, 57, options, seeded(3));
+  const auto recover = [&](std::uint64_t seed) {
+    return recover_by_threshold(sampling, y, 48, 57, patch_threshold(48, 57, 8), {.step = 1}, seeded(seed));
+  };
+  const RecoveryResult result = recover(3);
   EXPECT_GT(psnr(result.image, truth), 40);
   EXPECT_EQ(result.status, SolverStatus::kConverged);
-  EXPECT_EQ(result.image, recover_patches(sampling, y, 48, 57, options, seeded(3)).image);
-  EXPECT_NE(result.image, recover_patches(sampling, y, 48, 57, options, seeded(4)).image);
+  EXPECT_EQ(result.image, recover(3).image);
+  EXPECT_NE(result.image, recover(4).image);
+}
+
+TEST(Recovery, OfACartoonByWavelets) {
+  const Matrix truth = cartoon(64, 64);
+  const LinearOperator sampling = block_sampling(orthonormal_operator(100, 16 * 16, Rng(13)), 64, 64, 16);
+  const Vector y = sampling.apply(flat(truth));
+  const ImageThreshold shrink = wavelet_threshold(64, 64, Wavelet::kHaar, 3, 4);
+  const RecoveryResult result = recover_by_threshold(sampling, y, 64, 64, shrink, {.step = 1});
+  EXPECT_GT(psnr(result.image, truth), 30);
 }
 
 TEST(Recovery, StopsWhenToldTo) {
@@ -177,8 +206,11 @@ TEST(Recovery, RefusesBadInput) {
   EXPECT_THROW(recover_tv(a, y, 2, 2), Error);
   EXPECT_THROW(recover_tv(a, Vector::Ones(3), 2, 3), Error);
   EXPECT_THROW(recover_tv(a, y, 2, 3, {.last_lambda = 0}), Error);
-  EXPECT_THROW(recover_patches(a, y, 2, 3), Error);  // a patch of 16 does not fit
-  EXPECT_THROW(recover_patches(a, y, 2, 3, {.iterations = 1, .patch = 2}), Error);
+  EXPECT_THROW(patch_threshold(2, 3), Error);  // a patch of 16 does not fit
+  EXPECT_THROW(patch_threshold(2, 3, 2, 0), Error);
+  EXPECT_THROW(recover_by_threshold(a, y, 2, 3, patch_threshold(3, 3, 2)), Error);
+  EXPECT_THROW(recover_by_threshold(a, y, 2, 3, patch_threshold(2, 3, 2), {.iterations = 1}), Error);
+  EXPECT_THROW(wavelet_threshold(4, 6, Wavelet::kHaar, 2), Error);
   EXPECT_THROW(TvDenoiser(0, 3), Error);
   EXPECT_THROW(TvDenoiser(2, 3).denoise(Matrix::Ones(3, 2), 1, 1), Error);
 }
