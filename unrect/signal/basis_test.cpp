@@ -141,9 +141,10 @@ TEST(Wavelets, DetailsOfPolynomialsVanish) {
 
 TEST(Wavelets, UndecimatedFrameIsTight) {
   for (const Wavelet wavelet : {Wavelet::kHaar, Wavelet::kDaubechies8}) {
+    constexpr Index kPixels = 12 * 17;
     const LinearOperator frame = undecimated_wavelet(12, 17, wavelet, 3);
-    ASSERT_EQ(frame.rows(), 10 * 12 * 17);
-    const Vector x = Rng(8).normal_vector(12 * 17);
+    ASSERT_EQ(frame.rows(), 10 * kPixels);
+    const Vector x = Rng(8).normal_vector(kPixels);
     EXPECT_LT((frame.adjoint(frame.apply(x)) - x).norm(), 1e-12);
     EXPECT_LT(adjoint_defect(frame, Rng(9)), 1e-14);
     // It commutes with shifts: that is what the samples are kept for.
@@ -152,8 +153,8 @@ TEST(Wavelets, UndecimatedFrameIsTight) {
     const Vector y = frame.apply(x), z = frame.apply(shifted);
     for (Index band = 0; band < 10; ++band) {
       for (Index i = 0; i < 12; ++i) {
-        const Vector moved = z.segment(band * 204 + (i + 1) % 12 * 17, 17);
-        EXPECT_LT((moved - y.segment(band * 204 + i * 17, 17)).norm(), 1e-13);
+        const Vector moved = z.segment(band * kPixels + (i + 1) % 12 * 17, 17);
+        EXPECT_LT((moved - y.segment(band * kPixels + i * 17, 17)).norm(), 1e-13);
       }
     }
   }

@@ -8,6 +8,7 @@
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/greedy.hpp"
 #include "unrect/signal/lasso.hpp"
+#include "unrect/signal/lista.hpp"
 #include "unrect/signal/sensing_operator.hpp"
 
 namespace unrect {
@@ -172,6 +173,38 @@ TEST(Lasso, WeightsRowsAndContinuationGiveTheSameOptimum) {
   const Matrix scaled = p.a * weights.cwiseInverse().asDiagonal();
   const Vector u = lasso(LinearOperator(scaled), p.y, {.lambda = 0.05, .max_iterations = 100000, .tolerance = 1e-12}).x;
   EXPECT_LT((rows[0].x - u.cwiseQuotient(weights)).norm(), 1e-4);
+}
+
+TEST(Lista, UntrainedIsIsta) {
+  const Problem p = golden_problem();
+  const double step = 1 / gram_spectrum(LinearOperator(p.a), Rng(0)).largest;
+  const LassoOptions options{.lambda = 0.1, .accelerated = false, .max_iterations = 25, .tolerance = 0, .step = step};
+  const Vector expected = lasso(LinearOperator(p.a), p.y, options).x;
+  const Matrix codes = lista_codes(ista_phases(p.a, 0.1, 25), p.y.transpose());
+  EXPECT_LT((codes.row(0).transpose() - expected).norm(), 1e-9);
+}
+
+TEST(Lista, IsAReluChain) {
+  Rng rng(9);
+  std::vector<ListaPhase> phases = ista_phases(rng.normal_matrix(5, 8), 0.3, 4);
+  for (ListaPhase& phase : phases) phase.threshold = rng.uniform_vector(8, 0, 0.2);  // as training would leave them
+  const LayerChain chain = lista_chain(phases);
+  ASSERT_EQ(chain.weights.size(), 5u);
+  const Matrix signals = rng.normal_matrix(20, 5);
+  const Matrix codes = lista_codes(phases, signals);
+  for (Index i = 0; i < 20; ++i) {
+    Vector x = signals.row(i).transpose();
+    for (std::size_t l = 0; l < chain.weights.size(); ++l) {
+      x = chain.weights[l] * x + chain.biases[l];
+      if (l + 1 < chain.weights.size()) x = x.cwiseMax(0);
+    }
+    EXPECT_LT((x - codes.row(i).transpose()).norm(), 1e-12);
+  }
+  EXPECT_GT((codes.array() == 0).count(), 0);
+  phases[1].threshold.resize(3);
+  EXPECT_THROW(lista_chain(phases), Error);
+  EXPECT_THROW(lista_codes({}, signals), Error);
+  EXPECT_THROW(ista_phases(Matrix::Ones(2, 2), 0, 1), Error);
 }
 
 TEST(BasisPursuit, AgreesWithScipy) {
