@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -35,8 +35,8 @@ void fit_rank_one(const Matrix& rest, bool approximate, Vector& coefficients, Ve
     if (direction.norm() == 0) return;
     atom = direction.normalized();
   } else {
-    const Eigen::BDCSVD<Eigen::MatrixXd> svd(rest, Eigen::ComputeThinU | Eigen::ComputeThinV);
-    const Vector direction = svd.matrixV().col(0);
+    const Matrix scatter = rest.transpose() * rest;
+    const Vector direction = Eigen::SelfAdjointEigenSolver<Matrix>(scatter).eigenvectors().rightCols(1);
     atom = direction * (direction.dot(atom) < 0 ? -1 : 1);  // the sign that it had
   }
   coefficients = rest * atom;

@@ -47,7 +47,8 @@ void require_levels(Index length, Index levels) {
 Matrix image_transform(const MatrixRef& images, Index height, Index width, const Vector& h, const Vector& g,
                        Index levels, bool forward) {
   Matrix result = images;
-  Matrix part, done;
+  constexpr Index kBand = 16;  // rows are turned a few at a time: a whole image would leave the cache
+  Matrix part, done, turned;
   for (Index i = 0; i < images.rows(); ++i) {
     Eigen::Map<Matrix> image(result.row(i).data(), height, width);
     for (Index step = 0; step < levels; ++step) {
@@ -55,9 +56,12 @@ Matrix image_transform(const MatrixRef& images, Index height, Index width, const
       const Index rows = height >> level, cols = width >> level;
       const auto& run = forward ? analyze : synthesize;
       run(image.topLeftCorner(rows, cols), h, g, done);
-      part = done.transpose();
-      run(part, h, g, done);
-      image.topLeftCorner(rows, cols) = done.transpose();
+      for (Index top = 0; top < rows; top += kBand) {
+        const Index count = std::min(kBand, rows - top);
+        part = done.middleRows(top, count).transpose();
+        run(part, h, g, turned);
+        image.block(top, 0, count, cols) = turned.transpose();
+      }
     }
   }
   return result;
