@@ -11,7 +11,7 @@ namespace unrect {
 
 struct OmpOptions {
   Index sparsity = 0;    // most atoms, 1 … min(m, n)
-  double tolerance = 0;  // enough once ‖A x − y‖₂ ≤ tolerance, ≥ 0
+  double tolerance = 0;  // enough once ‖A x − y‖₂ ≤ tolerance, ≥ 0; seen down to about 1e−7 ‖y‖
 };
 
 /// Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993): the atom that is most correlated with the

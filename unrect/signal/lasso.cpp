@@ -16,7 +16,11 @@ class Problem {
   Problem(const LinearOperator& a, const MatrixRef& signals, const LassoOptions& options)
       : a_(a), y_(signals), options_(options), correlation_(a.adjoint_rows(signals)) {
     weights_ = options.weights.size() > 0 ? options.weights : Vector::Ones(a.cols()).eval();
-    step_ = options.step > 0 ? options.step : 1 / (1.0001 * gram_spectrum(a, Rng(0), 100, 1e-4).largest);
+    step_ = options.step;
+    if (step_ == 0) {
+      const double square = gram_spectrum(a, Rng(0), 100, 1e-4).largest;
+      step_ = square > 0 ? 1 / (1.001 * square) : 1;
+    }
   }
 
   /// max_j |Aᵀy|_j / w_j over all signals: the smallest λ with x = 0.

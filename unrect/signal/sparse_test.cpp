@@ -244,6 +244,7 @@ TEST(SparseSolvers, TakeAZeroSignal) {
   EXPECT_EQ(cosamp(a, zero, 2).x.norm(), 0);
   EXPECT_EQ(iht(LinearOperator(a), zero, {.sparsity = 2}).x.norm(), 0);
   EXPECT_EQ(lasso(LinearOperator(a), zero, {.lambda = 1}).x.norm(), 0);
+  EXPECT_EQ(lasso(LinearOperator(Matrix::Zero(6, 9)), Vector::Ones(6), {.lambda = 1}).x.norm(), 0);
   EXPECT_EQ(basis_pursuit_lp(a, zero).x.norm(), 0);
   EXPECT_EQ(basis_pursuit_admm(a, zero).x.norm(), 0);
 }
