@@ -29,18 +29,22 @@ Method method_named(std::string_view name);
 struct TrainOptions {
   Method method = Method::kFeasibleAl;
   Loss loss;
-  int epochs = 10;        // ≥ 1
-  Index batch = 500;      // samples a step (L-BFGS: held in memory at once), ≥ 1; the whole set where it has fewer
-  double rate = 0;        // η > 0 at its height; 0 for the method's own: see rate_of
-  int warm_up = 20;       // steps in which the rate rises to η; then it falls to 0 along a cosine
-  double momentum = 0.9;  // μ in [0, 1): FeasibleAl and SGD
-  double damping = 0;     // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
-  double trust = 0;       // κ ≥ 0: FeasibleAl; 0 for none
-  double decay = 0;       // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
-  int groups = 4;         // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
-                          // result's definition, where their numbers are not
-  int patience = 0;       // epochs without a better validation loss after which training stops; 0: never
-  double lipschitz = 0;   // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
+  int epochs = 10;         // ≥ 1
+  Index batch = 500;       // samples a step (L-BFGS: held in memory at once), ≥ 1; the whole set where it has fewer
+  double rate = 0;         // η > 0 at its height; 0 for the method's own: see rate_of
+  int warm_up = 20;        // steps in which the rate rises to η; then it falls to 0 along a cosine
+  double momentum = 0.9;   // μ in [0, 1): FeasibleAl and SGD
+  double damping = 0;      // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
+  double trust = 0;        // κ ≥ 0: FeasibleAl; 0 for none
+  double decay = 0;        // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
+  int groups = 4;          // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
+                           // result's definition, where their numbers are not
+  int patience = 0;        // epochs without a better validation loss after which training stops; 0: never
+  double lipschitz = 0;    // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
+  std::vector<int> fixed;  // nodes that keep their weights
+  // New samples for epoch 1, 2, … (0 has those that train() was given), always as many: endless augmentation. A
+  // function of the epoch alone, so that a resumed training sees the same.
+  std::function<Samples(int epoch)> renew;
   std::filesystem::path checkpoint;  // "" for none
   double checkpoint_seconds = 10;    // between two checkpoints
   bool resume = false;               // from `checkpoint` if it is there
@@ -88,9 +92,10 @@ struct Ranks {
   std::function<void(int root, const std::byte* values, const std::vector<std::size_t>& cuts, std::byte* part)> scatter;
 };
 
-/// Trains every Dense and Convolution node of `start` on mini-batches, η warmed up and cooled down. If the first epoch
-/// ends above where it began, the rate is halved and training starts again (an event). Results do not depend on
-/// threads or ranks, bit by bit; `watch` is called on rank 0 after every epoch with the network as it is.
+/// Trains the Dense and Convolution nodes of `start`, all but options.fixed, on mini-batches, η warmed up and cooled
+/// down. If the first epoch ends above where it began, the rate is halved and training starts again (an event). Results
+/// do not depend on threads or ranks, bit by bit; `watch` is called on rank 0 after every epoch with the network as it
+/// is.
 /// @throws Error kInvalidArgument for samples that do not fit the network, for bad options; kFormat for a checkpoint
 /// of another training; kUnsupported for Gauss–Newton on anything but a chain.
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,

@@ -59,7 +59,7 @@ std::vector<Index> range(Index begin, Index end) {
 
 Trainer::Trainer(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
                  const Context& context, const Ranks& ranks)
-    : model_(start),
+    : model_(start, options.fixed),
       options_(options),
       context_(context),
       ranks_(ranks),
@@ -230,8 +230,25 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
 
 void Trainer::shuffle() {
   const Rng rng = Rng(context_.seed).split(static_cast<std::uint64_t>(epoch_));
+  if (options_.renew && epoch_ > 0 && epoch_ < options_.epochs) renew_samples();
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     if (mine(groups_[g])) groups_[g].order = permutation(groups_[g].size, rng.split(g));
+  }
+}
+
+void Trainer::renew_samples() {
+  const Samples fresh = options_.renew(static_cast<int>(epoch_));
+  check(fresh, fmt::format("samples of epoch {}", epoch_ + 1));
+  UNRECT_REQUIRE(fresh.size() == samples_.size() && fresh.inputs.cols() == samples_.inputs.cols() &&
+                     fresh.targets.cols() == samples_.targets.cols(),
+                 ErrorCode::kInvalidArgument, "samples of epoch {}: {} of {} → {}; expected {} of {} → {}", epoch_ + 1,
+                 fresh.size(), fresh.inputs.cols(), fresh.targets.cols(), samples_.size(), samples_.inputs.cols(),
+                 samples_.targets.cols());
+  const Index groups = static_cast<Index>(groups_.size());
+  for (Index g = 0; g < groups; ++g) {
+    if (mine(groups_[static_cast<std::size_t>(g)]))
+      groups_[static_cast<std::size_t>(g)].samples =
+          rows_of(fresh, range(cut(fresh.size(), g, groups), cut(fresh.size(), g + 1, groups)));
   }
 }
 

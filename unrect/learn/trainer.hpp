@@ -67,6 +67,7 @@ class Trainer {
   bool has_rate() const { return rule_.index() < 3; }
   void project();
   void shuffle();
+  void renew_samples();
   double rate_at(Index step) const;
   double rate() const;
   double validation_loss();
