@@ -10,8 +10,8 @@
 namespace unrect {
 namespace {
 
-constexpr double kFirstDamping = 1;
-constexpr double kLeastDamping = 1e-9, kMostDamping = 1e9;
+constexpr double kLeastDamping = 1e-5;  // of the curvature's own scale, where λ starts
+constexpr double kDampingStep = 0.95;
 constexpr float kLeastShift = 1e-3F;  // of the mean diagonal: what single precision carries
 
 using Map = Eigen::Map<FloatMatrix, 0, Eigen::OuterStride<>>;
@@ -57,8 +57,7 @@ GaussNewton::GaussNewton(const Model& model, const Loss& loss, double decay)
   }
   moments_ = FloatVector::Zero(moment_size());
   inverses_ = FloatVector::Zero(moment_size());
-  half_ = direction_ = velocity_ = FloatVector::Zero(model.size());
-  numbers_[kDamping] = kFirstDamping;
+  half_ = direction_ = velocity_ = before_ = FloatVector::Zero(model.size());
 }
 
 FloatOut GaussNewton::inputs_in(float* buffer, int l) const {
@@ -119,18 +118,27 @@ void GaussNewton::invert(const float* weights, Team& team) {
     gemm(w, Transpose::kYes, hw, Transpose::kNo, seen);
     h = h.cwiseProduct((seen + seen.transpose()) / 2);
   }
-  const auto g = static_cast<float>(std::sqrt(numbers_[kDamping] + decay_));
+  std::vector<float> mean_c, mean_h;
+  double scale = 0;
+  for (int l = 0; l < layers(); ++l) {
+    mean_c.push_back(std::max(mean_diagonal(inputs_in(moments_.data(), l)), 1e-30F));
+    mean_h.push_back(std::max(mean_diagonal(curvature[static_cast<std::size_t>(l)]), 1e-30F));
+    scale += static_cast<double>(mean_c.back() * mean_h.back()) / layers();
+  }
+  double& lambda = numbers_[kDamping];
+  lambda = lambda == 0 ? scale : std::max(lambda, kLeastDamping * scale);
+  const auto g = static_cast<float>(std::sqrt(lambda + decay_));
   team.run(2 * layers(), [&](int task) {
     const int l = task / 2;
     const FloatMatrix& h = curvature[static_cast<std::size_t>(l)];
-    const FloatMatrix c = inputs_in(moments_.data(), l);
-    const float mean_c = std::max(mean_diagonal(c), 1e-30F), mean_h = std::max(mean_diagonal(h), 1e-30F);
-    const float pi = std::sqrt(mean_c / mean_h);
+    const float of_c = mean_c[static_cast<std::size_t>(l)], of_h = mean_h[static_cast<std::size_t>(l)];
+    const float pi = std::sqrt(of_c / of_h);
     if (task % 2 == 0) {
-      inputs_in(inverses_.data(), l) = shifted_inverse(c, std::max(g * pi, kLeastShift * mean_c));
+      inputs_in(inverses_.data(), l) =
+          shifted_inverse(inputs_in(moments_.data(), l), std::max(g * pi, kLeastShift * of_c));
       return;
     }
-    const float shift = std::max(g / pi, kLeastShift * mean_h);
+    const float shift = std::max(g / pi, kLeastShift * of_h);
     if (diagonal(l)) {
       outputs_in(inverses_.data(), l) = (h.array() + shift).inverse().matrix();
     } else {
@@ -216,34 +224,30 @@ void GaussNewton::plan(const Curvatures& curvatures, const Products& p, Index n)
 
 void GaussNewton::apply(const Chunk& chunk, float* weights) {
   const Layer& own = layer(chunk.layer);
-  FloatOut v = own.in(velocity_.data()).middleRows(chunk.begin, chunk.rows);
-  v = static_cast<float>(numbers_[kAlpha]) * own.in(direction_.data()).middleRows(chunk.begin, chunk.rows) +
-      static_cast<float>(numbers_[kMomentum]) * v;
-  own.in(weights).middleRows(chunk.begin, chunk.rows) += v;
+  const auto rows = [&](float* buffer) -> FloatOut { return own.in(buffer).middleRows(chunk.begin, chunk.rows); };
+  rows(before_.data()) = rows(weights);
+  rows(velocity_.data()) = static_cast<float>(numbers_[kAlpha]) * rows(direction_.data()) +
+                           static_cast<float>(numbers_[kMomentum]) * rows(velocity_.data());
+  rows(weights) += rows(velocity_.data());
 }
 
 void GaussNewton::take_back(const Chunk& chunk, float* weights) {
   const Layer& own = layer(chunk.layer);
-  FloatOut v = own.in(velocity_.data()).middleRows(chunk.begin, chunk.rows);
-  own.in(weights).middleRows(chunk.begin, chunk.rows) -= v;
-  v.setZero();
+  own.in(weights).middleRows(chunk.begin, chunk.rows) = own.in(before_.data()).middleRows(chunk.begin, chunk.rows);
+  own.in(velocity_.data()).middleRows(chunk.begin, chunk.rows).setZero();
 }
 
 bool GaussNewton::judge(double decrease) {
-  static const double step = std::pow(0.95, kEvery);
-  double& lambda = numbers_[kDamping];
   if (!(numbers_[kPredicted] > 0)) return true;  // nothing was asked for
+  double& lambda = numbers_[kDamping];
   const double ratio = decrease / numbers_[kPredicted];
-  const bool rejected = !(ratio >= -0.5);
-  if (rejected) {
+  if (!(ratio >= -0.5)) {
     lambda *= 4;
-  } else if (ratio > 0.75) {
-    lambda *= step;
-  } else if (ratio < 0.25) {
-    lambda /= step;
+    return false;
   }
-  lambda = std::clamp(lambda, kLeastDamping, kMostDamping);
-  return !rejected;
+  if (ratio > 0.75) lambda *= kDampingStep;
+  if (ratio < 0.25) lambda /= kDampingStep;
+  return true;
 }
 
 }  // namespace unrect

@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Index kMetricEvery = 10;  // steps between two updates of the Gram matrices, after the first three
+constexpr Index kMetricEvery = 10;  // steps between two updates of the metrics, after the first three
 constexpr int kMostHalvings = 10;
 constexpr Index kStepsToJudge = 20;  // an epoch of fewer says nothing about the rate
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -272,8 +272,7 @@ void Trainer::step() {
   if (Lbfgs* const rule = std::get_if<Lbfgs>(&rule_)) return lbfgs_step(*rule);
   LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
   GaussNewton* const gauss_newton = std::get_if<GaussNewton>(&rule_);
-  const Index every = gauss_newton != nullptr ? GaussNewton::kEvery : kMetricEvery;
-  const bool refresh = moment_offsets() != nullptr && (metric_updates_ < 3 || (step_ - 1) % every == 0);
+  const bool refresh = moment_offsets() != nullptr && (metric_updates_ < 3 || (step_ - 1) % kMetricEvery == 0);
   // The steps that need G_l itself: to log its norm, or to add the decay, which waits for them.
   const bool plain = refresh || step_in_epoch_ + 1 == steps_per_epoch_;
   early_.assign(model_.layers().size(), nullptr);

@@ -47,11 +47,9 @@ void Trainer::gauss_newton_step(GaussNewton& rule, double loss_before) {
   };
   rule.plan(sum_of(curvatures), sum_of(products), batch_);
   // Every rank steps everywhere: the tangents need the whole step next time.
-  const bool judged = step_ % GaussNewton::kEvery == 0;
-  const double penalty_before = judged ? penalty(weights_) : 0;
+  const double penalty_before = penalty(weights_);
   team_.run(static_cast<int>(chunks_.size()),
             [&](int c) { rule.apply(chunks_[static_cast<std::size_t>(c)], weights_.data()); });
-  if (!judged) return;
   std::vector<double> losses(groups_.size(), 0);
   for_groups([&](std::size_t g) {
     Group& group = groups_[g];
