@@ -382,7 +382,8 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--compare", command->compare, "train by each of these methods for the first one's time")
       ->delimiter(',');
   TrainOptions& o = command->options;
-  verb->add_option("--epochs", o.epochs, "passes over the training samples")->capture_default_str();
+  verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
+      ->capture_default_str();
   verb->add_option("--batch", o.batch, "samples a step")->capture_default_str();
   verb->add_option("--rate", o.rate, "η at its height, explicit-al's first ρ (default: the method's own)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();

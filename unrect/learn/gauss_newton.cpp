@@ -1,5 +1,7 @@
 #include "unrect/learn/gauss_newton.hpp"
 
+#include <fmt/format.h>
+
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
@@ -10,7 +12,9 @@
 namespace unrect {
 namespace {
 
-constexpr double kLeastDamping = 1e-5;  // of the curvature's own scale, where λ starts
+// λ over the curvature's own scale: where it starts (at a twentieth of that the first epochs gain more, but mini-batch
+// noise has the last word), and its least.
+constexpr double kFirstDamping = 20, kLeastDamping = 1e-5;
 constexpr double kDampingStep = 0.95;
 constexpr float kLeastShift = 1e-3F;  // of the mean diagonal: what single precision carries
 
@@ -126,7 +130,7 @@ void GaussNewton::invert(const float* weights, Team& team) {
     scale += static_cast<double>(mean_c.back() * mean_h.back()) / layers();
   }
   double& lambda = numbers_[kDamping];
-  lambda = lambda == 0 ? scale : std::max(lambda, kLeastDamping * scale);
+  lambda = lambda == 0 ? kFirstDamping * scale : std::max(lambda, kLeastDamping * scale);
   const auto g = static_cast<float>(std::sqrt(lambda + decay_));
   team.run(2 * layers(), [&](int task) {
     const int l = task / 2;

@@ -18,8 +18,8 @@ namespace unrect {
 /// C_l is the Gram matrix of the layer's inputs, H_l the curvature that its outputs see, H_L = mean ∂²f/∂y² (Huber's
 /// bounded by I) ⊙ the ReLU's pattern, H_l = (W_{l+1}ᵀ H_{l+1} W_{l+1}) ⊙ mean d_l d_lᵀ. The step αD + μV, V the step
 /// before, minimises ½‖·‖²_B on the mini-batch, B = Jᵀ(∂²f)J + (λ + r)I exact in these two directions; λ starts
-/// at the mean of mean diag C_l · mean diag H_l over the layers and follows Levenberg and Marquardt's rule. This is
-/// Kronecker-factored curvature (Martens and Grosse 2015) with multipliers for sampled gradients. Chains only.
+/// at 20 times the mean of mean diag C_l · mean diag H_l over the layers and follows Levenberg and Marquardt's rule.
+/// This is Kronecker-factored curvature (Martens and Grosse 2015) with multipliers for sampled gradients. Chains only.
 class GaussNewton {
  public:
   /// @throws Error kUnsupported for a network that is no chain or whose matrices share weights.
