@@ -55,7 +55,8 @@ class Train(Case):
         log = np.load(self.dir / "log.npz")
         self.assertEqual(len(log["train_loss"]), 40)
         self.assertLess(log["train_loss"][-1], log["train_loss"][0] / 5)
-        self.assertIn("<svg", (self.dir / "loss.svg").read_text())
+        for plot in ("loss.svg", "loss-residuals.svg"):
+            self.assertIn("<svg", (self.dir / plot).read_text())
 
     def test_classification_of_files_and_folders(self):
         for data, classes in (("x.npy,labels.npy", 3), ("mnist", 4)):

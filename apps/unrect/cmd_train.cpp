@@ -53,7 +53,6 @@ struct Command {
   Json json_of(const TrainingData& sets, const Run& run) const;
   void print(const TrainingData& sets, const std::vector<Run>& runs) const;
   void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
-  void draw_losses(const std::vector<Run>& runs) const;
   bool recovery() const { return data.task == Task::kRecovery; }
 };
 
@@ -260,31 +259,50 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   figure.save(frames / fmt::format("epoch-{:04}.png", epoch));
 }
 
-void Command::draw_losses(const std::vector<Run>& runs) const {
+struct Curve {
+  double EpochLog::*field;
+  std::string_view name;
+  bool dashed;
+};
+
+// Columns of the logs over time, a colour a method; on a logarithmic axis, so zeros are left out.
+void draw_logs(const std::filesystem::path& path, const std::vector<Run>& runs, const std::string& title,
+               const std::string& label, const std::vector<Curve>& curves) {
   FigureOptions look;
-  look.title = "Loss while training";
+  look.title = title;
   look.x.label = "seconds";
-  look.y.label = "mean loss a sample";
+  look.y.label = label;
   look.y.log = true;
   Figure figure(look);
+  bool empty = true;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const std::vector<EpochLog>& lines = runs[r].result.log;
-    Matrix train_points(static_cast<Index>(lines.size()), 2), validation_points = train_points;
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      train_points.row(static_cast<Index>(i)) << lines[i].seconds, lines[i].train_loss;
-      validation_points.row(static_cast<Index>(i)) << lines[i].seconds, lines[i].validation_loss;
+    for (const Curve& curve : curves) {
+      Matrix points(static_cast<Index>(runs[r].result.log.size()), 2);
+      Index count = 0;
+      for (const EpochLog& line : runs[r].result.log) {
+        if (line.*curve.field > 0) points.row(count++) << line.seconds, line.*curve.field;
+      }
+      if (count < 2) continue;
+      LineStyle style;
+      style.color = categorical(r);
+      style.dashed = curve.dashed;
+      style.name = fmt::format("{}, {}", name_of(runs[r].options.method), curve.name);
+      figure.polyline(points.topRows(count), style);
+      empty = false;
     }
-    LineStyle style;
-    style.color = categorical(r);
-    style.name = fmt::format("{}, training", name_of(runs[r].options.method));
-    if (lines.size() < 2) continue;
-    figure.polyline(train_points, style);
-    if (!validation_points.allFinite()) continue;
-    style.dashed = true;
-    style.name = fmt::format("{}, validation", name_of(runs[r].options.method));
-    figure.polyline(validation_points, style);
   }
-  figure.save(plot);
+  if (!empty) figure.save(path);
+}
+
+// FILE.svg: losses; FILE-residuals.svg: how far from optimal and from feasible.
+void draw_plots(const std::filesystem::path& plot, const std::vector<Run>& runs) {
+  draw_logs(plot, runs, "Loss while training", "mean loss a sample",
+            {{&EpochLog::train_loss, "training", false}, {&EpochLog::validation_loss, "held out", true}});
+  std::filesystem::path residuals = plot;
+  residuals.replace_filename(plot.stem().string() + "-residuals" + plot.extension().string());
+  draw_logs(residuals, runs, "Residuals while training", "residual",
+            {{&EpochLog::gradient_norm, "gradient of the true loss", false},
+             {&EpochLog::infeasibility, "infeasibility max |c|", true}});
 }
 
 void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& log) {
@@ -337,7 +355,7 @@ void Command::run() const {
   if (!out.empty()) write_network(out, best.result.network, ExportPrecision::kFloat32);
   if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
   if (!log.empty()) write_log(log, best.result.log);
-  if (!plot.empty()) draw_losses(runs);
+  if (!plot.empty()) draw_plots(plot, runs);
   print(sets, runs);
 }
 
@@ -409,7 +427,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(1, 1024));
   verb->add_option("--out", command->out, "write the network: .onnx or .npz");
   verb->add_option("--log", command->log, "write the iteration log: .npz");
-  verb->add_option("--plot", command->plot, "draw losses over time: .svg or .png");
+  verb->add_option("--plot", command->plot, "draw losses over time, and residuals in FILE-residuals: .svg or .png");
   verb->add_option("--frames", command->frames, "two inputs: draw the partition after every epoch into this folder");
   verb->add_flag("--json", command->json, "print one JSON object (an array with --compare)");
   verb->footer(

@@ -165,7 +165,7 @@ std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples
   std::vector<DeadUnits> result;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const auto* f = std::get_if<Piecewise>(network.node(layers[l]).op.get());
-    if (f == nullptr || !f->is_relu()) continue;
+    if (f == nullptr || !f->is_relu() || layers[l] == network.output()) continue;
     FloatVector top = tops[0][l];
     for (const std::vector<FloatVector>& block : tops) top = top.cwiseMax(block[l]);
     result.push_back({static_cast<Index>(l), (top.array() <= 0).count(), top.size()});
