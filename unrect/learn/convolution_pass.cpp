@@ -9,8 +9,8 @@ namespace {
 using dnnl::memory;
 using Arguments = std::unordered_map<int, memory>;
 
-memory::desc strided(memory::dims extents, memory::dims strides) {
-  return {std::move(extents), memory::data_type::f32, std::move(strides)};
+memory::desc strided(const memory::dims& extents, const memory::dims& strides) {
+  return {extents, memory::data_type::f32, strides};
 }
 
 // A value in the caller's layout beside the one a primitive asks for, with the way between them.
@@ -165,7 +165,7 @@ void ConvolutionPass::backward_data(const FloatRef& cotangent, const FloatRef& w
   s.x_data->write(s.stream, into.data(), add);
 }
 
-void ConvolutionPass::gram(const FloatRef& x, FloatOut gram) {
+void ConvolutionPass::gram(const FloatRef& x, const FloatOut& gram) {
   State& s = *state_;
   const Window& w = s.window;
   const Index positions = w.out_height() * w.out_width();

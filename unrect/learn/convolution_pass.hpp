@@ -23,7 +23,7 @@ class ConvolutionPass {
   void backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add);
   void backward_data(const FloatRef& cotangent, const FloatRef& weights, FloatOut into, bool add);
   /// Σ p pᵀ over patches p = [im2col(x), 1], evenly spread over the positions.
-  void gram(const FloatRef& x, FloatOut gram);
+  void gram(const FloatRef& x, const FloatOut& gram);
 
  private:
   struct State;
