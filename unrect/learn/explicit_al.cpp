@@ -279,6 +279,7 @@ class Solver {
     if (!context_.progress || Clock::now() - reported_ < std::chrono::milliseconds(100)) return;
     reported_ = Clock::now();
     const double total = static_cast<double>(options_.rounds) * options_.max_outer;
+    if (result_.status == TrainingStatus::kCancelled) return;
     if (context_.progress({"outer iterations", static_cast<double>(outer), total})) return;
     result_.status = TrainingStatus::kCancelled;
     done_ = true;
@@ -303,7 +304,12 @@ class Solver {
       lift_blocks(chain_, rho_);
       keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce));
     } else {
-      Polished polished = polish(chain_, options_.objective, inputs_, targets_, polish_steps, options_.tolerance);
+      const auto stopped = [&] {
+        report(std::min(round_ + 1, options_.rounds) * options_.max_outer);
+        return result_.status == TrainingStatus::kCancelled;
+      };
+      Polished polished =
+          polish(chain_, options_.objective, inputs_, targets_, polish_steps, options_.tolerance, stopped);
       chain_ = std::move(polished.chain);
       keep_if_best(certify(chain_, options_.objective, {std::move(polished.samples)}));
     }

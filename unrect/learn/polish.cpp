@@ -161,7 +161,7 @@ Vector pinned_step(const Eigen::MatrixXd& curvature, const Vector& gradient, con
 }  // namespace
 
 Polished polish(const Chain& start, const Objective& objective, const MatrixRef& inputs, const MatrixRef& targets,
-                int steps, double tolerance) {
+                int steps, double tolerance, const std::function<bool()>& stopped) {
   double damping = 1e-3;    // relative to the curvature
   double distance = 1e-10;  // of a kink that pins
   bool release = true;
@@ -180,7 +180,7 @@ Polished polish(const Chain& start, const Objective& objective, const MatrixRef&
       slopes = pin_slopes(chain, samples, pins);
       const Vector force = slopes.transpose().completeOrthogonalDecomposition().solve(-model.gradient);
       const int worst = set_slopes(chain, objective.loss, pins, force, tolerance, samples);
-      if (worst < 0 || !release) break;
+      if (worst < 0 || !release || (stopped && stopped())) break;
       pins.erase(pins.begin() + worst);
     }
     Vector residual = model.gradient;
@@ -192,7 +192,7 @@ Polished polish(const Chain& start, const Objective& objective, const MatrixRef&
     } else {
       slopes.resize(0, residual.size());
     }
-    if (step == steps || residual.cwiseAbs().maxCoeff() <= tolerance) break;
+    if (step == steps || (stopped && stopped()) || residual.cwiseAbs().maxCoeff() <= tolerance) break;
 
     const double scale = model.curvature.diagonal().mean();
     bool better = false;
