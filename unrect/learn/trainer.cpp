@@ -102,7 +102,9 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
     Group& group = groups_.emplace_back();
     group.owner =
         static_cast<int>(std::ranges::upper_bound(group_cuts_, static_cast<std::size_t>(g)) - group_cuts_.begin()) - 1;
-    const Index begin = cut(samples.size(), g, groups), end = cut(samples.size(), g + 1, groups);
+    // A batch and what is beyond it are cut alike, so that no group has fewer samples than its share of a batch.
+    const auto start_of = [&](Index i) { return cut(batch_, i, groups) + cut(samples.size() - batch_, i, groups); };
+    const Index begin = start_of(g), end = start_of(g + 1);
     group.size = end - begin;
     group.rows = cut(batch_, g + 1, groups) - cut(batch_, g, groups);
     steps_per_epoch_ = std::min(steps_per_epoch_, group.size / group.rows);
@@ -498,6 +500,10 @@ std::uint64_t Trainer::fingerprint() const {
     hash.add(std::string_view(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size) * sizeof(float)));
   };
   const FloatVector start = model_.weights();
+  for (const Node& node : model_.network().nodes()) {
+    hash.add(name_of(*node.op));
+    for (const int input : node.inputs) hash.add(static_cast<std::uint64_t>(input));
+  }
   bytes(start.data(), start.size());
   bytes(samples_.inputs.data(), samples_.inputs.size());
   bytes(samples_.targets.data(), samples_.targets.size());
