@@ -40,7 +40,9 @@ Rows to_rows(const Array& array, std::string_view name) {
   UNRECT_REQUIRE(!array.shape.empty() && array.shape[0] > 0 && array.size() > 0, ErrorCode::kFormat,
                  "{}: an array without rows; expected one sample a row", name);
   const Vector values = array.to_vector();
-  return Eigen::Map<const Matrix>(values.data(), array.shape[0], array.size() / array.shape[0]).cast<float>();
+  Rows rows = Eigen::Map<const Matrix>(values.data(), array.shape[0], array.size() / array.shape[0]).cast<float>();
+  check_finite(rows, name);  // before the rows are mixed: the one that is named is the file's
+  return rows;
 }
 
 std::vector<int> to_labels(const Array& array, std::string_view name) {
@@ -136,6 +138,9 @@ TrainingData read_training_data(const DataRequest& request) {
                    "--data {}: a folder; --task regress takes two files, x.npy,y.npy", request.data);
     all = read_mnist(request.data, "train");
     test = read_mnist(request.data, "t10k");
+    UNRECT_REQUIRE(test.x.cols() == all.x.cols(), ErrorCode::kFormat,
+                   "{}: images of {} pixels in train and of {} in t10k; expected one size", request.data, all.x.cols(),
+                   test.x.cols());
   } else {
     if (request.data == "spiral") {
       UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument,
@@ -185,7 +190,9 @@ TrainingData read_training_data(const DataRequest& request) {
   result.train = samples(train);
   result.validation = samples(validation);
   result.test = samples(test);
-  check(result.train, request.data);
+  check(result.train, request.data);  // Φx can overflow where x does not
+  if (result.validation.size() > 0) check(result.validation, request.data);
+  check(result.test, request.data);
   return result;
 }
 

@@ -9,20 +9,16 @@
 #include "unrect/base/error.hpp"
 
 namespace unrect {
-namespace {
-
-void check_finite(const MatrixOf<float>& values, std::string_view name, std::string_view what) {
+void check_finite(const MatrixOf<float>& values, std::string_view name) {
   // x − x is 0 unless x is not finite; a sum is one vectorised pass.
   if ((values.array() - values.array()).sum() == 0) return;
   for (Index i = 0; i < values.rows(); ++i) {
     for (Index j = 0; j < values.cols(); ++j) {
       UNRECT_REQUIRE(std::isfinite(values(i, j)), ErrorCode::kInvalidArgument,
-                     "{}: {} row {}, column {} is {}; expected a finite number", name, what, i, j, values(i, j));
+                     "{}: row {}, column {} is {}; expected a finite number", name, i, j, values(i, j));
     }
   }
 }
-
-}  // namespace
 
 void check(const Samples& samples, std::string_view name) {
   UNRECT_REQUIRE(samples.size() > 0, ErrorCode::kInvalidArgument, "{}: no samples; expected at least one", name);
@@ -32,8 +28,8 @@ void check(const Samples& samples, std::string_view name) {
   UNRECT_REQUIRE(samples.inputs.cols() > 0 && samples.targets.cols() > 0, ErrorCode::kInvalidArgument,
                  "{}: inputs of {} and targets of {} values; expected at least one each", name, samples.inputs.cols(),
                  samples.targets.cols());
-  check_finite(samples.inputs, name, "input");
-  check_finite(samples.targets, name, "target");
+  check_finite(samples.inputs, fmt::format("{}: input", name));
+  check_finite(samples.targets, fmt::format("{}: target", name));
 }
 
 MatrixOf<float> one_hot(const std::vector<int>& labels, Index classes, std::string_view name) {

@@ -18,6 +18,9 @@ struct Samples {
   Index size() const { return inputs.rows(); }
 };
 
+/// @throws Error kInvalidArgument naming `name`, row and column of the first NaN or infinity.
+void check_finite(const MatrixOf<float>& values, std::string_view name);
+
 /// @throws Error kInvalidArgument naming `name`, row and column for a NaN or an infinity, for differing numbers of rows
 /// and for no rows at all.
 void check(const Samples& samples, std::string_view name);

@@ -33,6 +33,14 @@ const Named& entry(Method method) {
   return *std::ranges::find_if(kMethods, [&](const Named& named) { return named.method == method; });
 }
 
+void check_fit(const Samples& samples, const Network& network, std::string_view name) {
+  check(samples, name);
+  UNRECT_REQUIRE(samples.inputs.cols() == network.input_size() && samples.targets.cols() == network.output_size(),
+                 ErrorCode::kInvalidArgument,
+                 "{}: inputs of {} and targets of {} values for a network of {} inputs and {} outputs", name,
+                 samples.inputs.cols(), samples.targets.cols(), network.input_size(), network.output_size());
+}
+
 }  // namespace
 
 std::string_view name_of(Method method) { return entry(method).name; }
@@ -78,15 +86,8 @@ void TrainOptions::validate() const {
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
                   const Context& context, const Ranks& ranks, const Watch& watch) {
   options.validate();
-  const auto fits = [&](const Samples& s, std::string_view name) {
-    check(s, name);
-    UNRECT_REQUIRE(s.inputs.cols() == start.input_size() && s.targets.cols() == start.output_size(),
-                   ErrorCode::kInvalidArgument,
-                   "{}: inputs of {} and targets of {} values for a network of {} inputs and {} outputs", name,
-                   s.inputs.cols(), s.targets.cols(), start.input_size(), start.output_size());
-  };
-  fits(samples, "training set");
-  if (validation.size() > 0) fits(validation, "validation set");
+  check_fit(samples, start, "training set");
+  if (validation.size() > 0) check_fit(validation, start, "validation set");
   if (options.method == Method::kExplicitAl) return train_explicitly(start, samples, options, context, ranks);
   // Spectral norms are kept in bounds for matrices alone.
   if (options.lipschitz > 0) to_chain(start);
@@ -125,7 +126,7 @@ Index blocks_of(const Samples& samples) { return (samples.size() + kBlockRows - 
 }  // namespace
 
 Score score(const Network& network, const Samples& samples, const Loss& kind, const Context& context) {
-  check(samples, "samples");
+  check_fit(samples, network, "samples");
   std::vector<Score> sums(static_cast<std::size_t>(blocks_of(samples)));
   for_each_block(Model(network), samples, context.threads,
                  [&](Index block, const Pass&, const FloatRef& y, Index begin) {
@@ -155,7 +156,7 @@ Score score(const Network& network, const Samples& samples, const Loss& kind, co
 }
 
 std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context) {
-  check(samples, "samples");
+  check_fit(samples, network, "samples");
   const std::vector<int>& layers = network.layers();
   std::vector<std::vector<FloatVector>> tops(static_cast<std::size_t>(blocks_of(samples)));
   for_each_block(Model(network), samples, context.threads, [&](Index block, const Pass& pass, const FloatRef&, Index) {

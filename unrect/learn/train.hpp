@@ -101,7 +101,8 @@ struct Ranks {
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
                   const Context& context, const Ranks& ranks = {}, const Watch& watch = {});
 
-/// What a network achieves on samples, computed in float as in training.
+/// What a network achieves on samples, computed in float as in training. @throws Error kInvalidArgument for samples
+/// that do not fit the network.
 struct Score {
   double loss = 0;           // mean f a sample
   double squared_error = 0;  // mean (y − x)² an entry
