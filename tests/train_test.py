@@ -124,6 +124,18 @@ class Train(Case):
         (self.dir / "run.npz").write_bytes(state[:-100])
         self.refused(4, *args, ["run.npz"])
 
+    def test_a_checkpoint_of_another_output_is_refused(self):
+        args = ("train", "--task", "recovery", "--data", "mnist", "--measurements", "8", "--layers", "8", "--epochs", "1",
+                "--checkpoint", "c.npz", "--resume")
+        self.ok(*args)
+        self.refused(2, *args, "--linear-output", ["c.npz", "another network"])
+
+    def test_a_batch_nearly_as_large_as_the_set(self):
+        got = self.train("--task", "regress", "--data", "x.npy,y.npy", "--layers", "4", "--samples", "8", "--batch", "7",
+                         "--groups", "5", "--epochs", "2", "--validation", "0")
+        for line in got["log"]:
+            self.assertGreater(line["gradient_norm"], 0)
+
     def test_threads_make_no_difference(self):
         args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "150,40", "--batch", "70",
                 "--epochs", "3", "--validation", "60"]
@@ -179,13 +191,25 @@ class Train(Case):
         x = np.load(self.dir / "x.npy")
         x[17, 2] = np.nan
         np.save(self.dir / "nan.npy", x)
-        self.refused(2, "train", "--task", "regress", "--data", "nan.npy,y.npy", "--validation", "0", ["nan.npy", "column 2"])
+        for seed in range(5):  # wherever the row ends up
+            self.refused(2, "train", "--task", "regress", "--data", "nan.npy,y.npy", "--seed", seed,
+                         ["nan.npy", "row 17, column 2"])
         np.save(self.dir / "negative.npy", -np.ones(900))
         self.refused(2, "train", "--task", "classify", "--data", "x.npy,negative.npy", ["negative.npy", "row 0"])
         np.save(self.dir / "short.npy", np.ones(5))
         self.refused(2, "train", "--task", "regress", "--data", "x.npy,short.npy", ["short.npy", "5"])
         np.save(self.dir / "one.npy", np.ones((1, 4)))
         self.refused(2, "train", "--task", "regress", "--data", "one.npy,one.npy", ["one.npy", "one sample"])
+        for option in ("--log", "--plot", "--checkpoint"):  # before the training, not after it
+            self.refused(4, *task, option, "nowhere/file.svg", [option, "nowhere"])
+        self.refused(2, *task, "--compare", "adam,explicit-al", ["explicit-al"])
+        self.refused(2, "train", "--task", "recovery", "--data", "mnist", "--measurements", "8", "--save-phi", "phi.npy",
+                     "--plot", "loss.txt", ["loss.txt", ".svg"])
+        test_images = self.mnist / "t10k-images-idx3-ubyte.gz"
+        whole = test_images.read_bytes()
+        test_images.write_bytes(gzip.compress(idx(np.zeros((200, 9, 9)))))
+        self.refused(4, "train", "--task", "classify", "--data", "mnist", ["64", "81"])
+        test_images.write_bytes(whole)
         images = self.mnist / "train-images-idx3-ubyte.gz"
         images.write_bytes(images.read_bytes()[:200])
         self.refused(4, "train", "--task", "classify", "--data", "mnist", ["train-images"])

@@ -76,7 +76,7 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
   };
   const Network begin = start_network(sets);
   const ProgressLine progress(threads, data.seed, line);
-  if (!frames.empty()) draw_frame(begin, sets, 0);
+  if (!frames.empty() && ranks.rank == 0) draw_frame(begin, sets, 0);
   const Watch watch = [&](const EpochLog& epoch, const Network& network) {
     if (!frames.empty()) draw_frame(network, sets, epoch.epoch);
   };
@@ -110,14 +110,16 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
     TrainOptions own = options;
     own.method = method_named(name);
     own = with_decay(own);
-    own.checkpoint.clear();
+    UNRECT_REQUIRE(own.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
+                   "--compare goes without explicit-al: its epochs do not tell its time");
     TrainOptions trial = own;
+    trial.loss = sets.loss;
     trial.epochs = 4;
     Context context;
     context.threads = threads;
     context.seed = data.seed;
     const std::vector<EpochLog> lines = train(start_network(sets), sets.train, {}, trial, context, ranks).log;
-    UNRECT_REQUIRE(lines.size() == 4, ErrorCode::kInvalidArgument, "--compare {}: diverges within four epochs", name);
+    UNRECT_REQUIRE(lines.size() == 4, ErrorCode::kInvalidArgument, "--compare {}: ends within four epochs", name);
     double epoch = (lines[3].seconds - lines[0].seconds) / 3;
     if (ranks.count > 1) {  // all go by rank 0's clock
       std::vector<std::size_t> rank_0_only(static_cast<std::size_t>(ranks.count) + 1, sizeof epoch);
@@ -335,9 +337,18 @@ void Command::run() const {
         out.extension() == ".onnx" || (out.extension() == ".npz" && !to_chain(start_network(sets)).relu_output),
         ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
         out.string());
-    UNRECT_REQUIRE(out.parent_path().empty() || std::filesystem::is_directory(out.parent_path()), ErrorCode::kFile,
-                   "--out {}: no such folder", out.string());
   }
+  for (const auto& [option, path] : {std::pair{"--out", &out},
+                                     {"--save-phi", &phi_out},
+                                     {"--log", &log},
+                                     {"--plot", &plot},
+                                     {"--checkpoint", &options.checkpoint}}) {
+    UNRECT_REQUIRE(path->parent_path().empty() || std::filesystem::is_directory(path->parent_path()), ErrorCode::kFile,
+                   "{} {}: no such folder", option, path->string());
+  }
+  UNRECT_REQUIRE(plot.empty() || plot.extension() == ".svg" || plot.extension() == ".png", ErrorCode::kInvalidArgument,
+                 "--plot {}: expected a file name that ends in .svg or .png", plot.string());
+  UNRECT_REQUIRE(phi_out.empty() || recovery(), ErrorCode::kInvalidArgument, "--save-phi goes with --task recovery");
   std::vector<Run> runs;
   for (TrainOptions& chosen : contestants(sets)) {
     chosen.loss = sets.loss;
