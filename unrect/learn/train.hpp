@@ -110,8 +110,8 @@ struct Score {
 };
 Score score(const Network& network, const Samples& samples, const Loss& loss, const Context& context);
 
-/// Units of a hidden ReLU layer that are 0 for every sample: no gradient reaches their weights any more. (An output that
-/// is always 0 may well be right.)
+/// Units of a hidden ReLU layer that are 0 for every sample: no gradient reaches their weights any more. (An output
+/// that is always 0 may well be right.)
 struct DeadUnits {
   Index layer = 0;  // of the network's layers(), from 0
   Index dead = 0, units = 0;

@@ -267,7 +267,7 @@ TEST(Train, HalvesARateThatIsTooHigh) {
   TrainOptions options;
   options.method = Method::kSgd;
   options.batch = 50;
-  options.epochs = 3;
+  options.epochs = 8;
   options.rate = 50;
   const TrainResult result = train(start_for(samples, {24}), samples, {}, options, {});
   EXPECT_EQ(result.status, TrainResult::Status::kDone);
@@ -376,7 +376,7 @@ TEST(Train, RefusesWhatItCannotUse) {
   };
   Samples bad = good;
   bad.inputs(7, 2) = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_NE(message(bad, {}).find("input row 7, column 2"), std::string::npos) << message(bad, {});
+  EXPECT_NE(message(bad, {}).find("input: row 7, column 2"), std::string::npos) << message(bad, {});
   bad = good;
   bad.targets.conservativeResize(19, 2);
   EXPECT_NE(message(bad, {}).find("20 rows of inputs and 19"), std::string::npos);

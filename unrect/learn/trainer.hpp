@@ -74,6 +74,7 @@ class Trainer {
   bool stopped();
   bool mine(const Group& group) const { return group.owner == ranks_.rank; }
 
+  double seconds() const;  // of this training, also before it was resumed
   void save();
   void load();
   std::uint64_t fingerprint() const;
