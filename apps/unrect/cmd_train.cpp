@@ -363,11 +363,13 @@ void Command::run() const {
     return std::isfinite(best) ? best : run.train.loss;
   };
   const Run& best = *std::ranges::min_element(runs, {}, merit);
+  print(sets, runs);  // before anything that may fail
   if (!out.empty()) write_network(out, best.result.network, ExportPrecision::kFloat32);
   if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
   if (!log.empty()) write_log(log, best.result.log);
   if (!plot.empty()) draw_plots(plot, runs);
-  print(sets, runs);
+  UNRECT_REQUIRE(!compare.empty() || best.result.status != TrainResult::Status::kDiverged, ErrorCode::kInvalidArgument,
+                 "the training diverged; what is written has the weights of its best epoch, or of the start");
 }
 
 }  // namespace
@@ -399,7 +401,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy");
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
   verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(Index{1}, Index{1} << 31));
   verb->add_option("--validation", command->data.validation,
                    "training samples held out to choose the best epoch by (default: a tenth, at most 1000)")
       ->check(CLI::NonNegativeNumber);
@@ -429,7 +431,9 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--groups", o.groups, "parts of a batch summed apart: what threads and ranks can share")
       ->capture_default_str();
   verb->add_option("--checkpoint", o.checkpoint, "file that keeps the state, written every few seconds");
-  verb->add_option("--every", o.checkpoint_seconds, "seconds between checkpoints")->capture_default_str();
+  verb->add_option("--every", o.checkpoint_seconds, "seconds between checkpoints")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e9));
   verb->add_flag("--resume", o.resume, "go on from --checkpoint");
   verb->add_option("--seed", command->data.seed, "seed of Φ, samples, start weights and shuffling")
       ->capture_default_str();

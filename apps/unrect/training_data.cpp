@@ -172,6 +172,9 @@ TrainingData read_training_data(const DataRequest& request) {
   const int classes = all.labels.empty()
                           ? 0
                           : std::max(*std::ranges::max_element(all.labels), *std::ranges::max_element(test.labels)) + 1;
+  UNRECT_REQUIRE(classes <= all.size(), ErrorCode::kInvalidArgument,
+                 "{}: label {} among {} samples; expected fewer classes than samples", request.data, classes - 1,
+                 all.size());
   if (request.task == Task::kRecovery) {
     result.sensing = sensing_matrix(request, all.x.cols());
     result.relu_output = all.x.minCoeff() >= 0;

@@ -25,6 +25,9 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   own.objective = {options.loss, options.decay * count};  // its objective is a sum over samples
   own.max_outer = options.epochs;
   own.warm_start = options.warm_start;
+  own.rounds = 1;
+  // A step of the polish takes about samples × parameters² operations.
+  own.polish_parameters = std::min<Index>(own.polish_parameters, 60000 / samples.size());
   // Maths 3.2: cold, a slow homotopy; warm, the penalty follows the loss's curvature from the start.
   if (options.warm_start) {
     own.rho = 1;

@@ -16,6 +16,8 @@ template <class... F>
 struct Cases : F... {
   using F::operator()...;
 };
+template <class... F>
+Cases(F...) -> Cases<F...>;  // clang 16 cannot deduce an aggregate's arguments without
 
 }  // namespace
 

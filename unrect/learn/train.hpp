@@ -93,9 +93,9 @@ struct Ranks {
 };
 
 /// Trains the Dense and Convolution nodes of `start`, all but options.fixed, on mini-batches, η warmed up and cooled
-/// down. If the first epoch ends above where it began, or another of the first quarter far above, the rate is halved and
-/// training starts again (an event). Results do not depend on threads or ranks, bit by bit; `watch` is called on rank 0
-/// after every epoch with the network as it is.
+/// down. If the first epoch ends above where it began, or another of the first quarter far above, the rate is halved
+/// and training starts again (an event). Results do not depend on threads or ranks, bit by bit; `watch` is called on
+/// rank 0 after every epoch with the network as it is.
 /// @throws Error kInvalidArgument for samples that do not fit the network, for bad options; kFormat for a checkpoint
 /// of another training; kUnsupported for Gauss–Newton on anything but a chain.
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,

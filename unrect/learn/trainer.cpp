@@ -17,7 +17,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Index kMetricEvery = 10;  // steps between two updates of the metrics, after the first three
 constexpr int kMostHalvings = 10;
-constexpr Index kStepsToJudge = 20;  // an epoch of fewer says nothing about the rate
+constexpr double kTolerance = 1.2;     // mini-batches differ
+constexpr Index kBatchesToJudge = 20;  // of the start, whose loss the first epoch has to undercut
+constexpr Index kStepsToJudge = 20;    // an epoch of fewer says nothing about the rate
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Where part i of `count` things, cut into `parts` nearly equal ones, begins.
@@ -199,6 +201,8 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
   const auto diverged = [&] {
     return has_rate() && 4 * epoch_ <= std::max(4, options_.epochs) ? Outcome::kTooFast : Outcome::kDiverged;
   };
+  if (step_ == 0)
+    first_loss_ = mean_loss(&Group::samples, kBatchesToJudge * batch_ / static_cast<Index>(groups_.size()));
   for (; epoch_ < options_.epochs; step_in_epoch_ = 0, shuffle()) {
     if (const Lbfgs* const rule = std::get_if<Lbfgs>(&rule_); rule != nullptr && rule->converged()) break;
     // A run that was stopped early and is resumed stops again.
@@ -213,9 +217,15 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
     const Index late = steps_per_epoch_ - steps_per_epoch_ * 3 / 4;
     const double loss = std::exchange(epoch_loss_, 0) / static_cast<double>(steps_per_epoch_);
     const double late_loss = std::exchange(late_loss_, 0) / static_cast<double>(late);
-    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > first_loss_) return diverged();
+    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > kTolerance * first_loss_) return diverged();
     if (loss > 10 * first_loss_) return diverged();
-    EpochLog line{static_cast<int>(epoch_), loss, validation_loss(), 0, 0, rate(), 0};
+    EpochLog line{static_cast<int>(epoch_),
+                  loss,
+                  validation_size_ > 0 ? mean_loss(&Group::validation, validation_size_) : kNaN,
+                  0,
+                  0,
+                  rate(),
+                  0};
     line.gradient_norm = std::sqrt(std::accumulate(chunk_values_.begin(), chunk_values_.end(), 0.0));
     line.seconds = seconds();
     log_.push_back(line);
@@ -298,7 +308,6 @@ void Trainer::step() {
   });
   gather(batch_losses_.data(), group_cuts_);
   const double mean = std::accumulate(batch_losses_.begin(), batch_losses_.end(), 0.0) / static_cast<double>(batch_);
-  if (step_ == 1) first_loss_ = mean;
   epoch_loss_ += mean;
   if (step_in_epoch_ >= steps_per_epoch_ * 3 / 4) late_loss_ += mean;
   for (Group& group : groups_) scatter(group, group.gradient, float_cuts_, group.received_gradient);
@@ -424,25 +433,27 @@ void Trainer::step_chunks(double rate, bool refresh) {
   gather(weights_.data(), float_cuts_);
 }
 
-double Trainer::validation_loss() {
-  if (validation_size_ == 0) return kNaN;
-  std::vector<double> sums(groups_.size(), 0);
+double Trainer::mean_loss(Samples Group::*set, Index most) {
+  std::vector<double> sums(groups_.size(), 0), counts(groups_.size(), 0);
   for_groups([&](std::size_t g) {
     Group& group = groups_[g];
-    const Index size = group.validation.size();
+    const Samples& samples = group.*set;
+    const Index size = std::min(samples.size(), most);
+    counts[g] = static_cast<double>(size);
     std::vector<Index> rows(static_cast<std::size_t>(group.rows));
     for (Index begin = 0; begin < size; begin += group.rows) {
       const Index count = std::min(group.rows, size - begin);
       // The last block is filled up with its last row, which does not count.
       for (Index r = 0; r < group.rows; ++r) rows[static_cast<std::size_t>(r)] = begin + std::min(r, count - 1);
-      group.pass->load(group.validation.inputs, rows);
+      group.pass->load(samples.inputs, rows);
       const FloatRef y = group.pass->forward(weights_.data());
-      sums[g] += loss<float>(options_.loss, y.topRows(count), group.validation.targets.middleRows(begin, count),
+      sums[g] += loss<float>(options_.loss, y.topRows(count), samples.targets.middleRows(begin, count),
                              group.pass->output_cotangent().topRows(count));
     }
   });
   gather(sums.data(), group_cuts_);
-  return std::accumulate(sums.begin(), sums.end(), 0.0) / static_cast<double>(validation_size_);
+  gather(counts.data(), group_cuts_);
+  return std::accumulate(sums.begin(), sums.end(), 0.0) / std::accumulate(counts.begin(), counts.end(), 0.0);
 }
 
 bool Trainer::stopped() {

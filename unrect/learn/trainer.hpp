@@ -70,7 +70,7 @@ class Trainer {
   void renew_samples();
   double rate_at(Index step) const;
   double rate() const;
-  double validation_loss();
+  double mean_loss(Samples Group::*set, Index most);  // over the first `most` of every group's
   bool stopped();
   bool mine(const Group& group) const { return group.owner == ranks_.rank; }
 

@@ -94,7 +94,6 @@ double Trainer::full_loss(const FloatVector& weights, FloatVector& gradient) {
 
 void Trainer::lbfgs_step(Lbfgs& rule) {
   rule.step([&](const FloatVector& weights, FloatVector& gradient) { return full_loss(weights, gradient); }, weights_);
-  if (step_ == 1) first_loss_ = rule.start_value();
   epoch_loss_ = late_loss_ = rule.value() - penalty(weights_);
   std::ranges::fill(chunk_values_, 0.0);
   chunk_values_[0] = rule.gradient().cast<double>().squaredNorm();
