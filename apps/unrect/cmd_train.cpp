@@ -36,7 +36,7 @@ double psnr(double squared_error) { return -10 * std::log10(squared_error); }
 struct Command {
   Ranks ranks;
   DataRequest data;
-  std::string task = "recovery", method = "feasible-al", loss;
+  std::string task = "recovery";
   std::vector<std::string> compare;
   std::vector<Index> layers{512, 512};
   std::filesystem::path start, out, phi_out, log, plot, frames;
@@ -398,7 +398,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--start", command->start, "start from this network's weights instead of random ones");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
   verb->add_option("--measurements", command->data.measurements, "recovery: rows of Φ, drawn from N(0, 1/m)");
-  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy");
+  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy")->excludes("--measurements");
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
   verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
       ->check(CLI::Range(Index{1}, Index{1} << 31));

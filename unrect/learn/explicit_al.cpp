@@ -9,6 +9,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/base/team.hpp"
 #include "unrect/learn/blocks.hpp"
 #include "unrect/learn/polish.hpp"
 #include "unrect/network/norms.hpp"
@@ -215,8 +216,8 @@ class Solver {
         const bool last = l + 1 == chain_.layers.size();
         Eigen::LLT<Eigen::MatrixXd> factor;
         if (!last) factor = output_factor(chain_, blocks_.front(), l);
-        for_blocks(blocks_.size(), context_.threads, [&](std::size_t i) {
-          LiftedSamples& samples = blocks_[i];
+        Team(context_.threads).run(static_cast<int>(blocks_.size()), [&](int block) {
+          LiftedSamples& samples = blocks_[static_cast<std::size_t>(block)];
           if (last)
             loss_outputs(options_.objective.loss, samples.targets, samples.layers[l]);
           else
@@ -231,7 +232,8 @@ class Solver {
   // u_i += c_i with |ρu| ≤ the bound; the largest |c_i|.
   double update_multipliers() {
     std::vector<double> worst(blocks_.size(), 0.0);
-    for_blocks(blocks_.size(), context_.threads, [&](std::size_t i) {
+    Team(context_.threads).run(static_cast<int>(blocks_.size()), [&](int block) {
+      const auto i = static_cast<std::size_t>(block);
       for (std::size_t l = 0; l < blocks_[i].layers.size(); ++l) {
         LiftedLayer& layer = blocks_[i].layers[l];
         const double bound = options_.multiplier_bound / layer.rho;
@@ -328,8 +330,8 @@ class Solver {
     rho_ = rho;
     const std::vector<double> curvature =
         options_.warm_start ? loss_curvature(chain) : std::vector<double>(chain.layers.size(), 1.0);
-    for_blocks(blocks_.size(), context_.threads, [&](std::size_t i) {
-      LiftedSamples& samples = blocks_[i];
+    Team(context_.threads).run(static_cast<int>(blocks_.size()), [&](int block) {
+      LiftedSamples& samples = blocks_[static_cast<std::size_t>(block)];
       samples = lift(chain, options_.objective.loss, samples.inputs, samples.targets);
       for (std::size_t l = 0; l < samples.layers.size(); ++l) set_penalty(rho * curvature[l], samples.layers[l]);
     });
@@ -398,7 +400,10 @@ void update_outputs(const Chain& chain, const Loss& loss, std::size_t l, LiftedS
 void update_weights(Chain& chain, const ExplicitAlOptions& options, std::size_t l,
                     const std::vector<LiftedSamples>& blocks, int threads) {
   std::vector<Matrix> parts(blocks.size());
-  for_blocks(blocks.size(), threads, [&](std::size_t i) { parts[i] = normal_equations(blocks[i], l); });
+  Team(threads).run(static_cast<int>(blocks.size()), [&](int block) {
+    const auto i = static_cast<std::size_t>(block);
+    parts[i] = normal_equations(blocks[i], l);
+  });
   Matrix equations = tree_sum(std::move(parts));
   if (options.reduce) options.reduce({equations.data(), static_cast<std::size_t>(equations.size())}, {});
   const bool split = l < blocks.front().layers.size();

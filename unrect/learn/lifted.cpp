@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/team.hpp"
 #include "unrect/learn/blocks.hpp"
 
 namespace unrect {
@@ -197,7 +198,10 @@ double Certificate::gradient_norm() const {
 Certificate certify(const Chain& chain, const Objective& objective, const std::vector<LiftedSamples>& blocks,
                     int threads, const Reduce& reduce) {
   std::vector<Part> parts(blocks.size());
-  for_blocks(blocks.size(), threads, [&](std::size_t i) { parts[i] = part_of(chain, objective.loss, blocks[i]); });
+  Team(threads).run(static_cast<int>(blocks.size()), [&](int block) {
+    const auto i = static_cast<std::size_t>(block);
+    parts[i] = part_of(chain, objective.loss, blocks[i]);
+  });
   std::vector<Matrix> sums;
   std::vector<double> maxima(parts.front().maxima.size(), 0.0);
   for (const Part& part : parts) {

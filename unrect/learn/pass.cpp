@@ -333,6 +333,14 @@ void Pass::load(const FloatRef& inputs, std::span<const Index> rows) {
   for (Index i = 0; i < rows_; ++i) x.row(i) = inputs.row(rows[static_cast<std::size_t>(i)]);
 }
 
+Index Pass::load(const FloatRef& inputs, Index begin) {
+  const Index count = std::min(rows_, inputs.rows() - begin);
+  FloatOut x = state_->value(0);
+  x.topRows(count) = inputs.middleRows(begin, count);
+  x.bottomRows(rows_ - count).rowwise() = inputs.row(begin + count - 1);
+  return count;
+}
+
 FloatRef Pass::forward(const float* weights) {
   const int count = static_cast<int>(state_->ops.size());
   for (int node = 1; node < count; ++node) state_->forward(node, weights);

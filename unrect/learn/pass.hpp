@@ -24,6 +24,8 @@ class Pass {
   Index rows() const { return rows_; }
   /// Sets the network's input to these rows of `inputs`.
   void load(const FloatRef& inputs, std::span<const Index> rows);
+  /// Sets it to the rows from `begin` on, and returns how many these are: where they end, the last one fills up.
+  Index load(const FloatRef& inputs, Index begin);
   /// Y = M(X) with the layers' weights taken from `weights`; valid until the next call.
   FloatRef forward(const float* weights);
   /// Where ∂f/∂Y is to be put before backward().

@@ -99,7 +99,7 @@ namespace {
 constexpr Index kBlockRows = 250;
 
 // Runs a network over all samples in blocks; `visit` gets the block's number, its pass after forward(), its first row
-// and how many rows count (the last block is filled up with its last row). A block is one thread's alone.
+// and how many rows count. A block is one thread's alone.
 void for_each_block(const Model& model, const Samples& samples, int threads,
                     const std::function<void(Index block, const Pass&, const FloatRef& outputs, Index begin)>& visit) {
   const FloatVector weights = model.weights();
@@ -110,12 +110,9 @@ void for_each_block(const Model& model, const Samples& samples, int threads,
   for (int i = 0; i < used; ++i) passes.emplace_back(model, rows);
   Team(used).run(used, [&](int thread) {
     Pass& pass = passes[static_cast<std::size_t>(thread)];
-    std::vector<Index> which(static_cast<std::size_t>(rows));
     for (Index b = thread; b < blocks; b += used) {
       const Index begin = b * rows;
-      const Index count = std::min(rows, samples.size() - begin);
-      for (Index i = 0; i < rows; ++i) which[static_cast<std::size_t>(i)] = begin + std::min(i, count - 1);
-      pass.load(samples.inputs, which);
+      const Index count = pass.load(samples.inputs, begin);
       visit(b, pass, pass.forward(weights.data()).topRows(count), begin);
     }
   });

@@ -241,6 +241,43 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Train, RenewedByTheSameSamplesChangesNothing) {
+  // 103 samples: neither groups nor batches cut them evenly.
+  const Samples samples = teacher_samples(103, 6, 3, 1);
+  const Network start = start_for(samples, {8});
+  TrainOptions options;
+  options.batch = 10;
+  options.epochs = 3;
+  const TrainResult once = train(start, samples, {}, options, {});
+  std::vector<int> asked;
+  options.renew = [&](int epoch) {
+    asked.push_back(epoch);
+    return samples;
+  };
+  const TrainResult renewed = train(start, samples, {}, options, {});
+  EXPECT_EQ(asked, (std::vector<int>{1, 2}));
+  EXPECT_TRUE(equal(once.network, renewed.network));
+  options.renew = [](int) { return teacher_samples(102, 6, 3, 1); };
+  EXPECT_THROW(train(start, samples, {}, options, {}), Error);
+}
+
+TEST(Train, FixedNodesKeepTheirWeights) {
+  const Samples samples = teacher_samples(200, 6, 3, 1);
+  const Network start = start_for(samples, {8, 8});
+  const int second = start.layers()[0] + 1;  // the affine map behind the first ReLU
+  for (const Method method : {Method::kFeasibleAl, Method::kAdam, Method::kSgd}) {
+    TrainOptions options;
+    options.method = method;
+    options.batch = 50;
+    options.epochs = 2;
+    options.fixed = {second};
+    const Chain before = to_chain(start), after = to_chain(train(start, samples, {}, options, {}).network);
+    EXPECT_EQ(before.layers[1], after.layers[1]) << name_of(method);
+    EXPECT_NE(before.layers[0], after.layers[0]) << name_of(method);
+    EXPECT_NE(before.layers[2], after.layers[2]) << name_of(method);
+  }
+}
+
 TEST(Train, SpectralBudgetHoldsAtEveryEpoch) {
   const Samples samples = teacher_samples(500, 6, 3, 5);
   const Network start = start_for(samples, {30, 30});

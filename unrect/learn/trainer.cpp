@@ -100,8 +100,8 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
         static_cast<int>(std::ranges::upper_bound(group_cuts_, static_cast<std::size_t>(g)) - group_cuts_.begin()) - 1;
     // A batch and what is beyond it are cut alike, so that no group has fewer samples than its share of a batch.
     const auto start_of = [&](Index i) { return cut(batch_, i, groups) + cut(samples.size() - batch_, i, groups); };
-    const Index begin = start_of(g), end = start_of(g + 1);
-    group.size = end - begin;
+    group.begin = start_of(g);
+    group.size = start_of(g + 1) - group.begin;
     group.rows = cut(batch_, g + 1, groups) - cut(batch_, g, groups);
     steps_per_epoch_ = std::min(steps_per_epoch_, group.size / group.rows);
     const auto me = static_cast<std::size_t>(ranks_.rank);
@@ -110,7 +110,7 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
       group.received_grams = FloatVector::Zero(static_cast<Index>(gram_cuts_[me + 1] - gram_cuts_[me]));
       continue;
     }
-    group.samples = rows_of(samples, range(begin, end));
+    group.samples = rows_of(samples, range(group.begin, group.begin + group.size));
     group.validation =
         rows_of(validation, range(cut(validation_size_, g, groups), cut(validation_size_, g + 1, groups)));
     group.pass.emplace(model_, group.rows);
@@ -257,11 +257,8 @@ void Trainer::renew_samples() {
                  ErrorCode::kInvalidArgument, "samples of epoch {}: {} of {} → {}; expected {} of {} → {}", epoch_ + 1,
                  fresh.size(), fresh.inputs.cols(), fresh.targets.cols(), samples_.size(), samples_.inputs.cols(),
                  samples_.targets.cols());
-  const Index groups = static_cast<Index>(groups_.size());
-  for (Index g = 0; g < groups; ++g) {
-    if (mine(groups_[static_cast<std::size_t>(g)]))
-      groups_[static_cast<std::size_t>(g)].samples =
-          rows_of(fresh, range(cut(fresh.size(), g, groups), cut(fresh.size(), g + 1, groups)));
+  for (Group& group : groups_) {
+    if (mine(group)) group.samples = rows_of(fresh, range(group.begin, group.begin + group.size));
   }
 }
 
@@ -440,12 +437,8 @@ double Trainer::mean_loss(Samples Group::*set, Index most) {
     const Samples& samples = group.*set;
     const Index size = std::min(samples.size(), most);
     counts[g] = static_cast<double>(size);
-    std::vector<Index> rows(static_cast<std::size_t>(group.rows));
     for (Index begin = 0; begin < size; begin += group.rows) {
-      const Index count = std::min(group.rows, size - begin);
-      // The last block is filled up with its last row, which does not count.
-      for (Index r = 0; r < group.rows; ++r) rows[static_cast<std::size_t>(r)] = begin + std::min(r, count - 1);
-      group.pass->load(samples.inputs, rows);
+      const Index count = group.pass->load(samples.inputs.topRows(size), begin);
       const FloatRef y = group.pass->forward(weights_.data());
       sums[g] += loss<float>(options_.loss, y.topRows(count), samples.targets.middleRows(begin, count),
                              group.pass->output_cotangent().topRows(count));

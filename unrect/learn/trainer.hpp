@@ -34,8 +34,8 @@ class Trainer {
   // A contiguous part of the samples and its share of every mini-batch. Its owner alone holds rows and pass.
   struct Group {
     int owner = 0;
-    Index rows = 0;  // of a mini-batch
-    Index size = 0;  // samples
+    Index rows = 0;              // of a mini-batch
+    Index begin = 0, size = 0;  // among the samples
     Samples samples, validation;
     std::vector<Index> order;
     std::optional<Pass> pass;
@@ -52,7 +52,6 @@ class Trainer {
   void reset();
   Outcome run_epochs(const Watch& watch);
   void step();
-  void gradient_of(Group& group, Index step_in_epoch);
   void average(const Chunk& chunk, const FloatVector& weights, double decay);
   double squared_gradient(const Chunk& chunk) const;
   void step_chunks(double rate, bool refresh);

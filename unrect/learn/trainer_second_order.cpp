@@ -68,17 +68,13 @@ double Trainer::full_loss(const FloatVector& weights, FloatVector& gradient) {
     Group& group = groups_[g];
     batch_losses_[g] = 0;
     group.gradient.setZero();
-    std::vector<Index> rows(static_cast<std::size_t>(group.rows));
     for (Index begin = 0; begin < group.size; begin += group.rows) {
-      const Index count = std::min(group.rows, group.size - begin);
-      // The last block is filled up with its last row, which pulls nowhere.
-      for (Index r = 0; r < group.rows; ++r) rows[static_cast<std::size_t>(r)] = begin + std::min(r, count - 1);
-      group.pass->load(group.samples.inputs, rows);
+      const Index count = group.pass->load(group.samples.inputs, begin);
       const FloatRef y = group.pass->forward(weights.data());
       FloatOut cotangent = group.pass->output_cotangent();
       batch_losses_[g] += loss<float>(options_.loss, y.topRows(count), group.samples.targets.middleRows(begin, count),
                                       cotangent.topRows(count));
-      cotangent.bottomRows(group.rows - count).setZero();
+      cotangent.bottomRows(group.rows - count).setZero();  // what filled the block up pulls nowhere
       group.pass->backward(weights.data(), group.block_gradient.data());
       group.gradient += group.block_gradient;
     }
