@@ -15,6 +15,7 @@ ALLOWED = {
     "bounds": {"base", "polytope", "network", "region", "partition"},
     "learn": {"base", "polytope", "network"},
     "signal": {"base", "polytope"},
+    "sensing": {"base", "polytope", "network", "region", "bounds", "learn", "signal", "view"},
 }
 # Public headers stay light: the standard library and Eigen/Core.
 HEADER_OK = re.compile(r"#include (<[a-z0-9_]+>|<Eigen/Core>|\"unrect/.*\")$")
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 # Headers that are not installed.
-INTERNAL = {"canvas.hpp", "convolution_pass.hpp", "engine.hpp", "layout.hpp", "onnx_graph.hpp", "pass.hpp", "trainer.hpp"}
+INTERNAL = {"canvas.hpp", "convolution_pass.hpp", "engine.hpp", "image_formats.hpp", "layout.hpp", "onnx_graph.hpp", "pass.hpp", "trainer.hpp"}
 
 if __name__ == "__main__":
     sys.exit(main())
