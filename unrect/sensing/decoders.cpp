@@ -1,0 +1,221 @@
+#include "unrect/sensing/decoders.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "unrect/base/error.hpp"
+#include "unrect/signal/basis_pursuit.hpp"
+#include "unrect/signal/blocks.hpp"
+#include "unrect/signal/fourier.hpp"
+#include "unrect/signal/greedy.hpp"
+#include "unrect/signal/lasso.hpp"
+#include "unrect/signal/recovery.hpp"
+
+namespace unrect {
+namespace {
+
+constexpr double kPixelSpread = 0.2;
+constexpr Index kMostEntries = Index{1} << 26;
+
+/// Φ with rows as good as orthonormal, and what makes its measurements of Φ's.
+struct White {
+  LinearOperator phi;
+  Matrix transform;  // empty: none
+  Index block;
+
+  Matrix measurements(const Measurement& m) const {
+    const Index expected = transform.size() > 0 ? transform.cols() : phi.rows();
+    UNRECT_REQUIRE(m.y.cols() == expected && m.sampling.block == block, ErrorCode::kInvalidArgument,
+                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
+                   m.sampling.block, expected, block);
+    return transform.size() > 0 ? Matrix(m.y * transform.transpose()) : m.y;
+  }
+};
+
+void require_small(const Sampling& sampling) {
+  UNRECT_REQUIRE(sampling.phi.rows() <= kMostEntries / sampling.phi.cols(), ErrorCode::kInvalidArgument,
+                 "operator of {} × {} is too large for a decoder of blocks, expected tv or iht", sampling.phi.rows(),
+                 sampling.phi.cols());
+}
+
+White whiten(const Sampling& sampling, double noise) {
+  const bool orthonormal = sampling.kind == SensingKind::kOrthonormal || sampling.kind == SensingKind::kHadamard ||
+                           sampling.kind == SensingKind::kDct;
+  if (orthonormal) return {sampling.phi, {}, sampling.block};
+  require_small(sampling);
+  const Matrix phi = sampling.phi.to_matrix();
+  const Matrix gram = phi * phi.transpose();
+  if ((gram - Matrix::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff() < 1e-4) {
+    return {sampling.phi, {}, sampling.block};
+  }
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+  const Eigen::VectorXd& values = solver.eigenvalues();  // rising
+  const double ridge = (noise / kPixelSpread) * (noise / kPixelSpread);
+  const double least = 1e-10 * values(values.size() - 1);
+  const Index rank = (values.array() > least).count();
+  UNRECT_REQUIRE(rank > 0, ErrorCode::kInvalidArgument, "an operator of zeros measures nothing");
+  Matrix transform = (values.tail(rank).array() + ridge).rsqrt().matrix().asDiagonal() *
+                     solver.eigenvectors().rightCols(rank).transpose();
+  LinearOperator whitened(Matrix(transform * phi));
+  return {std::move(whitened), std::move(transform), sampling.block};
+}
+
+Vector flat(const Matrix& y) { return Eigen::Map<const Vector>(y.data(), y.size()); }
+
+Decoder tv_decoder(const White& white, double noise) {
+  return [=](const Measurement& m) {
+    const LinearOperator a = block_sampling(white.phi, m.height, m.width, white.block);
+    TvOptions options{.step = 1};
+    options.last_lambda = std::max(options.last_lambda, noise);
+    options.first_lambda = std::max(options.first_lambda, noise);
+    return recover_tv(a, flat(white.measurements(m)), m.height, m.width, options).image;
+  };
+}
+
+Decoder iht_decoder(const White& white, double noise, std::uint64_t seed) {
+  return [=](const Measurement& m) {
+    const LinearOperator a = block_sampling(white.phi, m.height, m.width, white.block);
+    const Index patch = std::min({Index{16}, m.height, m.width});
+    ThresholdOptions options{.step = 1};
+    options.last_threshold = std::max(options.last_threshold, 3 * noise);
+    options.first_threshold = std::max(options.first_threshold, 3 * noise);
+    Context context;
+    context.seed = seed;
+    return recover_by_threshold(a, flat(white.measurements(m)), m.height, m.width,
+                                patch_threshold(m.height, m.width, patch), options, context)
+        .image;
+  };
+}
+
+/// Decoders that find the DCT coefficients of every block.
+class BlockCodes {
+ public:
+  explicit BlockCodes(White white)
+      : white_(std::move(white)),
+        transform_(dct_2d(white_.block, white_.block)),
+        atoms_(compose(white_.phi, transpose(transform_)).to_matrix()) {}
+
+  const Matrix& atoms() const { return atoms_; }
+  /// Of natural images: coefficients fall as 1 / frequency.
+  Vector weights() const {
+    Vector w(atoms_.cols());
+    for (Index i = 0; i < w.size(); ++i) {
+      w(i) = (1 + std::hypot(static_cast<double>(i / white_.block), static_cast<double>(i % white_.block))) / 8;
+    }
+    return w;
+  }
+  Matrix measurements(const Measurement& m) const { return white_.measurements(m); }
+  Image image(const Matrix& codes, const Measurement& m) const {
+    return from_blocks(transform_.adjoint_rows(codes), m.height, m.width, white_.block);
+  }
+
+ private:
+  White white_;
+  LinearOperator transform_;
+  Matrix atoms_;  // m × n
+};
+
+Decoder omp_decoder(const BlockCodes& codes, double noise) {
+  const auto omp = std::make_shared<Omp>(codes.atoms());
+  const Index most = std::max<Index>(1, codes.atoms().rows() / 4);
+  const double tolerance = noise * std::sqrt(static_cast<double>(codes.atoms().rows()));
+  return [=](const Measurement& m) {
+    return codes.image(omp->solve_rows(codes.measurements(m), {.sparsity = most, .tolerance = tolerance}), m);
+  };
+}
+
+Decoder fista_decoder(const BlockCodes& codes, double noise) {
+  LassoOptions options{.lambda = 0.005, .continuation = 3, .max_iterations = 100, .tolerance = 1e-3, .step = 1};
+  options.lambda = std::max(options.lambda, noise);
+  options.weights = codes.weights();
+  return [codes, options, a = LinearOperator(codes.atoms())](const Measurement& m) {
+    const std::vector<SparseResult> results = lasso_rows(a, codes.measurements(m), options);
+    Matrix found(static_cast<Index>(results.size()), a.cols());
+    for (std::size_t i = 0; i < results.size(); ++i) found.row(static_cast<Index>(i)) = results[i].x.transpose();
+    return codes.image(found, m);
+  };
+}
+
+Decoder bp_decoder(const BlockCodes& codes) {
+  const Vector spread = codes.weights().cwiseInverse();
+  return [codes, spread, weighted = Matrix(codes.atoms() * spread.asDiagonal())](const Measurement& m) {
+    const Matrix y = codes.measurements(m);
+    Matrix found = Matrix::Zero(y.rows(), weighted.cols());
+    for (Index i = 0; i < y.rows(); ++i) {
+      if (y.row(i).squaredNorm() == 0) continue;
+      const SparseResult result =
+          basis_pursuit_admm(weighted, y.row(i).transpose(), {.max_iterations = 300, .tolerance = 1e-3});
+      if (result.x.size() > 0) found.row(i) = result.x.cwiseProduct(spread).transpose();
+    }
+    return codes.image(found, m);
+  };
+}
+
+Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
+  require_small(sampling);
+  UNRECT_REQUIRE(options.statistics != nullptr && options.statistics->mean.size() == sampling.phi.cols(),
+                 ErrorCode::kInvalidArgument, "lmmse needs statistics of blocks of {} × {} from training images",
+                 sampling.block, sampling.block);
+  using Maps = std::map<std::pair<Index, Index>, AffineDecoder>;  // by the pixels inside the image
+  const auto maps = std::make_shared<Maps>();
+  return [maps, phi = sampling.phi.to_matrix(), block = sampling.block, statistics = options.statistics,
+          noise = options.noise](const Measurement& m) {
+    UNRECT_REQUIRE(m.y.cols() == phi.rows() && m.sampling.block == block, ErrorCode::kInvalidArgument,
+                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
+                   m.sampling.block, phi.rows(), block);
+    const Index across = (m.width + block - 1) / block, down = (m.height + block - 1) / block;
+    Matrix blocks(m.y.rows(), phi.cols());
+    // Blocks inside, on the right edge, on the lower edge, in the corner.
+    for (const bool bottom : {false, true}) {
+      for (const bool right : {false, true}) {
+        std::vector<Index> alike;
+        for (Index k = 0; k < m.y.rows(); ++k) {
+          if ((k / across == down - 1) == bottom && (k % across == across - 1) == right) alike.push_back(k);
+        }
+        if (alike.empty()) continue;
+        const Index rows = bottom ? m.height - (down - 1) * block : block;
+        const Index cols = right ? m.width - (across - 1) * block : block;
+        const auto [at, fresh] = maps->try_emplace({rows, cols});
+        if (fresh) at->second = lmmse(phi, *statistics, rows, cols, noise);
+        blocks(alike, Eigen::all) = at->second.decode(phi, m.y(alike, Eigen::all));
+      }
+    }
+    return from_blocks(blocks, m.height, m.width, block);
+  };
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& decoder_names() {
+  static const std::vector<std::string_view> names{"tv", "iht", "omp", "fista", "bp", "lmmse"};
+  return names;
+}
+
+Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options) {
+  UNRECT_REQUIRE(std::ranges::find(decoder_names(), name) != decoder_names().end(), ErrorCode::kInvalidArgument,
+                 "method \"{}\", expected one of {}", name, fmt::join(decoder_names(), ", "));
+  UNRECT_REQUIRE(options.noise >= 0 && std::isfinite(options.noise), ErrorCode::kInvalidArgument,
+                 "noise {}, expected ≥ 0", options.noise);
+  if (name == "lmmse") return lmmse_decoder(sampling, options);
+  if (name != "tv" && name != "iht") require_small(sampling);
+  White white = whiten(sampling, options.noise);
+  // What whitening makes of the noise, on average.
+  const double noise = white.transform.size() == 0 ? options.noise
+                                                   : options.noise * white.transform.norm() /
+                                                         std::sqrt(static_cast<double>(white.transform.rows()));
+  if (name == "tv") return tv_decoder(white, noise);
+  if (name == "iht") return iht_decoder(white, noise, options.seed);
+  const BlockCodes codes(std::move(white));
+  if (name == "omp") return omp_decoder(codes, noise);
+  if (name == "fista") return fista_decoder(codes, noise);
+  return bp_decoder(codes);
+}
+
+}  // namespace unrect

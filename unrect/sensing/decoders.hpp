@@ -1,0 +1,36 @@
+// Images from block measurements, by name: every decoder that needs no network.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "unrect/sensing/lmmse.hpp"
+#include "unrect/sensing/measurement.hpp"
+
+namespace unrect {
+
+/// From a measurement to an image; values may lie outside [0, 1]. @throws Error kInvalidArgument for a measurement by
+/// another operator. One caller at a time: work that measurements of equal size share is kept.
+using Decoder = std::function<Image(const Measurement&)>;
+
+struct DecoderOptions {
+  double noise = 0;                             // σ of the measurements to come
+  const BlockStatistics* statistics = nullptr;  // lmmse's; used while the decoder is made and by it
+  std::uint64_t seed = 0;                       // of random shifts (iht)
+};
+
+/// The names that decoder_named knows:
+///   tv      total variation over the whole image
+///   iht     iterative hard thresholding in the DCT of all 16 × 16 patches
+///   omp     orthogonal matching pursuit in the DCT of blocks, at most m / 4 atoms
+///   fista   ℓ1-regularised codes in the DCT of blocks, weights that grow with frequency
+///   bp      basis pursuit with those weights: the codes fit y exactly
+///   lmmse   the best affine map of a block's measurements
+/// All see Φ with orthonormal rows: others are whitened, y ↦ (ΦΦᵀ + (σ/s)² I)^(−1/2) y with s = 0.2, a pixel's spread.
+const std::vector<std::string_view>& decoder_names();
+/// @throws Error kInvalidArgument for another name, an operator too large to be a matrix (for all but tv and iht),
+/// lmmse without statistics of its blocks.
+Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options = {});
+
+}  // namespace unrect

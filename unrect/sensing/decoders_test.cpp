@@ -1,0 +1,179 @@
+#include "unrect/sensing/decoders.hpp"
+
+#include <gtest/gtest.h>
+
+#include "unrect/base/error.hpp"
+#include "unrect/sensing/scores.hpp"
+
+namespace unrect {
+namespace {
+
+/// A bright square and a ramp.
+Image scene(Index height, Index width) {
+  Image image(height, width);
+  for (Index i = 0; i < height; ++i) {
+    for (Index j = 0; j < width; ++j) image(i, j) = 0.2 + 0.3 * static_cast<double>(j) / static_cast<double>(width);
+  }
+  image.block(height / 4, width / 4, height / 2, width / 2).setConstant(0.9);
+  return image;
+}
+
+std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Sampling, EveryKindComesBackFromItsFile) {
+  const Image image = scene(40, 21);
+  for (const char* name : {"gaussian", "bernoulli", "orthonormal", "hadamard", "dct"}) {
+    const Sampling sampling = draw_sampling(sensing_kind_named(name), 20, 16, 5);
+    const Measurement before = measure(image, sampling, 0.1, 3);
+    const Measurement after = to_measurement(to_arrays(before), "file");
+    EXPECT_EQ(after.y, before.y);
+    EXPECT_EQ(after.noise, 0.1);
+    EXPECT_EQ(after.height, 40);
+    EXPECT_EQ(after.width, 21);
+    EXPECT_EQ(measure(image, after.sampling).y, measure(image, sampling).y) << name;
+    EXPECT_NEAR(residual(after, image) / std::sqrt(static_cast<double>(before.y.size())), 0.1, 0.02);
+    ArrayMap forged = to_arrays(before);
+    forged.at("seed") = Array::from(std::vector<std::int64_t>{6});
+    EXPECT_NE(message_of([&] { to_measurement(forged, "file"); }).find("not the one"), std::string::npos) << name;
+  }
+  const Sampling given = given_sampling(Rng(1).normal_matrix(5, 9), "phi");
+  const Measurement back = to_measurement(to_arrays(measure(image, given)), "file");
+  EXPECT_EQ(back.sampling.phi.to_matrix(), given.phi.to_matrix());
+}
+
+TEST(Sampling, RefusesWhatCannotBe) {
+  EXPECT_THROW(measurements_for(0, 100), Error);
+  EXPECT_THROW(measurements_for(1.01, 100), Error);
+  EXPECT_THROW(measurements_for(std::nan(""), 100), Error);
+  EXPECT_EQ(measurements_for(0.25, 1089), 272);
+  EXPECT_EQ(measurements_for(1e-9, 1089), 1);
+  EXPECT_THROW(draw_sampling(SensingKind::kGaussian, 10, 3, 0), Error);
+  EXPECT_THROW(draw_sampling(SensingKind::kGaussian, 20000, 256, 0), Error);
+  EXPECT_THROW(draw_sampling(SensingKind::kHadamard, 10, 33, 0), Error);
+  EXPECT_THROW(given_sampling(Matrix::Ones(2, 10), "phi"), Error);
+  EXPECT_THROW(measure(scene(8, 8), draw_sampling(SensingKind::kDct, 4, 4, 0), -1), Error);
+}
+
+TEST(Measurement, FilesThatDoNotFitAreNamed) {
+  const Measurement good = measure(scene(20, 20), draw_sampling(SensingKind::kOrthonormal, 16, 8, 1));
+  const auto refusal = [&](const std::string& key, const Array& value) {
+    ArrayMap arrays = to_arrays(good);
+    arrays.at(key) = value;
+    const std::string message = message_of([&] { to_measurement(arrays, "y.npz"); });
+    EXPECT_TRUE(message.starts_with("y.npz: ") || key == "operator") << message;
+    return message;
+  };
+  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Zero(8, 16)))).find("expected 9 blocks"), std::string::npos);
+  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Zero(9, 65)))).find("\"y\""), std::string::npos);
+  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Constant(9, 16, std::nan(""))))).find("finite"), std::string::npos);
+  EXPECT_NE(refusal("size", Array::from(std::vector<std::int64_t>{20, -3, 8})).find("-3"), std::string::npos);
+  EXPECT_NE(refusal("size", Array::from(std::vector<std::int64_t>{1 << 30, 1 << 30, 8})).find("pixels"),
+            std::string::npos);
+  EXPECT_NE(refusal("noise", Array::from(Vector(Vector::Constant(1, -1)))).find("noise"), std::string::npos);
+  EXPECT_NE(refusal("operator", Array::from(std::vector<std::uint8_t>{'x'})).find("orthonormal"), std::string::npos);
+  EXPECT_NE(message_of([] { to_measurement({}, "y.npz"); }).find("y.npz"), std::string::npos);
+  EXPECT_NE(message_of([&] {
+              to_measurement(to_arrays(good), "y.npz", draw_sampling(SensingKind::kDct, 15, 8, 0));
+            }).find("15"),
+            std::string::npos);
+}
+
+TEST(Decoders, RecoverAScene) {
+  const Image image = scene(48, 43);
+  const BlockStatistics statistics = block_statistics({image, scene(60, 50), image.reverse()}, 16, 1);
+  for (const char* kind : {"orthonormal", "gaussian", "hadamard", "bernoulli"}) {
+    const Sampling sampling = draw_sampling(sensing_kind_named(kind), 128, 16, 2);
+    const Measurement measured = measure(image, sampling);
+    for (const std::string_view name : decoder_names()) {
+      const Image found = decoder_named(name, sampling, {.statistics = &statistics})(measured);
+      ASSERT_EQ(found.rows(), 48);
+      ASSERT_EQ(found.cols(), 43);
+      EXPECT_GT(psnr(found, image), name == "omp" ? 20 : 24) << kind << ' ' << name;
+      EXPECT_LT(residual(measured, found), name == "omp" ? 0.3 * measured.y.norm() : 0.05 * measured.y.norm()) << name;
+    }
+  }
+}
+
+TEST(Decoders, OneColourSmallImagesAndDependentRows) {
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 32, 8, 2);
+  for (const double level : {0.0, 0.5, 1.0}) {
+    for (const auto& [height, width] : {std::pair<Index, Index>{24, 16}, {5, 3}}) {
+      const Image image = Image::Constant(height, width, level);
+      const BlockStatistics statistics = block_statistics({scene(30, 30), Image::Constant(20, 20, 0.3)}, 8, 2);
+      for (const std::string_view name : decoder_names()) {
+        const Image found = decoder_named(name, sampling, {.statistics = &statistics})(measure(image, sampling));
+        EXPECT_TRUE(found.allFinite()) << name;
+        if (level == 0 && name != "lmmse") {
+          EXPECT_LT(found.cwiseAbs().maxCoeff(), 1e-12) << name;
+        }
+        if (height == 24 || name == "tv") {
+          EXPECT_GT(psnr(found, image), 30) << name << ' ' << level;
+        }
+      }
+    }
+  }
+  Matrix twice = Matrix::Zero(40, 64);  // rows that depend on one another
+  twice << draw_sampling(SensingKind::kGaussian, 20, 8, 1).phi.to_matrix(),
+      draw_sampling(SensingKind::kGaussian, 20, 8, 1).phi.to_matrix();
+  const Sampling given = given_sampling(twice, "phi");
+  const Image image = Image::Constant(16, 16, 0.5);
+  for (const char* name : {"tv", "iht", "omp", "fista", "bp"}) {
+    EXPECT_GT(psnr(decoder_named(name, given)(measure(image, given)), image), 30) << name;
+  }
+}
+
+TEST(Decoders, RefuseOthersMeasurements) {
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 32, 8, 2);
+  const Measurement other = measure(scene(24, 24), draw_sampling(SensingKind::kOrthonormal, 31, 8, 2));
+  const BlockStatistics statistics = block_statistics({scene(30, 30)}, 8, 2);
+  for (const std::string_view name : decoder_names()) {
+    EXPECT_THROW(decoder_named(name, sampling, {.statistics = &statistics})(other), Error) << name;
+  }
+  EXPECT_THROW(decoder_named("magic", sampling), Error);
+  EXPECT_THROW(decoder_named("lmmse", sampling), Error);
+  EXPECT_THROW(decoder_named("tv", sampling, {.noise = -1}), Error);
+}
+
+TEST(Lmmse, IsWhatSchurSays) {
+  // Of a Gaussian x with y = Φx + noise: the conditional mean, by the joint covariance of (x, y).
+  Rng rng(4);
+  const Matrix root = rng.normal_matrix(9, 9), phi = rng.normal_matrix(4, 9);
+  const BlockStatistics statistics{rng.normal_vector(9), root * root.transpose(), 1};
+  const AffineDecoder decoder = lmmse(phi, statistics, 3, 3, 0.5);
+  // Orthogonality: the error x − Wy is uncorrelated with y.
+  const Matrix& c = statistics.covariance;
+  const Matrix error = c * phi.transpose() - decoder.gain * (phi * c * phi.transpose() + 0.25 * Matrix::Identity(4, 4));
+  EXPECT_LT(error.cwiseAbs().maxCoeff(), 1e-10);
+  const Matrix at_mean = decoder.decode(phi, (phi * statistics.mean).transpose());
+  EXPECT_LT((at_mean.transpose() - statistics.mean).norm(), 1e-10);
+  // Pixels outside stay 0.
+  const AffineDecoder edge = lmmse(phi, statistics, 2, 3);
+  EXPECT_EQ(edge.decode(phi, rng.normal_matrix(5, 4)).rightCols(3), Matrix::Zero(5, 3));
+}
+
+TEST(BlockStatistics, CountEveryOffset) {
+  Rng rng(5);
+  const Image image = rng.normal_matrix(5, 7);
+  const BlockStatistics statistics = block_statistics({image, Image::Zero(1, 1)}, 2, 2);
+  EXPECT_EQ(statistics.count, 2 * 3);
+  Matrix blocks(6, 4);
+  for (Index k = 0; k < 6; ++k) {
+    const Index i = k / 3 * 2, j = k % 3 * 2;
+    blocks.row(k) << image(i, j), image(i, j + 1), image(i + 1, j), image(i + 1, j + 1);
+  }
+  const Matrix centred = blocks.rowwise() - blocks.colwise().mean();
+  EXPECT_LT((statistics.mean - blocks.colwise().mean().transpose()).norm(), 1e-12);
+  EXPECT_LT((statistics.covariance - centred.transpose() * centred / 6).norm(), 1e-12);
+  EXPECT_THROW(block_statistics({image}, 6), Error);
+  EXPECT_THROW(block_statistics({image}, 2, 0), Error);
+}
+
+}  // namespace
+}  // namespace unrect

@@ -1,0 +1,65 @@
+#include "unrect/sensing/lmmse.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <cmath>
+
+#include "unrect/base/error.hpp"
+
+namespace unrect {
+
+BlockStatistics block_statistics(const std::vector<Image>& images, Index block, Index stride) {
+  UNRECT_REQUIRE(block >= 1 && stride >= 1, ErrorCode::kInvalidArgument, "blocks of {} every {}, expected at least 1",
+                 block, stride);
+  const Index pixels = block * block;
+  BlockStatistics result{Vector::Zero(pixels), Matrix::Zero(pixels, pixels), 0};
+  for (const Image& image : images) {
+    const Index down = image.rows() < block ? 0 : (image.rows() - block) / stride + 1;
+    const Index across = image.cols() < block ? 0 : (image.cols() - block) / stride + 1;
+    if (down * across == 0) continue;
+    Matrix blocks(down * across, pixels);
+    for (Index k = 0; k < down * across; ++k) {
+      Eigen::Map<Matrix>(blocks.row(k).data(), block, block) =
+          image.block(k / across * stride, k % across * stride, block, block);
+    }
+    result.mean += blocks.colwise().sum().transpose();
+    result.covariance.selfadjointView<Eigen::Lower>().rankUpdate(blocks.transpose());
+    result.count += blocks.rows();
+  }
+  UNRECT_REQUIRE(result.count > 0, ErrorCode::kInvalidArgument, "{} images, none as large as a block of {} × {}",
+                 images.size(), block, block);
+  result.mean /= static_cast<double>(result.count);
+  result.covariance /= static_cast<double>(result.count);
+  result.covariance.selfadjointView<Eigen::Lower>().rankUpdate(result.mean, -1);
+  result.covariance.triangularView<Eigen::StrictlyUpper>() = result.covariance.transpose();
+  return result;
+}
+
+Matrix AffineDecoder::decode(const MatrixRef& phi, const MatrixRef& y) const {
+  const Vector offset = mean - gain * (phi * mean);
+  return (y * gain.transpose()).rowwise() + offset.transpose();
+}
+
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
+  const Index pixels = statistics.mean.size();
+  const Index block = std::llround(std::sqrt(static_cast<double>(pixels)));
+  UNRECT_REQUIRE(phi.cols() == pixels && phi.rows() >= 1, ErrorCode::kInvalidArgument,
+                 "operator of {} × {} for statistics of {} pixels", phi.rows(), phi.cols(), pixels);
+  UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
+                 ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
+                 rows, cols, block, noise);
+  Vector inside(pixels);
+  for (Index i = 0; i < pixels; ++i) inside(i) = i / block < rows && i % block < cols ? 1 : 0;
+  AffineDecoder result{statistics.mean.cwiseProduct(inside), {}};
+  const Matrix masked = phi * inside.asDiagonal();
+  const Matrix cross = inside.asDiagonal() * (statistics.covariance * masked.transpose());  // CΦᵀ
+  Matrix seen = masked * cross;
+  // Where there is no noise, rounding is: a flat image has no covariance at all.
+  const double floor = 1e-10 * seen.trace() / static_cast<double>(seen.rows()) + 1e-30;
+  seen.diagonal().array() += std::max(noise * noise, floor);
+  result.gain = Eigen::LLT<Matrix>(seen).solve(cross.transpose()).transpose();
+  return result;
+}
+
+}  // namespace unrect

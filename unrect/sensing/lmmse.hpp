@@ -1,0 +1,34 @@
+// The best affine decoder: what any learned network must beat.
+#pragma once
+
+#include <vector>
+
+#include "unrect/sensing/image.hpp"
+
+namespace unrect {
+
+/// Mean and covariance of the pixels of a block.
+struct BlockStatistics {
+  Vector mean;        // block²
+  Matrix covariance;  // block² × block²
+  Index count = 0;    // blocks seen
+};
+
+/// Over all blocks of the images at every `stride`-th offset. O(blocks · block⁴).
+/// @throws Error kInvalidArgument unless some image holds a block, and for stride < 1.
+BlockStatistics block_statistics(const std::vector<Image>& images, Index block = 33, Index stride = 11);
+
+/// x̂ = mean + gain (y − Φ mean)
+struct AffineDecoder {
+  Vector mean;  // n
+  Matrix gain;  // n × m: W = CΦᵀ(ΦCΦᵀ + σ²I)⁻¹
+
+  /// One block's measurements a row, N × m, to one block a row, N × n.
+  Matrix decode(const MatrixRef& phi, const MatrixRef& y) const;
+};
+
+/// For blocks of which only the first rows × cols pixels may differ from 0 (those at the image's edges).
+/// O(m n²). @throws Error kInvalidArgument for sizes and σ < 0.
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise = 0);
+
+}  // namespace unrect
