@@ -9,6 +9,8 @@ import tempfile
 
 import numpy as np
 
+from sensing_test import png
+
 UNRECT = os.environ["UNRECT"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -46,6 +48,11 @@ def main():
                 (folder / f"mnist-folder/{part}-images-idx3-ubyte").write_bytes(header + images[:150 * 64].tobytes())
                 header = bytes([0, 0, 8, 1]) + np.array([150], ">i4").tobytes()
                 (folder / f"mnist-folder/{part}-labels-idx1-ubyte").write_bytes(header + (images[:150] % 10).tobytes())
+            scene = np.clip(np.add.outer(np.arange(48), np.arange(40)) * 2 + 60 * rng.integers(0, 2, (6, 5)).repeat(8, 0).repeat(8, 1), 0, 255)
+            (folder / "images").mkdir()
+            for name in ("image.png", "images/one.png", "images/two.png"):
+                (folder / name).write_bytes(png(scene if name != "images/two.png" else scene[::-1]))
+            np.save(folder / "phi.npy", np.linalg.qr(rng.normal(size=(1089, 109)))[0].T)
             (folder / "property.vnnlib").write_text(
                 "(declare-const X_0 Real)(declare-const X_1 Real)" + "".join(f"(declare-const Y_{i} Real)" for i in range(3)) +
                 "(assert (and (>= X_0 -1) (<= X_0 1) (>= X_1 -1) (<= X_1 1) (<= Y_0 Y_1)))")

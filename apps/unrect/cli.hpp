@@ -28,6 +28,9 @@ void add_random(CLI::App& app);
 /// `explore` does the work: on this process's threads, or on many ranks.
 void add_regions(CLI::App& app, Explore explore = unrect::explore);
 void add_train(CLI::App& app, Ranks ranks = {});
+void add_sense(CLI::App& app);
+void add_recover(CLI::App& app);
+void add_bench(CLI::App& app);
 
 /// The options with which every verb that reads a network reads it.
 struct NetworkOptions {

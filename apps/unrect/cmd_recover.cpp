@@ -1,0 +1,84 @@
+// unrect recover: an image from its measurements.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "sensing_options.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/sensing/scores.hpp"
+
+namespace unrect::cli {
+namespace {
+
+struct Command {
+  std::filesystem::path measurements, out, phi, train_folder, reference;
+  std::string method = "iht";
+  std::uint64_t seed = 0;
+  bool json = false;
+
+  void run() const;
+};
+
+void Command::run() const {
+  UNRECT_REQUIRE(out.extension() == ".png", ErrorCode::kInvalidArgument, "--out {}: expected .png", out.string());
+  const std::string name = measurements.string();
+  const ArrayMap arrays = read_npz(measurements);
+  const Measurement measured =
+      phi.empty() ? to_measurement(arrays, name) : to_measurement(arrays, name, read_sampling(phi));
+  const std::optional<Image> truth = reference.empty() ? std::nullopt : std::optional(read_image(reference));
+  UNRECT_REQUIRE(!truth || (truth->rows() == measured.height && truth->cols() == measured.width),
+                 ErrorCode::kInvalidArgument, "--reference {}: {} × {} pixels, but {} × {} were measured",
+                 reference.string(), truth->rows(), truth->cols(), measured.height, measured.width);
+  const std::optional<BlockStatistics> statistics = read_statistics(train_folder, {method}, measured.sampling.block);
+  const DecoderOptions options{measured.noise, statistics ? &*statistics : nullptr, seed};
+  const Decoder decode = decoder_named(method, measured.sampling, options);
+  const std::clock_t start = std::clock();
+  const Image found = decode(measured);
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  write_png(out, found);
+  const double norm = measured.y.norm();
+  const double misfit = norm > 0 ? residual(measured, found) / norm : residual(measured, found);
+  if (json) {
+    nlohmann::ordered_json result{{"method", method},
+                                  {"height", measured.height},
+                                  {"width", measured.width},
+                                  {"seconds", seconds},
+                                  {"relative_residual", misfit}};
+    if (truth) {
+      result["psnr"] = psnr(found, *truth);
+      result["ssim"] = ssim(found, *truth);
+      result["nmse"] = nmse(found, *truth);
+    }
+    fmt::print("{}\n", result.dump(2));
+    return;
+  }
+  fmt::print("{}: {} × {} pixels by {} in {:.2f} s, ‖Φx − y‖ = {:.2g} ‖y‖\n", out.string(), measured.height,
+             measured.width, method, seconds, misfit);
+  if (truth) fmt::print("PSNR {:.2f} dB, SSIM {:.4f}\n", psnr(found, *truth), ssim(found, *truth));
+}
+
+}  // namespace
+
+void add_recover(CLI::App& app) {
+  auto command = std::make_shared<Command>();
+  CLI::App* verb = app.add_subcommand("recover", "Recover an image from measurements");
+  verb->add_option("MEASUREMENTS", command->measurements, ".npz that unrect sense wrote")->required();
+  verb->add_option("--method", command->method, fmt::format("{}", fmt::join(decoder_names(), ", ")))
+      ->capture_default_str();
+  verb->add_option("--phi", command->phi, "Φ, m × block², .npy, instead of the operator in the file");
+  verb->add_option("--train-folder", command->train_folder, "lmmse: images to learn the blocks' covariance from");
+  verb->add_option("--seed", command->seed, "seed of iht's shifts")->capture_default_str();
+  verb->add_option("--out", command->out, "write the image: .png, 8 bits")->required();
+  verb->add_option("--reference", command->reference, "the image itself: print PSNR and SSIM");
+  verb->add_flag("--json", command->json, "print one JSON object");
+  verb->footer(
+      "Examples:\n"
+      "  unrect recover y.npz --method tv --out x.png --reference image.png\n"
+      "  unrect recover y.npz --method lmmse --train-folder images --out x.png");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli

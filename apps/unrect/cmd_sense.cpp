@@ -1,0 +1,57 @@
+// unrect sense: measures an image.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "sensing_options.hpp"
+
+namespace unrect::cli {
+namespace {
+
+struct Command {
+  std::filesystem::path image, out;
+  SensingOptions sensing;
+  bool json = false;
+
+  void run() const {
+    const Sampling sampling = sensing.sampling();
+    const Measurement measured = measure(read_image(image), sampling, sensing.noise, sensing.seed);
+    write_npz(out, to_arrays(measured));
+    const Index count = measured.y.size(), pixels = measured.height * measured.width;
+    if (json) {
+      const nlohmann::ordered_json result{{"height", measured.height},
+                                          {"width", measured.width},
+                                          {"operator", name_of(sampling.kind)},
+                                          {"block", sampling.block},
+                                          {"blocks", measured.y.rows()},
+                                          {"measurements_per_block", sampling.measurements()},
+                                          {"measurements", count},
+                                          {"noise", measured.noise}};
+      fmt::print("{}\n", result.dump(2));
+      return;
+    }
+    fmt::print("{}: {} × {} pixels, {} blocks of {} × {} with {} measurements each ({}): {} numbers, {:.3g} a pixel\n",
+               out.string(), measured.height, measured.width, measured.y.rows(), sampling.block, sampling.block,
+               sampling.measurements(), name_of(sampling.kind), count,
+               static_cast<double>(count) / static_cast<double>(pixels));
+  }
+};
+
+}  // namespace
+
+void add_sense(CLI::App& app) {
+  auto command = std::make_shared<Command>();
+  CLI::App* verb = app.add_subcommand("sense", "Measure an image block by block: y = Φx + noise");
+  verb->add_option("IMAGE", command->image, "PNG, JPEG or PGM; colour is measured as luma")->required();
+  command->sensing.add_to(*verb);
+  verb->add_option("--out", command->out, "write y, the image's size and the operator: .npz")->required();
+  verb->add_flag("--json", command->json, "print one JSON object");
+  verb->footer(
+      "Examples:\n"
+      "  unrect sense image.png --ratio 0.25 --operator gaussian --seed 1 --out y.npz\n"
+      "  unrect sense image.png --phi phi.npy --noise 0.01 --out y.npz");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli
