@@ -1,0 +1,45 @@
+// Images without any download: drawn digits and scenes that occlude one another, and crops of them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "unrect/base/rng.hpp"
+#include "unrect/sensing/image.hpp"
+
+namespace unrect {
+
+/// Digits of 28 × 28 pixels, white ink on black, one a row.
+struct DigitSet {
+  static constexpr Index kSide = 28;
+
+  MatrixOf<float> images;            // count × 784, in [0, 1]
+  std::vector<std::int64_t> labels;  // 0 … 9
+};
+
+/// Pen strokes under a random affine map (rotation, shear, size, shift) and a random smooth displacement, with a pen of
+/// random width. Digit i depends on the seed and i alone. @throws Error kInvalidArgument for count < 1.
+DigitSet draw_digits(Index count, std::uint64_t seed);
+
+/// Opaque discs over one another until nothing is left uncovered, radii with density ~ r⁻³ from half a pixel to half
+/// the longer side, grey values uniform: edges, occlusion and a power spectrum ~ 1 / f² as natural images have (Lee,
+/// Mumford, Huang 2001). Drawn at twice the resolution and averaged. @throws Error kInvalidArgument for an empty image.
+Image dead_leaves(Index height, Index width, Rng rng);
+
+/// One of the square's eight symmetries: a transpose if which & 4, then rows reversed if & 1, columns if & 2.
+/// @throws Error kInvalidArgument unless 0 ≤ which < 8.
+Image symmetry(const MatrixRef& image, int which);
+
+/// A random part of a random image under a random symmetry; images smaller than a crop are never chosen.
+class Crops {
+ public:
+  /// @throws Error kInvalidArgument unless some image holds a crop, and for side < 1.
+  Crops(std::vector<Image> images, Index side);
+  Image draw(Rng& rng) const;
+
+ private:
+  std::vector<Image> images_;
+  Index side_;
+};
+
+}  // namespace unrect
