@@ -55,7 +55,7 @@ Figure montage(const std::vector<MontageRow>& rows, const std::vector<std::strin
       const double column = 1 + 2 * static_cast<double>(k);
       place(figure, colorize(found, {0, 1}, grey), column, row);
       place(figure, colorize((found.cwiseMax(0).cwiseMin(1) - rows[i].truth).cwiseAbs(), kErrors), column + 1, row);
-      figure.text(column + 0.5, -row - 0.93, fmt::format("{:.2f} dB", psnr(found, rows[i].truth)), {.size = 10});
+      figure.text(column + 0.5, -row - 0.91, fmt::format("{:.2f} dB", psnr(found, rows[i].truth)), {.size = 10});
     }
   }
   figure.colorbar(kErrors, "|error|");

@@ -67,30 +67,38 @@ White whiten(const Sampling& sampling, double noise) {
   return {std::move(whitened), std::move(transform), sampling.block};
 }
 
-Vector flat(const Matrix& y) { return Eigen::Map<const Vector>(y.data(), y.size()); }
+/// Solves for what differs from the one grey that fits y best: few measurements take long to tell a level.
+template <class Solve>
+Image around_level(const White& white, const Measurement& m, const Solve& solve) {
+  const LinearOperator a = block_sampling(white.phi, m.height, m.width, white.block);
+  const Matrix y = white.measurements(m);
+  const Vector grey = a.apply(Vector::Ones(m.height * m.width)), values = Eigen::Map<const Vector>(y.data(), y.size());
+  const double level = grey.dot(values) / std::max(grey.squaredNorm(), 1e-300);
+  return solve(a, Vector(values - level * grey)).array() + level;
+}
 
 Decoder tv_decoder(const White& white, double noise) {
+  TvOptions options{.step = 1};
+  options.last_lambda = std::max(options.last_lambda, noise);
+  options.first_lambda = std::max(options.first_lambda, noise);
   return [=](const Measurement& m) {
-    const LinearOperator a = block_sampling(white.phi, m.height, m.width, white.block);
-    TvOptions options{.step = 1};
-    options.last_lambda = std::max(options.last_lambda, noise);
-    options.first_lambda = std::max(options.first_lambda, noise);
-    return recover_tv(a, flat(white.measurements(m)), m.height, m.width, options).image;
+    return around_level(white, m, [&](const LinearOperator& a, const Vector& y) {
+      return recover_tv(a, y, m.height, m.width, options).image;
+    });
   };
 }
 
 Decoder iht_decoder(const White& white, double noise, std::uint64_t seed) {
+  ThresholdOptions options{.step = 1};
+  options.last_threshold = std::max(options.last_threshold, 3 * noise);
+  options.first_threshold = std::max(options.first_threshold, 3 * noise);
   return [=](const Measurement& m) {
-    const LinearOperator a = block_sampling(white.phi, m.height, m.width, white.block);
-    const Index patch = std::min({Index{16}, m.height, m.width});
-    ThresholdOptions options{.step = 1};
-    options.last_threshold = std::max(options.last_threshold, 3 * noise);
-    options.first_threshold = std::max(options.first_threshold, 3 * noise);
+    const ImageThreshold shrink = patch_threshold(m.height, m.width, std::min({Index{16}, m.height, m.width}));
     Context context;
     context.seed = seed;
-    return recover_by_threshold(a, flat(white.measurements(m)), m.height, m.width,
-                                patch_threshold(m.height, m.width, patch), options, context)
-        .image;
+    return around_level(white, m, [&](const LinearOperator& a, const Vector& y) {
+      return recover_by_threshold(a, y, m.height, m.width, shrink, options, context).image;
+    });
   };
 }
 
