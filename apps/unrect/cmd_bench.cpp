@@ -32,12 +32,12 @@ struct Result {
 };
 
 struct Command {
-  std::filesystem::path data, train_folder, picture;
-  std::vector<std::string> methods{"tv", "iht", "omp", "fista"};
+  std::filesystem::path data, train_folder, model, picture;
+  std::vector<std::string> methods;
   SensingOptions sensing;
   bool json = false;
 
-  void run() const;
+  void run();
 };
 
 Json json_of(const Result& result, const std::vector<NamedImage>& images) {
@@ -70,12 +70,15 @@ void print(const std::vector<Result>& results, const std::vector<NamedImage>& im
   fmt::print("{}", to_text(table));
 }
 
-void Command::run() const {
+void Command::run() {
+  if (methods.empty())
+    methods = model.empty() ? std::vector<std::string>{"tv", "iht", "omp", "fista"} : std::vector<std::string>{"net"};
   UNRECT_REQUIRE(picture.empty() || picture.extension() == ".png" || picture.extension() == ".svg",
                  ErrorCode::kInvalidArgument, "--picture {}: expected .png or .svg", picture.string());
   const Sampling sampling = sensing.sampling();
   const std::optional<BlockStatistics> statistics = read_statistics(train_folder, methods, sampling.block);
-  const DecoderOptions options{sensing.noise, statistics ? &*statistics : nullptr, sensing.seed};
+  const std::optional<Unrolled> net = read_model(model, methods);
+  const DecoderOptions options{sensing.noise, statistics ? &*statistics : nullptr, net ? &*net : nullptr, sensing.seed};
   std::vector<Decoder> decoders;
   decoders.reserve(methods.size());
   for (const std::string& method : methods) decoders.push_back(decoder_named(method, sampling, options));
@@ -125,7 +128,8 @@ void add_bench(CLI::App& app) {
   command->sensing.add_to(*verb);
   verb->add_option("--methods", command->methods, fmt::format("some of {}", fmt::join(decoder_names(), ", ")))
       ->delimiter(',')
-      ->capture_default_str();
+      ->default_str("tv,iht,omp,fista; net with --model");
+  verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
   verb->add_option("--train-folder", command->train_folder, "lmmse: images to learn the blocks' covariance from");
   verb->add_option("--picture", command->picture, "draw originals, recoveries and error maps: .png or .svg");
   verb->add_flag("--json", command->json, "print one JSON object: the best method's scores, and all methods'");
@@ -133,6 +137,7 @@ void add_bench(CLI::App& app) {
       "Seconds are processor time of one thread; what is made once for an operator is outside the clock.\n"
       "Examples:\n"
       "  unrect bench sensing --data images --phi phi.npy --methods tv,iht --json\n"
+      "  unrect bench sensing --data images --phi phi.npy --model net.onnx\n"
       "  unrect bench sensing --data images --ratio 0.1 --operator orthonormal --picture montage.png");
   verb->callback([command] { command->run(); });
 }

@@ -14,15 +14,16 @@ namespace unrect::cli {
 namespace {
 
 struct Command {
-  std::filesystem::path measurements, out, phi, train_folder, reference;
-  std::string method = "iht";
+  std::filesystem::path measurements, out, phi, train_folder, model, reference;
+  std::string method;
   std::uint64_t seed = 0;
   bool json = false;
 
-  void run() const;
+  void run();
 };
 
-void Command::run() const {
+void Command::run() {
+  if (method.empty()) method = model.empty() ? "iht" : "net";
   UNRECT_REQUIRE(out.extension() == ".png", ErrorCode::kInvalidArgument, "--out {}: expected .png", out.string());
   const std::string name = measurements.string();
   const ArrayMap arrays = read_npz(measurements);
@@ -33,7 +34,8 @@ void Command::run() const {
                  ErrorCode::kInvalidArgument, "--reference {}: {} × {} pixels, but {} × {} were measured",
                  reference.string(), truth->rows(), truth->cols(), measured.height, measured.width);
   const std::optional<BlockStatistics> statistics = read_statistics(train_folder, {method}, measured.sampling.block);
-  const DecoderOptions options{measured.noise, statistics ? &*statistics : nullptr, seed};
+  const std::optional<Unrolled> net = read_model(model, {method});
+  const DecoderOptions options{measured.noise, statistics ? &*statistics : nullptr, net ? &*net : nullptr, seed};
   const Decoder decode = decoder_named(method, measured.sampling, options);
   const std::clock_t start = std::clock();
   const Image found = decode(measured);
@@ -67,7 +69,8 @@ void add_recover(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("recover", "Recover an image from measurements");
   verb->add_option("MEASUREMENTS", command->measurements, ".npz that unrect sense wrote")->required();
   verb->add_option("--method", command->method, fmt::format("{}", fmt::join(decoder_names(), ", ")))
-      ->capture_default_str();
+      ->default_str("iht; net with --model");
+  verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
   verb->add_option("--phi", command->phi, "Φ, m × block², .npy, instead of the operator in the file");
   verb->add_option("--train-folder", command->train_folder, "lmmse: images to learn the blocks' covariance from");
   verb->add_option("--seed", command->seed, "seed of iht's shifts")->capture_default_str();
@@ -77,6 +80,7 @@ void add_recover(CLI::App& app) {
   verb->footer(
       "Examples:\n"
       "  unrect recover y.npz --method tv --out x.png --reference image.png\n"
+      "  unrect recover y.npz --model net.onnx --out x.png\n"
       "  unrect recover y.npz --method lmmse --train-folder images --out x.png");
   verb->callback([command] { command->run(); });
 }

@@ -46,4 +46,10 @@ std::optional<BlockStatistics> read_statistics(const std::filesystem::path& fold
   return block_statistics(images, block);
 }
 
+std::optional<Unrolled> read_model(const std::filesystem::path& file, const std::vector<std::string>& methods) {
+  if (std::ranges::find(methods, "net") == methods.end()) return std::nullopt;
+  UNRECT_REQUIRE(!file.empty(), ErrorCode::kInvalidArgument, "--method net is learned: expected --model FILE.onnx");
+  return read_unrolled(file);
+}
+
 }  // namespace unrect::cli

@@ -29,5 +29,7 @@ struct SensingOptions {
 /// Of the images in a folder; nothing where `folder` is empty and no method asks for it. @throws Error.
 std::optional<BlockStatistics> read_statistics(const std::filesystem::path& folder,
                                                const std::vector<std::string>& methods, Index block);
+/// The recovery network in a file; nothing where `file` is empty and no method asks for it. @throws Error.
+std::optional<Unrolled> read_model(const std::filesystem::path& file, const std::vector<std::string>& methods);
 
 }  // namespace unrect::cli

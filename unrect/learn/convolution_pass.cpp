@@ -13,6 +13,12 @@ memory::desc strided(const memory::dims& extents, const memory::dims& strides) {
   return {extents, memory::data_type::f32, strides};
 }
 
+bool multiplies_bfloat16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & needed) == needed;
+}
+
 // A value in the caller's layout beside the one a primitive asks for, with the way between them.
 class Port {
  public:
@@ -38,6 +44,7 @@ class Port {
     }
     return theirs_;
   }
+  memory last() const { return theirs_; }
   // Where the primitive writes; write() brings it home.
   memory target(float* data, bool add) {
     if (same_ && !add) theirs_.set_data_handle(data);
@@ -61,7 +68,8 @@ class Port {
 
 struct ConvolutionPass::State {
   Window window;
-  Index rows, outputs;
+  Index rows;
+  bool fixed;
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   dnnl::convolution_forward forward;
@@ -70,6 +78,9 @@ struct ConvolutionPass::State {
   std::unique_ptr<Port> x_forward, w_forward, y_forward;
   std::unique_ptr<Port> u_data, w_data, x_data;
   std::unique_ptr<Port> x_weights, u_weights, w_weights;
+  bool one_x, one_u;                                 // both products want the value in one layout
+  bool has_u = false;                                // u_weights holds this step's cotangent
+  bool w_known = false, w_transposed_known = false;  // fixed weights are where they are wanted
   VectorOf<float> bias;
   memory bias_memory;
   FloatMatrix patches;
@@ -77,13 +88,13 @@ struct ConvolutionPass::State {
   Index taps() const { return window.kernel_height * window.kernel_width; }
 };
 
-ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index rows)
+ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index rows, Weights kind, Products products)
     : state_(std::make_unique<State>()) {
   stay_on_this_thread();
   State& s = *state_;
   s.window = window;
   s.rows = rows;
-  s.outputs = out_channels;
+  s.fixed = kind == Weights::kFixed;
   const Index cols = window.channels * s.taps() + 1;
   const Index out_size = out_channels * window.out_height() * window.out_width();
   const Index in_pixels = window.height * window.width;
@@ -95,9 +106,9 @@ ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index
   const memory::dims dilation{window.dilation_height - 1, window.dilation_width - 1};
   const memory::dims before{window.pad_top, window.pad_left};
   const memory::dims after{window.pad_bottom, window.pad_right};
-  const auto any = [](const memory::dims& extents) {
-    return memory::desc(extents, memory::data_type::f32, memory::format_tag::any);
-  };
+  const auto factors =
+      products == Products::kBfloat16 && multiplies_bfloat16() ? memory::data_type::bf16 : memory::data_type::f32;
+  const auto any = [&](const memory::dims& extents) { return memory::desc(extents, factors, memory::format_tag::any); };
   const memory::desc b({out_channels}, memory::data_type::f32, memory::format_tag::a);
   const memory::desc our_x = strided(x, {padded(window.channels * in_pixels + 1), in_pixels, window.width, 1});
   const memory::desc our_w = strided(w, {padded(cols), s.taps(), window.kernel_width, 1});
@@ -118,11 +129,22 @@ ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index
   s.w_data = std::make_unique<Port>(s.engine, our_w, data.weights_desc());
   s.x_data = std::make_unique<Port>(s.engine, our_x, data.diff_src_desc());
   const dnnl::convolution_backward_weights::primitive_desc weights(
-      {direct, any(x), any(w), b, any(y), strides, dilation, before, after}, s.engine, forward);
+      {direct,
+       any(x),
+       {w, memory::data_type::f32, memory::format_tag::any},
+       b,
+       any(y),
+       strides,
+       dilation,
+       before,
+       after},
+      s.engine, forward);
   s.backward_weights = dnnl::convolution_backward_weights(weights);
   s.x_weights = std::make_unique<Port>(s.engine, our_x, weights.src_desc());
   s.u_weights = std::make_unique<Port>(s.engine, our_y, weights.diff_dst_desc());
   s.w_weights = std::make_unique<Port>(s.engine, our_w, weights.diff_weights_desc());
+  s.one_x = forward.src_desc() == weights.src_desc();
+  s.one_u = data.diff_dst_desc() == weights.diff_dst_desc();
   s.bias = VectorOf<float>::Zero(out_channels);
   s.bias_memory = memory(b, s.engine, s.bias.data());
   s.patches = FloatMatrix::Zero(rows * std::min(out_pixels, kPatchesPerSample), padded(cols));
@@ -134,8 +156,11 @@ void ConvolutionPass::forward(const FloatRef& x, const FloatRef& weights, FloatO
   stay_on_this_thread();
   State& s = *state_;
   s.bias = weights.col(weights.cols() - 1);
+  s.has_u = false;
+  const memory kernel = s.w_known ? s.w_forward->last() : s.w_forward->read(s.stream, weights.data());
+  s.w_known = s.fixed;
   s.forward.execute(s.stream, Arguments{{DNNL_ARG_SRC, s.x_forward->read(s.stream, x.data())},
-                                        {DNNL_ARG_WEIGHTS, s.w_forward->read(s.stream, weights.data())},
+                                        {DNNL_ARG_WEIGHTS, kernel},
                                         {DNNL_ARG_BIAS, s.bias_memory},
                                         {DNNL_ARG_DST, s.y_forward->target(y.data(), false)}});
   s.y_forward->write(s.stream, y.data(), false);
@@ -144,10 +169,12 @@ void ConvolutionPass::forward(const FloatRef& x, const FloatRef& weights, FloatO
 void ConvolutionPass::backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add) {
   stay_on_this_thread();
   State& s = *state_;
-  s.backward_weights.execute(s.stream, Arguments{{DNNL_ARG_SRC, s.x_weights->read(s.stream, x.data())},
+  const memory seen = s.one_x ? s.x_forward->last() : s.x_weights->read(s.stream, x.data());
+  s.backward_weights.execute(s.stream, Arguments{{DNNL_ARG_SRC, seen},
                                                  {DNNL_ARG_DIFF_DST, s.u_weights->read(s.stream, cotangent.data())},
                                                  {DNNL_ARG_DIFF_WEIGHTS, s.w_weights->target(gradient.data(), add)},
                                                  {DNNL_ARG_DIFF_BIAS, s.bias_memory}});
+  s.has_u = s.one_u;
   s.w_weights->write(s.stream, gradient.data(), add);
   if (add) {
     gradient.col(gradient.cols() - 1) += s.bias;
@@ -159,8 +186,11 @@ void ConvolutionPass::backward_weights(const FloatRef& x, const FloatRef& cotang
 void ConvolutionPass::backward_data(const FloatRef& cotangent, const FloatRef& weights, FloatOut into, bool add) {
   stay_on_this_thread();
   State& s = *state_;
-  s.backward_data.execute(s.stream, Arguments{{DNNL_ARG_DIFF_DST, s.u_data->read(s.stream, cotangent.data())},
-                                              {DNNL_ARG_WEIGHTS, s.w_data->read(s.stream, weights.data())},
+  const memory kernel = s.w_transposed_known ? s.w_data->last() : s.w_data->read(s.stream, weights.data());
+  s.w_transposed_known = s.fixed;
+  s.backward_data.execute(s.stream, Arguments{{DNNL_ARG_DIFF_DST, s.has_u ? s.u_weights->last()
+                                                                          : s.u_data->read(s.stream, cotangent.data())},
+                                              {DNNL_ARG_WEIGHTS, kernel},
                                               {DNNL_ARG_DIFF_SRC, s.x_data->target(into.data(), add)}});
   s.x_data->write(s.stream, into.data(), add);
 }

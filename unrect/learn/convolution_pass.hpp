@@ -15,9 +15,15 @@ class ConvolutionPass {
   // At most so many patches a sample go into a Gram matrix: enough for a few hundred columns from one mini-batch.
   static constexpr Index kPatchesPerSample = 128;
 
-  ConvolutionPass(const Window& window, Index out_channels, Index rows);
+  enum class Weights { kTrained, kFixed };  // fixed ones are the same at every call
+  enum class Products { kFloat32, kBfloat16 };
+
+  /// Bfloat16 rounds what is multiplied to 8 bits; sums are float32. Where the processor cannot, it is float32 all
+  /// through.
+  ConvolutionPass(const Window& window, Index out_channels, Index rows, Weights weights, Products products);
   ~ConvolutionPass();
 
+  /// forward() comes first; the backward products expect the x that it was given to be unchanged.
   void forward(const FloatRef& x, const FloatRef& weights, FloatOut y);
   /// ∂f/∂[K, b], a sum over samples and positions; added to `gradient` if `add`.
   void backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add);

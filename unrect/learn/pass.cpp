@@ -39,7 +39,7 @@ struct Pass::State {
   std::vector<Layer> constant_of;
   FloatMatrix transformed;  // Ã in a layer's metric
 
-  State(const Model& m, Index n);
+  State(const Model& m, Index n, bool bfloat16);
 
   const Network& network() const { return model.network(); }
   Index size(int node) const { return network().node(node).size; }
@@ -79,7 +79,7 @@ struct Pass::State {
   }
 };
 
-Pass::State::State(const Model& m, Index n) : model(m), rows(n) {
+Pass::State::State(const Model& m, Index n, bool bfloat16) : model(m), rows(n) {
   const std::vector<Node>& nodes = network().nodes();
   std::vector<int> readers(nodes.size(), 0);
   for (const Node& node : nodes) {
@@ -104,7 +104,13 @@ Pass::State::State(const Model& m, Index n) : model(m), rows(n) {
     buffers[i].value.col(nodes[i].size).setOnes();
     if (i > 0) buffers[i].cotangent = FloatMatrix::Zero(rows, width);
     const auto* conv = std::get_if<ConvolutionOf<float>>(&ops[i]);
-    if (conv != nullptr) convolutions[i] = std::make_unique<ConvolutionPass>(conv->window, conv->kernel.rows(), rows);
+    if (conv != nullptr) {
+      const bool trained = model.layer_of(static_cast<int>(i)) >= 0;
+      convolutions[i] = std::make_unique<ConvolutionPass>(
+          conv->window, conv->kernel.rows(), rows,
+          trained ? ConvolutionPass::Weights::kTrained : ConvolutionPass::Weights::kFixed,
+          trained && bfloat16 ? ConvolutionPass::Products::kBfloat16 : ConvolutionPass::Products::kFloat32);
+    }
     UNRECT_REQUIRE(conv == nullptr || conv->groups == 1, ErrorCode::kUnsupported,
                    "node '{}': a convolution in {} groups cannot be trained; expected one", nodes[i].name,
                    conv->groups);
@@ -324,7 +330,8 @@ Index gram_rows_of(const Model& model, int layer) {
   return std::min(positions_of(model, layer), ConvolutionPass::kPatchesPerSample);
 }
 
-Pass::Pass(const Model& model, Index rows) : rows_(rows), state_(std::make_unique<State>(model, rows)) {}
+Pass::Pass(const Model& model, Index rows, bool bfloat16)
+    : rows_(rows), state_(std::make_unique<State>(model, rows, bfloat16)) {}
 Pass::~Pass() = default;
 Pass::Pass(Pass&&) noexcept = default;
 

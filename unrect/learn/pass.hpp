@@ -17,7 +17,7 @@ Index gram_rows_of(const Model& model, int layer);
 /// Holds every node's value and its cotangent for `rows` samples. A ReLU shares its input's memory.
 class Pass {
  public:
-  Pass(const Model& model, Index rows);
+  Pass(const Model& model, Index rows, bool bfloat16 = false);
   ~Pass();
   Pass(Pass&&) noexcept;
 

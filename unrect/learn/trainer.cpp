@@ -113,7 +113,7 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
     group.samples = rows_of(samples, range(group.begin, group.begin + group.size));
     group.validation =
         rows_of(validation, range(cut(validation_size_, g, groups), cut(validation_size_, g + 1, groups)));
-    group.pass.emplace(model_, group.rows);
+    group.pass.emplace(model_, group.rows, options.bfloat16);
     group.targets = FloatMatrix::Zero(group.rows, samples.targets.cols());
     group.gradient = FloatVector::Zero(model_.size());
     if (offsets != nullptr) group.grams = FloatVector::Zero(offsets->back());

@@ -46,7 +46,9 @@ std::uint64_t Trainer::fingerprint() const {
   for (const Index x : {static_cast<Index>(o.method), static_cast<Index>(o.loss.kind), Index{o.epochs}, batch_,
                         Index{o.warm_up}, Index{o.groups}, Index{o.patience}, validation_size_})
     hash.add(static_cast<std::uint64_t>(x));
-  for (const double x : {o.loss.delta, o.rate, o.momentum, o.damping, o.trust, o.decay, o.lipschitz}) hash.add(x);
+  for (const double x :
+       {o.loss.delta, o.rate, o.momentum, o.damping, o.trust, o.decay, o.lipschitz, double(o.bfloat16)})
+    hash.add(x);
   hash.add(context_.seed);
   return hash.value();
 }

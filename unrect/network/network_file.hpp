@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,13 @@ Network parse_npz_network(std::string_view bytes, std::string_view name);
 
 enum class ExportPrecision { kFloat32, kFloat64 };
 
+/// What an ONNX file says about itself, free text by keys.
+using Metadata = std::map<std::string, std::string>;
+/// @throws Error kFormat as parse_onnx.
+Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name);
+
 /// An ONNX model (opset 13) that computes the same function; its input has a symbolic batch axis.
-std::string format_onnx(const Network& network, ExportPrecision precision);
+std::string format_onnx(const Network& network, ExportPrecision precision, const Metadata& metadata = {});
 
 /// Writes .onnx, or .npz when the network is a fully connected chain. @throws Error kInvalidArgument for another
 /// extension.

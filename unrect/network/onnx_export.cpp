@@ -30,7 +30,13 @@ bool fits_float(double value) { return static_cast<double>(static_cast<float>(va
 
 class Writer {
  public:
-  Writer(const Network& network, ExportPrecision precision) : network_(network), precision_(precision) {
+  Writer(const Network& network, ExportPrecision precision, const Metadata& metadata)
+      : network_(network), precision_(precision) {
+    for (const auto& [key, value] : metadata) {
+      onnx::StringStringEntryProto* const entry = model_.add_metadata_props();
+      entry->set_key(key);
+      entry->set_value(value);
+    }
     model_.set_ir_version(kIrVersion);
     model_.set_producer_name("unrect");
     model_.add_opset_import()->set_version(kOpset);
@@ -324,8 +330,8 @@ class Writer {
 
 }  // namespace
 
-std::string format_onnx(const Network& network, ExportPrecision precision) {
-  return Writer(network, precision).write();
+std::string format_onnx(const Network& network, ExportPrecision precision, const Metadata& metadata) {
+  return Writer(network, precision, metadata).write();
 }
 
 }  // namespace unrect

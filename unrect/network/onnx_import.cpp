@@ -341,12 +341,32 @@ class Walk {
 }  // namespace
 }  // namespace onnx
 
+namespace {
+
+onnx::ModelProto model_of(std::string_view bytes) {
+  onnx::ModelProto model;
+  UNRECT_REQUIRE(bytes.size() <= INT_MAX, ErrorCode::kFormat, "{} bytes, expected at most 2 GiB", bytes.size());
+  UNRECT_REQUIRE(model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())), ErrorCode::kFormat,
+                 "is not an ONNX model, or a damaged one");
+  return model;
+}
+
+}  // namespace
+
+Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name) {
+  try {
+    const onnx::ModelProto model = model_of(bytes);
+    Metadata metadata;
+    for (const auto& entry : model.metadata_props()) metadata[entry.key()] = entry.value();
+    return metadata;
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", name, error.what()));
+  }
+}
+
 Network parse_onnx(std::string_view bytes, std::string_view name, const ImportOptions& options) {
   try {
-    onnx::ModelProto model;
-    UNRECT_REQUIRE(bytes.size() <= INT_MAX, ErrorCode::kFormat, "{} bytes, expected at most 2 GiB", bytes.size());
-    UNRECT_REQUIRE(model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())), ErrorCode::kFormat,
-                   "is not an ONNX model, or a damaged one");
+    const onnx::ModelProto model = model_of(bytes);
     const Network network = onnx::Walk(model, options).run();
     return options.fold ? fold(network) : network;
   } catch (const Error& error) {

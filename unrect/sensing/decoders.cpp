@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/learn/pass.hpp"
+#include "unrect/sensing/whiten.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
@@ -21,7 +23,6 @@
 namespace unrect {
 namespace {
 
-constexpr double kPixelSpread = 0.2;
 constexpr Index kMostEntries = Index{1} << 26;
 
 /// Φ with rows as good as orthonormal, and what makes its measurements of Φ's.
@@ -51,18 +52,8 @@ White whiten(const Sampling& sampling, double noise) {
   if (orthonormal) return {sampling.phi, {}, sampling.block};
   require_small(sampling);
   const Matrix phi = sampling.phi.to_matrix();
-  const Matrix gram = phi * phi.transpose();
-  if ((gram - Matrix::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff() < 1e-4) {
-    return {sampling.phi, {}, sampling.block};
-  }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
-  const Eigen::VectorXd& values = solver.eigenvalues();  // rising
-  const double ridge = (noise / kPixelSpread) * (noise / kPixelSpread);
-  const double least = 1e-10 * values(values.size() - 1);
-  const Index rank = (values.array() > least).count();
-  UNRECT_REQUIRE(rank > 0, ErrorCode::kInvalidArgument, "an operator of zeros measures nothing");
-  Matrix transform = (values.tail(rank).array() + ridge).rsqrt().matrix().asDiagonal() *
-                     solver.eigenvectors().rightCols(rank).transpose();
+  Matrix transform = whitening(phi, noise);
+  if (transform.size() == 0) return {sampling.phi, {}, sampling.block};
   LinearOperator whitened(Matrix(transform * phi));
   return {std::move(whitened), std::move(transform), sampling.block};
 }
@@ -199,10 +190,42 @@ Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
   };
 }
 
+Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
+  require_small(sampling);
+  UNRECT_REQUIRE(options.model != nullptr, ErrorCode::kInvalidArgument, "net needs a model, a trained network");
+  struct Prepared {
+    Model model;
+    FloatVector weights;
+    Pass pass;
+    explicit Prepared(const Network& network) : model(network), weights(model.weights()), pass(model, 1) {}
+  };
+  // One size at a time: a folder's images mostly have one.
+  struct Last {
+    Index height = 0, width = 0;
+    std::unique_ptr<Prepared> prepared;
+  };
+  const auto last = std::make_shared<Last>();
+  return [last, phi = sampling.phi.to_matrix(), block = sampling.block, model = options.model](const Measurement& m) {
+    UNRECT_REQUIRE(m.y.cols() == phi.rows() && m.sampling.block == block, ErrorCode::kInvalidArgument,
+                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
+                   m.sampling.block, phi.rows(), block);
+    if (m.height != last->height || m.width != last->width) {
+      last->prepared = std::make_unique<Prepared>(model->network(phi, m.height, m.width));
+      last->height = m.height;
+      last->width = m.width;
+    }
+    Prepared& net = *last->prepared;
+    const FloatMatrix y = Eigen::Map<const Matrix>(m.y.data(), 1, m.y.size()).cast<float>();
+    net.pass.load(y, 0);
+    const Matrix x = net.pass.forward(net.weights.data()).cast<double>();
+    return Image(Eigen::Map<const Matrix>(x.data(), m.height, m.width));
+  };
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& decoder_names() {
-  static const std::vector<std::string_view> names{"tv", "iht", "omp", "fista", "bp", "lmmse"};
+  static const std::vector<std::string_view> names{"tv", "iht", "omp", "fista", "bp", "lmmse", "net"};
   return names;
 }
 
@@ -212,6 +235,7 @@ Decoder decoder_named(std::string_view name, const Sampling& sampling, const Dec
   UNRECT_REQUIRE(options.noise >= 0 && std::isfinite(options.noise), ErrorCode::kInvalidArgument,
                  "noise {}, expected ≥ 0", options.noise);
   if (name == "lmmse") return lmmse_decoder(sampling, options);
+  if (name == "net") return net_decoder(sampling, options);
   if (name != "tv" && name != "iht") require_small(sampling);
   White white = whiten(sampling, options.noise);
   // What whitening makes of the noise, on average.

@@ -1,4 +1,4 @@
-// Images from block measurements, by name: every decoder that needs no network.
+// Images from block measurements, by name.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 
 #include "unrect/sensing/lmmse.hpp"
 #include "unrect/sensing/measurement.hpp"
+#include "unrect/sensing/unrolled.hpp"
 
 namespace unrect {
 
@@ -17,6 +18,7 @@ using Decoder = std::function<Image(const Measurement&)>;
 struct DecoderOptions {
   double noise = 0;                             // σ of the measurements to come
   const BlockStatistics* statistics = nullptr;  // lmmse's; used while the decoder is made and by it
+  const Unrolled* model = nullptr;              // net's; used by it
   std::uint64_t seed = 0;                       // of random shifts (iht)
 };
 
@@ -27,10 +29,11 @@ struct DecoderOptions {
 ///   fista   ℓ1-regularised codes in the DCT of blocks, weights that grow with frequency
 ///   bp      basis pursuit with those weights: the codes fit y exactly
 ///   lmmse   the best affine map of a block's measurements
+///   net     a trained recovery network
 /// All see Φ with orthonormal rows: others are whitened, y ↦ (ΦΦᵀ + (σ/s)² I)^(−1/2) y with s = 0.2, a pixel's spread.
 const std::vector<std::string_view>& decoder_names();
 /// @throws Error kInvalidArgument for another name, an operator too large to be a matrix (for all but tv and iht),
-/// lmmse without statistics of its blocks.
+/// lmmse without statistics of its blocks, net without a model.
 Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options = {});
 
 }  // namespace unrect

@@ -27,6 +27,13 @@ std::string message_of(const std::function<void()>& act) {
   return "no error";
 }
 
+// Its last kernels are 0: the best affine decoder.
+Unrolled untrained(const BlockStatistics& statistics) {
+  Unrolled unrolled = Unrolled::random(pixel_statistics(statistics), 2, 6, Rng(1));
+  for (auto& phase : unrolled.phases) phase.back().weights.setZero();
+  return unrolled;
+}
+
 TEST(Sampling, EveryKindComesBackFromItsFile) {
   const Image image = scene(40, 21);
   for (const char* name : {"gaussian", "bernoulli", "orthonormal", "hadamard", "dct"}) {
@@ -91,8 +98,9 @@ TEST(Decoders, RecoverAScene) {
   for (const char* kind : {"orthonormal", "gaussian", "hadamard", "bernoulli"}) {
     const Sampling sampling = draw_sampling(sensing_kind_named(kind), 128, 16, 2);
     const Measurement measured = measure(image, sampling);
+    const Unrolled model = untrained(statistics);
     for (const std::string_view name : decoder_names()) {
-      const Image found = decoder_named(name, sampling, {.statistics = &statistics})(measured);
+      const Image found = decoder_named(name, sampling, {.statistics = &statistics, .model = &model})(measured);
       ASSERT_EQ(found.rows(), 48);
       ASSERT_EQ(found.cols(), 43);
       EXPECT_GT(psnr(found, image), name == "omp" ? 20 : 24) << kind << ' ' << name;
@@ -107,10 +115,12 @@ TEST(Decoders, OneColourSmallImagesAndDependentRows) {
     for (const auto& [height, width] : {std::pair<Index, Index>{24, 16}, {5, 3}}) {
       const Image image = Image::Constant(height, width, level);
       const BlockStatistics statistics = block_statistics({scene(30, 30), Image::Constant(20, 20, 0.3)}, 8, 2);
+      const Unrolled model = untrained(statistics);
       for (const std::string_view name : decoder_names()) {
-        const Image found = decoder_named(name, sampling, {.statistics = &statistics})(measure(image, sampling));
+        const DecoderOptions options{.statistics = &statistics, .model = &model};
+        const Image found = decoder_named(name, sampling, options)(measure(image, sampling));
         EXPECT_TRUE(found.allFinite()) << name;
-        if (level == 0 && name != "lmmse") {
+        if (level == 0 && name != "lmmse" && name != "net") {
           EXPECT_LT(found.cwiseAbs().maxCoeff(), 1e-12) << name;
         }
         if (height == 24 || name == "tv") {
@@ -133,11 +143,13 @@ TEST(Decoders, RefuseOthersMeasurements) {
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 32, 8, 2);
   const Measurement other = measure(scene(24, 24), draw_sampling(SensingKind::kOrthonormal, 31, 8, 2));
   const BlockStatistics statistics = block_statistics({scene(30, 30)}, 8, 2);
+  const Unrolled model = untrained(statistics);
   for (const std::string_view name : decoder_names()) {
-    EXPECT_THROW(decoder_named(name, sampling, {.statistics = &statistics})(other), Error) << name;
+    EXPECT_THROW(decoder_named(name, sampling, {.statistics = &statistics, .model = &model})(other), Error) << name;
   }
   EXPECT_THROW(decoder_named("magic", sampling), Error);
   EXPECT_THROW(decoder_named("lmmse", sampling), Error);
+  EXPECT_THROW(decoder_named("net", sampling), Error);
   EXPECT_THROW(decoder_named("tv", sampling, {.noise = -1}), Error);
 }
 

@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <cstdlib>
 
 #include "unrect/base/error.hpp"
 
@@ -33,6 +34,37 @@ BlockStatistics block_statistics(const std::vector<Image>& images, Index block, 
   result.covariance /= static_cast<double>(result.count);
   result.covariance.selfadjointView<Eigen::Lower>().rankUpdate(result.mean, -1);
   result.covariance.triangularView<Eigen::StrictlyUpper>() = result.covariance.transpose();
+  return result;
+}
+
+PixelStatistics pixel_statistics(const BlockStatistics& statistics) {
+  const Index pixels = statistics.mean.size();
+  const Index block = std::llround(std::sqrt(static_cast<double>(pixels)));
+  PixelStatistics result{statistics.mean.mean(), Matrix::Zero(block, block)};
+  const Vector shift = statistics.mean.array() - result.mean;
+  for (Index i = 0; i < pixels; ++i) {
+    for (Index j = 0; j < pixels; ++j) {
+      result.lags(std::abs(i / block - j / block), std::abs(i % block - j % block)) +=
+          statistics.covariance(i, j) + shift(i) * shift(j);
+    }
+  }
+  for (Index i = 0; i < block; ++i) {
+    for (Index j = 0; j < block; ++j)
+      result.lags(i, j) /= static_cast<double>((i > 0 ? 2 : 1) * (j > 0 ? 2 : 1) * (block - i) * (block - j));
+  }
+  return result;
+}
+
+BlockStatistics block_statistics(const PixelStatistics& statistics, Index block) {
+  UNRECT_REQUIRE(block >= 1 && block <= statistics.lags.rows() && block <= statistics.lags.cols(),
+                 ErrorCode::kInvalidArgument, "covariances at lags up to {} × {} for blocks of {}",
+                 statistics.lags.rows() - 1, statistics.lags.cols() - 1, block);
+  const Index pixels = block * block;
+  BlockStatistics result{Vector::Constant(pixels, statistics.mean), Matrix(pixels, pixels), 0};
+  for (Index i = 0; i < pixels; ++i) {
+    for (Index j = 0; j < pixels; ++j)
+      result.covariance(i, j) = statistics.lags(std::abs(i / block - j / block), std::abs(i % block - j % block));
+  }
   return result;
 }
 

@@ -18,6 +18,17 @@ struct BlockStatistics {
 /// @throws Error kInvalidArgument unless some image holds a block, and for stride < 1.
 BlockStatistics block_statistics(const std::vector<Image>& images, Index block = 33, Index stride = 11);
 
+/// Statistics that are the same everywhere: E x = mean, Cov(x_ij, x_kl) = lags(|i − k|, |j − l|).
+struct PixelStatistics {
+  double mean = 0;
+  Matrix lags;  // block × block
+};
+
+/// The same lag's covariances averaged: natural images have no preferred place, a sample of them has.
+PixelStatistics pixel_statistics(const BlockStatistics& statistics);
+/// For blocks no larger than those that the lags are of. @throws Error kInvalidArgument for larger ones.
+BlockStatistics block_statistics(const PixelStatistics& statistics, Index block);
+
 /// x̂ = mean + gain (y − Φ mean)
 struct AffineDecoder {
   Vector mean;  // n

@@ -1,0 +1,54 @@
+// The recovery network for whole images: phases of measuring what is missing and of small convolutions.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "unrect/base/rng.hpp"
+#include "unrect/network/network_file.hpp"
+#include "unrect/sensing/lmmse.hpp"
+
+namespace unrect {
+
+/// What of a phase is learned, one convolution: 3 × 3 kernels, out × (in · 9), and biases.
+struct Kernel {
+  Matrix weights;
+  Vector bias;
+};
+
+/// x_0 = μ + W(y − Φμ), W the best affine map (lmmse.hpp). A phase: r = y − Φx; features [4(x − μ), 10 W r, 10 Φᵀ r],
+/// pixels 2 × 2 as channels, with the memory h of the phase before; t = K_1 ∗ features; twice t ← t + K″ ∗ relu(K′ ∗
+/// t); h = relu(t); x ← x + W r + K_6 ∗ h. Last x̂ = x + Φ⁺(y − Φx): what was measured is met. Φ and W are no part of
+/// what is learned: kernels trained on one operator can be used with another.
+struct Unrolled {
+  static constexpr std::size_t kKernels = 6;  // a phase
+
+  PixelStatistics statistics;
+  Index channels = 32;
+  std::vector<std::vector<Kernel>> phases;
+
+  /// Random kernels, He normal; × 0.1 where they add to a shortcut, smaller where to the image.
+  static Unrolled random(PixelStatistics statistics, int phases, Index channels, Rng rng);
+  /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach
+  /// beyond the image and sees zeros there). Inputs: the blocks' measurements one after another in reading order;
+  /// outputs: the image row by row. O(m² b²) for each of at most four kinds of blocks.
+  /// @throws Error kInvalidArgument for sizes, a Φ of zeros.
+  Network network(const Matrix& phi, Index height, Index width) const;
+  /// What is learned alone, at planes of height × width: inputs are the phases' features one after another, (12,
+  /// height, width) each, outputs what the phases add to the image, (4, height, width) each.
+  Network learned(Index height, Index width) const;
+};
+
+/// From a trained network() or learned(), of any size. @throws Error kInvalidArgument naming the node at fault.
+Unrolled unrolled_of(const Network& trained, PixelStatistics statistics);
+
+/// An ONNX model of learned(32, 32), and in its metadata the statistics and `about`, free text by keys.
+/// @throws Error kFile.
+void write_unrolled(const std::filesystem::path& path, const Unrolled& unrolled, const Metadata& about = {});
+/// @throws Error kFile, kFormat naming the file and what is missing in it.
+Unrolled read_unrolled(const std::filesystem::path& path);
+
+/// The nodes of an unrolled network that are not to be trained: all that know Φ.
+std::vector<int> sensing_nodes(const Network& unrolled);
+
+}  // namespace unrect

@@ -1,0 +1,23 @@
+#include "unrect/sensing/whiten.hpp"
+
+#include <Eigen/Eigenvalues>
+
+#include "unrect/base/error.hpp"
+
+namespace unrect {
+
+Matrix whitening(const MatrixRef& phi, double noise) {
+  constexpr double kPixelSpread = 0.2;
+  const Matrix gram = phi * phi.transpose();
+  if ((gram - Matrix::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff() < 1e-4) return {};
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+  const Eigen::VectorXd& values = solver.eigenvalues();  // rising
+  const double ridge = (noise / kPixelSpread) * (noise / kPixelSpread);
+  const double least = 1e-10 * values(values.size() - 1);
+  const Index rank = (values.array() > least).count();
+  UNRECT_REQUIRE(rank > 0, ErrorCode::kInvalidArgument, "an operator of zeros measures nothing");
+  return (values.tail(rank).array() + ridge).rsqrt().matrix().asDiagonal() *
+         solver.eigenvectors().rightCols(rank).transpose();
+}
+
+}  // namespace unrect
