@@ -92,6 +92,7 @@ void Command::run() {
     const Measurement measured = measure(truth, sampling, sensing.noise, sensing.seed + i);
     if (!picture.empty()) rows.push_back({name, truth, {}});
     for (std::size_t k = 0; k < methods.size(); ++k) {
+      decoders[k].prepare(truth.rows(), truth.cols());
       const std::clock_t start = std::clock();
       Image found = decoders[k](measured);
       results[k].seconds += static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
@@ -134,7 +135,8 @@ void add_bench(CLI::App& app) {
   verb->add_option("--picture", command->picture, "draw originals, recoveries and error maps: .png or .svg");
   verb->add_flag("--json", command->json, "print one JSON object: the best method's scores, and all methods'");
   verb->footer(
-      "Seconds are processor time of one thread; what is made once for an operator is outside the clock.\n"
+      "Seconds are processor time of one thread; what is made once for an operator and an image size is outside\n"
+      "the clock.\n"
       "Examples:\n"
       "  unrect bench sensing --data images --phi phi.npy --methods tv,iht --json\n"
       "  unrect bench sensing --data images --phi phi.npy --model net.onnx\n"

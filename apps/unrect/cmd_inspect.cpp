@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "inspect_recovery.hpp"
 #include "inspection.hpp"
 #include "region_picture.hpp"
 #include "unrect/base/error.hpp"
@@ -16,11 +17,11 @@ namespace {
 
 struct Command {
   NetworkOptions network;
-  std::string at, sample, configuration, box, plane;
+  std::string at, sample, configuration, box, plane, pixel;
   bool random = false, json = false, all_facets = false, raw = false;
   std::uint64_t seed = 0;
   Index top = 5;
-  std::filesystem::path out, slice, report;
+  std::filesystem::path out, slice, report, measurement, filter;
 
   void run() const;
   void decide(const Network& net) const;
@@ -128,6 +129,13 @@ Report make_report(const std::string& file, const Inspection& result, const std:
 }
 
 void Command::run() const {
+  UNRECT_REQUIRE(!measurement.empty() || (pixel.empty() && filter.empty()), ErrorCode::kInvalidArgument,
+                 "--pixel and --filter go with --measurement");
+  if (!measurement.empty()) {
+    UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty() && box.empty(), ErrorCode::kInvalidArgument,
+                   "--measurement goes with --pixel, --filter, --seed and --json alone");
+    return inspect_recovery({network.file, measurement, pixel, filter, seed, json});
+  }
   const Network net = network.read();
   if (!configuration.empty()) {
     UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty(), ErrorCode::kInvalidArgument,
@@ -172,9 +180,14 @@ void add_inspect(CLI::App& app) {
   where->add_flag("--random", command->random, "a standard normal point, or a uniform one of --box");
   where->add_option("--configuration", command->configuration,
                     "pieces such as 0110,10: does any input have them? A ball inside, or a Farkas certificate");
+  where->add_option("--measurement", command->measurement,
+                    "what unrect sense wrote, .npz: a recovery network at that image");
   where->require_option(1);
   verb->add_flag("--raw", command->raw, "do not divide --sample by 255");
   verb->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…: stay within this domain");
+  verb->add_option("--pixel", command->pixel, "--measurement: ROW,COLUMN of the pixel whose filter is shown")
+      ->default_str("the middle");
+  verb->add_option("--filter", command->filter, "--measurement: draw that pixel's effective filter: .png or .svg");
   verb->add_option("--seed", command->seed, "seed of --random, of the plane and of rays")->capture_default_str();
   verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
   verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
@@ -191,6 +204,7 @@ void add_inspect(CLI::App& app) {
       "Examples:\n  unrect inspect net.onnx --at \"0.1,0.2\"\n"
       "  unrect inspect mnist.onnx --sample t10k-images-idx3-ubyte.gz:17 --slice seven\n"
       "  unrect inspect net.npz --random --seed 3 --json --out region.npz\n"
+      "  unrect inspect recovery.onnx --measurement y.npz --pixel 120,96 --filter filter.png\n"
       "  unrect inspect net.npz --configuration 0110,10 --box -1,1");
   verb->callback([command] { command->run(); });
 }

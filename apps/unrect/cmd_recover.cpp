@@ -37,6 +37,7 @@ void Command::run() {
   const std::optional<Unrolled> net = read_model(model, {method});
   const DecoderOptions options{measured.noise, statistics ? &*statistics : nullptr, net ? &*net : nullptr, seed};
   const Decoder decode = decoder_named(method, measured.sampling, options);
+  decode.prepare(measured.height, measured.width);
   const std::clock_t start = std::clock();
   const Image found = decode(measured);
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;

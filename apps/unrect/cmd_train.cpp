@@ -13,6 +13,7 @@
 #include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/base/hash.hpp"
 #include "unrect/learn/chain.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/view/figure.hpp"
@@ -52,11 +53,16 @@ struct Command {
   std::vector<TrainOptions> contestants(const TrainingData& sets) const;
   Json json_of(const TrainingData& sets, const Run& run) const;
   void print(const TrainingData& sets, const std::vector<Run>& runs) const;
+  void write(const TrainingData& sets, const Network& network) const;
   void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
   bool recovery() const { return data.task == Task::kRecovery; }
 };
 
 Network Command::start_network(const TrainingData& sets) const {
+  if (sets.images) {
+    if (start.empty()) return sets.images->network;
+    return read_unrolled(start).network(sets.sensing, data.crop, data.crop);
+  }
   if (!start.empty()) return read_network(start, {});
   std::vector<Index> widths{sets.train.inputs.cols()};
   widths.insert(widths.end(), layers.begin(), layers.end());
@@ -321,6 +327,15 @@ void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& l
                    {"seconds", column(&EpochLog::seconds)}});
 }
 
+void Command::write(const TrainingData& sets, const Network& network) const {
+  if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32);
+  Hash hash;
+  hash.add(sets.sensing);
+  write_unrolled(
+      out, unrolled_of(network, sets.images->start.statistics),
+      {{"unrect.phi", fmt::format("{} × {}, {:016x}", sets.sensing.rows(), sets.sensing.cols(), hash.value())}});
+}
+
 void Command::run() const {
   UNRECT_REQUIRE(!options.resume || !options.checkpoint.empty(), ErrorCode::kInvalidArgument,
                  "--resume needs --checkpoint FILE, the file to go on from");
@@ -353,6 +368,11 @@ void Command::run() const {
   for (TrainOptions& chosen : contestants(sets)) {
     chosen.loss = sets.loss;
     chosen.warm_start = !start.empty();
+    if (sets.images) {
+      chosen.renew = sets.images->renew;
+      chosen.relay = sets.images->relay;
+      chosen.fixed = sensing_nodes(sets.images->network);
+    }
     runs.push_back(train_one(sets, chosen));
   }
   if (ranks.rank > 0) return;  // rank 0 writes for all
@@ -364,7 +384,7 @@ void Command::run() const {
   };
   const Run& best = *std::ranges::min_element(runs, {}, merit);
   print(sets, runs);  // before anything that may fail
-  if (!out.empty()) write_network(out, best.result.network, ExportPrecision::kFloat32);
+  if (!out.empty()) write(sets, best.result.network);
   if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
   if (!log.empty()) write_log(log, best.result.log);
   if (!plot.empty()) draw_plots(plot, runs);
@@ -389,16 +409,32 @@ void add_train(CLI::App& app, Ranks ranks) {
           "recovery: x from y = Φx; classify; regress")
       ->check(CLI::IsMember({"recovery", "classify", "regress"}))
       ->default_str("recovery");
-  verb->add_option("--data", command->data.data, "a folder with MNIST, x.npy (recovery), x.npy,y.npy, or spiral")
+  verb->add_option("--data", command->data.data,
+                   "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy, spiral, or leaves "
+                   "(recovery of generated images)")
       ->required();
   verb->add_option("--layers", command->layers, "widths of the hidden layers")
       ->delimiter(',')
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
+  verb->add_flag("--any-operator", command->data.any_operator,
+                 "images: learn for any Φ: another one of 1 to 50 % in every epoch");
+  verb->add_option("--phases", command->data.phases, "images: phases of the network")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  verb->add_option("--channels", command->data.channels, "images: channels of its convolutions")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--crop", command->data.crop, "images: side of the crops to learn from")
+      ->capture_default_str()
+      ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->start, "start from this network's weights instead of random ones");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
-  verb->add_option("--measurements", command->data.measurements, "recovery: rows of Φ, drawn from N(0, 1/m)");
-  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy")->excludes("--measurements");
+  verb->add_option("--measurements", command->data.measurements,
+                   "recovery: rows of Φ, drawn from N(0, 1/m); images: orthonormal ones, for blocks of 33 × 33")
+      ->excludes("--any-operator");
+  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy")
+      ->excludes("--measurements", "--any-operator");
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
   verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
       ->check(CLI::Range(Index{1}, Index{1} << 31));
@@ -426,6 +462,10 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
+  verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");
+  verb->add_option("--warm-up", o.warm_up, "steps in which the rate rises to its height")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
   verb->add_option("--patience", o.patience, "stop after so many epochs without a better held-out loss; 0: never")
       ->capture_default_str();
   verb->add_option("--groups", o.groups, "parts of a batch summed apart: what threads and ranks can share")
@@ -448,6 +488,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->footer(
       "Examples:\n"
       "  unrect train --task recovery --data mnist --measurements 100 --layers 512,512 --samples 20000 --out net.onnx\n"
+      "  unrect train --task recovery --data images --phi phi.npy --batch 8 --epochs 100 --bfloat16 --out net.onnx\n"
       "  unrect train --task classify --data spiral --layers 16,16 --batch 100 --epochs 40 --frames frames");
   verb->callback([command] { command->run(); });
 }

@@ -9,6 +9,7 @@
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/datasets.hpp"
 
 namespace unrect::cli {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using Rows = MatrixOf<float>;
 
 // Streams of the seed.
-enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral };
+enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral, kCrops, kWeights, kLeaves };
 
 // What a file or folder holds: rows x, and for each of them a row y or a label.
 struct Content {
@@ -63,6 +64,12 @@ std::filesystem::path idx_file(const std::filesystem::path& folder, const std::s
   }
   throw Error(ErrorCode::kFile,
               fmt::format("{}: no {} nor {}.gz in it; expected MNIST's IDX files", folder.string(), name, name));
+}
+
+bool holds_idx(const std::filesystem::path& folder) {
+  return std::ranges::any_of(std::filesystem::directory_iterator(folder), [](const auto& entry) {
+    return entry.path().filename().string().find("-idx") != std::string::npos;
+  });
 }
 
 Content read_mnist(const std::filesystem::path& folder, const std::string& part) {
@@ -128,12 +135,80 @@ Matrix sensing_matrix(const DataRequest& request, Index signal) {
   return Rng(request.seed).split(kSensing).normal_matrix(m, signal) / std::sqrt(static_cast<double>(m));
 }
 
+std::vector<Image> training_images(const DataRequest& request) {
+  std::vector<Image> images;
+  if (request.data == "leaves") {
+    const Rng rng = Rng(request.seed).split(kLeaves);
+    for (std::uint64_t i = 0; i < 60; ++i) images.push_back(dead_leaves(180, 180, rng.split(i)));
+  } else {
+    for (NamedImage& named : read_images(request.data)) images.push_back(std::move(named.image));
+  }
+  return images;
+}
+
+Sampling image_sampling(const DataRequest& request) {
+  constexpr Index kBlock = 33;
+  if (!request.phi.empty()) return read_sampling(request.phi);
+  if (request.any_operator) return draw_sampling(SensingKind::kOrthonormal, 1, kBlock, 0);  // for its block alone
+  UNRECT_REQUIRE(request.measurements >= 1 && request.measurements <= kBlock * kBlock, ErrorCode::kInvalidArgument,
+                 "--measurements {}: expected 1 … {}, the pixels of a block", request.measurements, kBlock * kBlock);
+  return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlock, request.seed);
+}
+
+// The operator of an epoch of a network that is to work with any: orthonormal rows, ratios from 1 to 50 %, low ones as
+// often as twice as high ones.
+Sampling any_sampling(Index block, const Rng& rng, int epoch) {
+  Rng own = rng.split(kSensing).split(static_cast<std::uint64_t>(epoch));
+  const double ratio = 0.01 * std::pow(50, own.uniform());
+  return draw_sampling(SensingKind::kOrthonormal, measurements_for(ratio, block * block), block, own.next());
+}
+
+TrainingData image_recovery(const DataRequest& request) {
+  constexpr Index kHeldCrops = 64;
+  const Rng rng(request.seed);
+  std::vector<Image> train = training_images(request), held;
+  UNRECT_REQUIRE(train.size() >= 2, ErrorCode::kInvalidArgument, "{}: one image; expected at least two, one held out",
+                 request.data);
+  for (std::size_t i = std::max<std::size_t>(1, train.size() / 20); i > 0; --i) {
+    held.push_back(std::move(train.back()));
+    train.pop_back();
+  }
+  const Sampling given = image_sampling(request);
+  const Index block = given.block;
+  const PixelStatistics statistics = pixel_statistics(block_statistics(train, block));
+  const Crops crops(std::move(train), request.crop), held_crops(std::move(held), request.crop);
+  const Unrolled start = Unrolled::random(statistics, request.phases, request.channels, rng.split(kWeights));
+  const Index count = request.samples > 0 ? request.samples : 512;
+  const auto network = [start, side = request.crop](const Sampling& sampling) {
+    return start.network(sampling.phi.to_matrix(), side, side);
+  };
+  const auto sampling_of = [given, block, rng, any = request.any_operator](int epoch) {
+    return any ? any_sampling(block, rng, epoch) : given;
+  };
+  TrainingData result;
+  result.sensing = given.phi.to_matrix();
+  result.images = ImageRecovery{start, network(sampling_of(0)), {}, {}};
+  result.images->renew = [=](int epoch) {
+    return measured_crops(crops, sampling_of(epoch), count, rng.split(kCrops).split(static_cast<std::uint64_t>(epoch)));
+  };
+  if (request.any_operator) result.images->relay = [=](int epoch) { return network(sampling_of(epoch)); };
+  result.train = result.images->renew(0);
+  const Sampling first = sampling_of(0);
+  if (!request.any_operator)
+    result.validation = measured_crops(held_crops, first, request.validation.value_or(kHeldCrops), rng.split(kOrder));
+  result.test = measured_crops(held_crops, first, kHeldCrops, rng.split(kTest));
+  return result;
+}
+
 }  // namespace
 
 TrainingData read_training_data(const DataRequest& request) {
+  const bool folder = std::filesystem::is_directory(request.data);
+  if (request.task == Task::kRecovery && (request.data == "leaves" || (folder && !holds_idx(request.data))))
+    return image_recovery(request);
   const Rng rng(request.seed);
   Content all, test;
-  if (std::filesystem::is_directory(request.data)) {
+  if (folder) {
     UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
                    "--data {}: a folder; --task regress takes two files, x.npy,y.npy", request.data);
     all = read_mnist(request.data, "train");

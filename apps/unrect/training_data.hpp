@@ -2,35 +2,51 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "unrect/learn/loss.hpp"
 #include "unrect/learn/samples.hpp"
+#include "unrect/sensing/unrolled.hpp"
 
 namespace unrect::cli {
 
 enum class Task { kRecovery, kClassify, kRegress };
+
+/// Recovery of images: a network that is laid out for crops, and endless crops.
+struct ImageRecovery {
+  Unrolled start;
+  Network network;
+  std::function<Samples(int epoch)> renew;
+  std::function<Network(int epoch)> relay;  // for networks that are to work with any Φ
+};
 
 struct TrainingData {
   Samples train, validation, test;
   Loss loss;
   bool relu_output = false;  // targets are nowhere negative and often 0
   Matrix sensing;            // Φ (m × n) of a recovery, else empty
+  std::optional<ImageRecovery> images;
 };
 
 struct DataRequest {
   Task task = Task::kRecovery;
-  std::string data;                 // a folder with MNIST's IDX files, "x.npy", "x.npy,y.npy" or "spiral"
-  Index samples = 0;                // of the training set; 0 for all that are left
+  std::string data;   // a folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy", "spiral" or "leaves"
+  Index samples = 0;  // of the training set; 0 for all that are left
   std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
   Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
   std::filesystem::path phi;        // recovery: Φ from a file instead
+  bool any_operator = false;        // images: Φ is another one in every epoch, and so is its ratio
+  int phases = 4;                   // images: of the network
+  Index channels = 32;              // images: of its convolutions
+  Index crop = 99;                  // images: side of what is learned from
   std::uint64_t seed = 0;
 };
 
-/// Recovery: inputs y = Φx, targets x in [0, 1]. Classification: one-hot targets. Files without a test set of their own
-/// give a tenth of their rows. @throws Error naming the file, what it holds and what was expected.
+/// Recovery: inputs y = Φx, targets x in [0, 1]; of images, crops are measured block by block, a twentieth of the
+/// images is held out and gives validation and test. Classification: one-hot targets. Files without a test set of their
+/// own give a tenth of their rows. @throws Error naming the file, what it holds and what was expected.
 TrainingData read_training_data(const DataRequest& request);
 
 }  // namespace unrect::cli

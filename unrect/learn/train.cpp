@@ -88,6 +88,8 @@ TrainResult train(const Network& start, const Samples& samples, const Samples& v
   options.validate();
   check_fit(samples, start, "training set");
   if (validation.size() > 0) check_fit(validation, start, "validation set");
+  UNRECT_REQUIRE(!options.relay || (options.renew && validation.size() == 0), ErrorCode::kInvalidArgument,
+                 "a network that is laid out anew needs new samples for it, and no validation set");
   if (options.method == Method::kExplicitAl) return train_explicitly(start, samples, options, context, ranks);
   // Spectral norms are kept in bounds for matrices alone.
   if (options.lipschitz > 0) to_chain(start);

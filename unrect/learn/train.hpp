@@ -47,6 +47,9 @@ struct TrainOptions {
   // New samples for epoch 1, 2, … (0 has those that train() was given), always as many: endless augmentation. A
   // function of the epoch alone, so that a resumed training sees the same.
   std::function<Samples(int epoch)> renew;
+  // With `renew`: the network that learns from them, where it is laid out anew: its nodes are the start's, but `fixed`
+  // ones may have other weights and sizes. There is no validation then. A function of the epoch alone, too.
+  std::function<Network(int epoch)> relay;
   std::filesystem::path checkpoint;  // "" for none
   double checkpoint_seconds = 10;    // between two checkpoints
   bool resume = false;               // from `checkpoint` if it is there

@@ -261,6 +261,39 @@ TEST(Train, RenewedByTheSameSamplesChangesNothing) {
   EXPECT_THROW(train(start, samples, {}, options, {}), Error);
 }
 
+// y = W_2 relu(W_1 P x) with P fixed, drawn by `seed`: n × `inputs`.
+Network behind(Index inputs, std::uint64_t seed) {
+  NetworkBuilder b({inputs});
+  const int seen = b.add(Dense{Rng(seed).normal_matrix(4, inputs), Vector::Zero(4)}, {0});
+  const int hidden = b.add(Dense{Rng(1).normal_matrix(6, 4), Vector::Zero(6)}, {seen});
+  const int output = b.add(Dense{Rng(2).normal_matrix(2, 6), Vector::Zero(2)}, {b.add(relu(), {hidden})});
+  return std::move(b).build(output);
+}
+
+TEST(Train, LaidAnewSeesEveryNetwork) {
+  const auto samples_of = [](int epoch) { return teacher_samples(40, 5 + epoch, 2, 1); };
+  TrainOptions options;
+  options.batch = 10;
+  options.epochs = 3;
+  options.fixed = {1};
+  options.renew = samples_of;
+  options.relay = [](int epoch) { return behind(5 + epoch, static_cast<std::uint64_t>(epoch)); };
+  const Network start = behind(5, 0);
+  const TrainResult result = train(start, samples_of(0), {}, options, {});
+  EXPECT_EQ(result.network.input_size(), 5);
+  const auto weight = [](const Network& n, int node) { return std::get<Dense>(*n.node(node).op).weight; };
+  EXPECT_EQ(weight(result.network, 1), weight(start, 1));
+  EXPECT_NE(weight(result.network, 2), weight(start, 2));
+  options.relay = [](int epoch) { return behind(5 + epoch, static_cast<std::uint64_t>(epoch) + 7); };
+  EXPECT_NE(weight(result.network, 2), weight(train(start, samples_of(0), {}, options, {}).network, 2));
+  options.relay = [](int) { return behind(5, 0); };  // does not fit the samples
+  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+  options.relay = [](int) { return start_for(teacher_samples(4, 5, 2, 1), {6}); };  // other layers
+  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+  options.renew = nullptr;
+  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+}
+
 TEST(Train, FixedNodesKeepTheirWeights) {
   const Samples samples = teacher_samples(200, 6, 3, 1);
   const Network start = start_for(samples, {8, 8});

@@ -110,10 +110,8 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
       group.received_grams = FloatVector::Zero(static_cast<Index>(gram_cuts_[me + 1] - gram_cuts_[me]));
       continue;
     }
-    group.samples = rows_of(samples, range(group.begin, group.begin + group.size));
     group.validation =
         rows_of(validation, range(cut(validation_size_, g, groups), cut(validation_size_, g + 1, groups)));
-    group.pass.emplace(model_, group.rows, options.bfloat16);
     group.targets = FloatMatrix::Zero(group.rows, samples.targets.cols());
     group.gradient = FloatVector::Zero(model_.size());
     if (offsets != nullptr) group.grams = FloatVector::Zero(offsets->back());
@@ -153,6 +151,7 @@ const std::vector<Index>* Trainer::moment_offsets() const {
 }
 
 void Trainer::reset() {
+  give_out(samples_, model_);
   weights_ = model_.weights();
   best_ = weights_;
   renew_rule();
@@ -252,14 +251,38 @@ void Trainer::shuffle() {
 void Trainer::renew_samples() {
   const Samples fresh = options_.renew(static_cast<int>(epoch_));
   check(fresh, fmt::format("samples of epoch {}", epoch_ + 1));
-  UNRECT_REQUIRE(fresh.size() == samples_.size() && fresh.inputs.cols() == samples_.inputs.cols() &&
+  const bool anew = static_cast<bool>(options_.relay);
+  if (anew) lay_anew();
+  const Index inputs = anew ? relaid_->network().input_size() : samples_.inputs.cols();
+  UNRECT_REQUIRE(fresh.size() == samples_.size() && fresh.inputs.cols() == inputs &&
                      fresh.targets.cols() == samples_.targets.cols(),
                  ErrorCode::kInvalidArgument, "samples of epoch {}: {} of {} → {}; expected {} of {} → {}", epoch_ + 1,
-                 fresh.size(), fresh.inputs.cols(), fresh.targets.cols(), samples_.size(), samples_.inputs.cols(),
+                 fresh.size(), fresh.inputs.cols(), fresh.targets.cols(), samples_.size(), inputs,
                  samples_.targets.cols());
+  give_out(fresh, anew ? *relaid_ : model_);
+}
+
+void Trainer::lay_anew() {
+  auto next = std::make_unique<const Model>(options_.relay(static_cast<int>(epoch_)), options_.fixed);
+  const auto alike = [](const Layer& a, const Layer& b) {
+    return a.node == b.node && a.rows == b.rows && a.cols == b.cols && a.offset == b.offset;
+  };
+  UNRECT_REQUIRE(std::ranges::equal(next->layers(), model_.layers(), alike) &&
+                     next->network().output_size() == model_.network().output_size(),
+                 ErrorCode::kInvalidArgument, "the network of epoch {} is laid out otherwise than the first one",
+                 epoch_ + 1);
+  for (Group& group : groups_) group.pass.reset();  // they look at the model that goes
+  relaid_ = std::move(next);
+}
+
+// What the groups learn from, and the network that they see.
+void Trainer::give_out(const Samples& samples, const Model& model) {
   for (Group& group : groups_) {
-    if (mine(group)) group.samples = rows_of(fresh, range(group.begin, group.begin + group.size));
+    if (!mine(group)) continue;
+    group.samples = rows_of(samples, range(group.begin, group.begin + group.size));
+    if (!group.pass || &model != learner_) group.pass.emplace(model, group.rows, options_.bfloat16);
   }
+  learner_ = &model;
 }
 
 double Trainer::rate_at(Index step) const {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,7 +35,7 @@ class Trainer {
   // A contiguous part of the samples and its share of every mini-batch. Its owner alone holds rows and pass.
   struct Group {
     int owner = 0;
-    Index rows = 0;              // of a mini-batch
+    Index rows = 0;             // of a mini-batch
     Index begin = 0, size = 0;  // among the samples
     Samples samples, validation;
     std::vector<Index> order;
@@ -67,6 +68,8 @@ class Trainer {
   void project();
   void shuffle();
   void renew_samples();
+  void lay_anew();
+  void give_out(const Samples& samples, const Model& model);
   double rate_at(Index step) const;
   double rate() const;
   double mean_loss(Samples Group::*set, Index most);  // over the first `most` of every group's
@@ -105,6 +108,8 @@ class Trainer {
   void scatter(const Group& group, const FloatVector& whole, const std::vector<std::size_t>& cuts, FloatVector& part);
 
   const Model model_;
+  std::unique_ptr<const Model> relaid_;  // this epoch's, where it is laid out anew
+  const Model* learner_ = nullptr;       // what the passes look at: model_ or relaid_
   const TrainOptions options_;
   const Context& context_;
   const Ranks& ranks_;

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "unrect/base/rng.hpp"
+#include "unrect/learn/samples.hpp"
 #include "unrect/sensing/image.hpp"
+#include "unrect/sensing/measurement.hpp"
 
 namespace unrect {
 
@@ -36,10 +38,15 @@ class Crops {
   /// @throws Error kInvalidArgument unless some image holds a crop, and for side < 1.
   Crops(std::vector<Image> images, Index side);
   Image draw(Rng& rng) const;
+  Index side() const { return side_; }
 
  private:
   std::vector<Image> images_;
   Index side_;
 };
+
+/// Crops and their measurements block by block, as recovery networks are trained on: a row each. Of a fifth of the
+/// crops an edge (right, lower or both) is black, as what lies beyond an image's edge.
+Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng);
 
 }  // namespace unrect

@@ -197,7 +197,7 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
     Model model;
     FloatVector weights;
     Pass pass;
-    explicit Prepared(const Network& network) : model(network), weights(model.weights()), pass(model, 1) {}
+    explicit Prepared(const Network& network) : model(network), weights(model.weights()), pass(model, 1, true) {}
   };
   // One size at a time: a folder's images mostly have one.
   struct Last {
@@ -205,21 +205,25 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
     std::unique_ptr<Prepared> prepared;
   };
   const auto last = std::make_shared<Last>();
-  return [last, phi = sampling.phi.to_matrix(), block = sampling.block, model = options.model](const Measurement& m) {
-    UNRECT_REQUIRE(m.y.cols() == phi.rows() && m.sampling.block == block, ErrorCode::kInvalidArgument,
+  const Matrix phi = sampling.phi.to_matrix();
+  const auto prepare = [last, phi, model = options.model](Index height, Index width) {
+    if (height == last->height && width == last->width) return;
+    last->prepared = std::make_unique<Prepared>(model->network(phi, height, width));
+    last->height = height;
+    last->width = width;
+  };
+  const auto decode = [last, prepare, rows = phi.rows(), block = sampling.block](const Measurement& m) {
+    UNRECT_REQUIRE(m.y.cols() == rows && m.sampling.block == block, ErrorCode::kInvalidArgument,
                    "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
-                   m.sampling.block, phi.rows(), block);
-    if (m.height != last->height || m.width != last->width) {
-      last->prepared = std::make_unique<Prepared>(model->network(phi, m.height, m.width));
-      last->height = m.height;
-      last->width = m.width;
-    }
+                   m.sampling.block, rows, block);
+    prepare(m.height, m.width);
     Prepared& net = *last->prepared;
     const FloatMatrix y = Eigen::Map<const Matrix>(m.y.data(), 1, m.y.size()).cast<float>();
     net.pass.load(y, 0);
     const Matrix x = net.pass.forward(net.weights.data()).cast<double>();
     return Image(Eigen::Map<const Matrix>(x.data(), m.height, m.width));
   };
+  return {decode, prepare};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "unrect/sensing/lmmse.hpp"
@@ -11,9 +12,25 @@
 
 namespace unrect {
 
-/// From a measurement to an image; values may lie outside [0, 1]. @throws Error kInvalidArgument for a measurement by
-/// another operator. One caller at a time: work that measurements of equal size share is kept.
-using Decoder = std::function<Image(const Measurement&)>;
+/// From a measurement to an image; values may lie outside [0, 1]. One caller at a time: work that measurements of equal
+/// size share is kept.
+class Decoder {
+ public:
+  template <class Decode>
+  Decoder(Decode decode, std::function<void(Index height, Index width)> prepare = {})  // NOLINT: a decoder is one
+      : decode_(std::move(decode)), prepare_(std::move(prepare)) {}
+
+  /// Does what images of one size share; the first call for such an image does it otherwise.
+  void prepare(Index height, Index width) const {
+    if (prepare_) prepare_(height, width);
+  }
+  /// @throws Error kInvalidArgument for a measurement by another operator.
+  Image operator()(const Measurement& measurement) const { return decode_(measurement); }
+
+ private:
+  std::function<Image(const Measurement&)> decode_;
+  std::function<void(Index, Index)> prepare_;
+};
 
 struct DecoderOptions {
   double noise = 0;                             // σ of the measurements to come

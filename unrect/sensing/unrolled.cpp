@@ -121,12 +121,13 @@ class Builder {
       z = inside(b_.add(Sum{{1.0, kImageGain / kResidualGain, kImageGain}}, {z, guess, change}, "update"));
     }
     const int missing = by_group(residual(z), [&](const BlockGroup& group) {
+      const Vector shift = Vector::Constant(phi_.cols(), mean_);
+      if (group.rows == block_ && group.cols == block_) return std::pair(Matrix(phi_.transpose()), shift);
       Matrix seen = phi_;
       for (Index pixel = 0; pixel < seen.cols(); ++pixel) {
         if (pixel / block_ >= group.rows || pixel % block_ >= group.cols) seen.col(pixel).setZero();
       }
-      return std::pair(Matrix(seen.completeOrthogonalDecomposition().pseudoInverse()),
-                       Vector(Vector::Constant(phi_.cols(), mean_)));
+      return std::pair(Matrix(seen.completeOrthogonalDecomposition().pseudoInverse()), shift);
     });
     std::vector<Index> image, exact;
     for (Index i = 0; i < height_; ++i) {
@@ -283,10 +284,8 @@ Unrolled Unrolled::random(PixelStatistics statistics, int phases, Index channels
     for (std::size_t k = 0; k < kKernels; ++k) {
       const Shape shape = shape_of(channels, static_cast<std::size_t>(p), k);
       const bool added = k == 2 || k == 4;
-      const double scale = (k + 1 == kKernels ? 0.02
-                            : added           ? 0.1
-                                              : 1) *
-                           std::sqrt(2.0 / static_cast<double>(9 * shape[1]));
+      const double scale =
+          (k + 1 == kKernels || added ? 0.1 : 0.7) * std::sqrt(2.0 / static_cast<double>(9 * shape[1]));
       kernels.push_back({scale * rng.normal_matrix(shape[0], 9 * shape[1]), Vector::Zero(shape[0])});
     }
   }
