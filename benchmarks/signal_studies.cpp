@@ -2,11 +2,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <utility>
+#include <string_view>
 #include <vector>
 
-#include "unrect/signal/basis_pursuit.hpp"
-#include "unrect/signal/greedy.hpp"
 #include "unrect/signal/phase_retrieval.hpp"
 #include "unrect/signal/phase_transition.hpp"
 
@@ -20,25 +18,17 @@ constexpr int kTrials = 20;
 void sparse_codes() {
   constexpr Index kSize = 120;
   const Index n = kSize;
-  const std::vector<std::pair<const char*, std::function<Vector(const Matrix&, const Vector&, Index)>>> solvers = {
-      {"basis pursuit (ADMM)", [](const Matrix& a, const Vector& y, Index) { return basis_pursuit_admm(a, y).x; }},
-      {"OMP", [](const Matrix& a, const Vector& y,
-                 Index) { return Omp(a).solve(y, {.sparsity = a.rows(), .tolerance = 1e-6 * y.norm()}).x; }},
-      {"CoSaMP", [](const Matrix& a, const Vector& y, Index k) { return cosamp(a, y, std::min(k, a.rows() / 3)).x; }},
-      {"NIHT", [](const Matrix& a, const Vector& y, Index k) { return iht(LinearOperator(a), y, {.sparsity = k}).x; }},
-  };
   fmt::print("n = {}, Gaussian codes, {} trials: part found\n{:6}{:24}", n, kTrials, "δ", "");
   const std::vector<double> factors = {0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5};
   for (const double factor : factors) fmt::print("{:>8}", fmt::format("{}ρ_W", factor));
   fmt::print("\n");
   for (const double delta : {0.25, 0.5, 0.75}) {
-    for (const auto& [name, solve] : solvers) {
+    for (const std::string_view name : {"bp", "omp", "cosamp", "niht"}) {
       fmt::print("{:<5}{:24}", delta, name);
       for (const double factor : factors) {
         const double rho = std::min(1.0, factor * weak_threshold(delta));
-        const Index k = std::max<Index>(1, std::lround(rho * std::round(delta * static_cast<double>(n))));
-        const SparseSolver solver = [&solve, k](const Matrix& a, const Vector& y) { return solve(a, y, k); };
-        fmt::print("{:8.2f}", transition_map(solver, n, Vector{{delta}}, Vector{{rho}}, kTrials).success(0, 0));
+        fmt::print("{:8.2f}",
+                   transition_map(sparse_solver_named(name), n, Vector{{delta}}, Vector{{rho}}, kTrials).success(0, 0));
       }
       fmt::print("\n");
     }

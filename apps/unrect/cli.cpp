@@ -1,6 +1,8 @@
 #include "cli.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cmath>
@@ -100,6 +102,16 @@ Box parse_box(const std::string& text, Index inputs) {
     upper[j] = values[at + 1];
   }
   return Box(std::move(lower), std::move(upper));
+}
+
+void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
+                   const std::string& option) {
+  if (file.empty()) return;
+  UNRECT_REQUIRE(extensions.contains(file.extension().string()), ErrorCode::kInvalidArgument, "{} {}: expected {}",
+                 option, file.string(), fmt::join(extensions, " or "));
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  UNRECT_REQUIRE(std::filesystem::is_directory(folder) && access(folder.c_str(), W_OK) == 0, ErrorCode::kFile,
+                 "{} {}: {} is no folder that can be written", option, file.string(), folder.string());
 }
 
 std::string shape_text(const Shape& shape) { return shape.empty() ? "1" : fmt::format("{}", fmt::join(shape, "×")); }

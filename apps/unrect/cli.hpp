@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "unrect/learn/train.hpp"
@@ -28,6 +29,8 @@ void add_random(CLI::App& app);
 /// `explore` does the work: on this process's threads, or on many ranks.
 void add_regions(CLI::App& app, Explore explore = unrect::explore);
 void add_train(CLI::App& app, Ranks ranks = {});
+void add_signal(CLI::App& app);
+void add_signal_frame(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_bench(CLI::App& app);
@@ -49,6 +52,11 @@ Vector read_sample(const std::string& text, bool raw);
 
 /// "LO,HI" for all inputs, or "LO1,HI1,LO2,HI2,…". @throws Error unless there are `inputs` intervals.
 Box parse_box(const std::string& text, Index inputs);
+
+/// Whether `file` (empty: none) can be written, asked before a long computation so that it is not lost.
+/// @throws Error kInvalidArgument, naming the option, for another extension, kFile unless its folder can be written.
+void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
+                   const std::string& option);
 
 /// "17" for one, "3×32×32" for a tensor.
 std::string shape_text(const Shape& shape);

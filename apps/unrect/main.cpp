@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
     unrect::cli::add_random(app);
     unrect::cli::add_regions(app);
     unrect::cli::add_train(app);
+    unrect::cli::add_signal(app);
     unrect::cli::add_sense(app);
     unrect::cli::add_recover(app);
     unrect::cli::add_bench(app);

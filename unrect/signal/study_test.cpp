@@ -41,13 +41,27 @@ TEST(WeakThreshold, IsTheMinimaxRiskOfSoftThresholds) {
 
 TEST(TransitionMap, OfBasisPursuitTurnsAtTheThreshold) {
   const double threshold = weak_threshold(0.5);
-  const auto solver = [](const Matrix& a, const Vector& y) -> Vector { return basis_pursuit_lp(a, y).x; };
+  const auto solver = [](const Matrix& a, const Vector& y, Index) -> Vector { return basis_pursuit_lp(a, y).x; };
   const TransitionMap map = transition_map(solver, 120, Vector{{0.5}}, Vector{{0.7 * threshold, 1.35 * threshold}}, 20);
   EXPECT_GE(map.success(0, 0), 0.95);
   EXPECT_LE(map.success(0, 1), 0.05);
   EXPECT_EQ(map.success, transition_map(solver, 120, map.deltas, map.rhos, 20).success);
   EXPECT_THROW(transition_map(solver, 10, Vector{{0.5}}, Vector{{1.5}}, 1), Error);
   EXPECT_THROW(transition_map(solver, 0, Vector{{0.5}}, Vector{{0.5}}, 1), Error);
+}
+
+TEST(TransitionMap, EverySolverByNameFindsFewEntriesAndNotTooMany) {
+  Context threads;
+  threads.threads = 3;
+  for (const std::string_view name : sparse_solver_names()) {
+    const SparseSolver solver = sparse_solver_named(name);
+    const TransitionMap map = transition_map(solver, 60, Vector{{0.6}}, Vector{{0.08, 0.9}}, 6);
+    EXPECT_GE(map.success(0, 0), 0.8) << name;
+    EXPECT_EQ(map.success(0, 1), 0) << name;
+    EXPECT_EQ(map.success, transition_map(solver, 60, map.deltas, map.rhos, 6, threads).success) << name;
+    EXPECT_TRUE(solver(Matrix::Ones(1, 2), Vector::Zero(1), 1).allFinite()) << name;
+  }
+  EXPECT_THROW(sparse_solver_named("magic"), Error);
 }
 
 struct Phaseless {
