@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/signal/dictionary.hpp"
 
 namespace unrect {
 namespace {
@@ -203,6 +204,14 @@ Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count
     samples.targets.row(i) = Eigen::Map<const Matrix>(crop.data(), 1, crop.size()).cast<float>();
   }
   return samples;
+}
+
+Matrix random_patches(std::vector<Image> images, Index patch, Index count, Rng rng) {
+  UNRECT_REQUIRE(count >= 1, ErrorCode::kInvalidArgument, "{} patches, expected at least 1", count);
+  const Crops crops(std::move(images), patch);
+  Matrix patches(count, patch * patch);
+  for (Index i = 0; i < count; ++i) patches.row(i) = image_patches(crops.draw(rng), patch, patch);
+  return patches;
 }
 
 }  // namespace unrect

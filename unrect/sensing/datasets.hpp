@@ -49,4 +49,8 @@ class Crops {
 /// crops an edge (right, lower or both) is black, as what lies beyond an image's edge.
 Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng);
 
+/// `count` crops of patch × patch pixels, one a row, their means taken away. @throws Error kInvalidArgument as Crops,
+/// and for count < 1.
+Matrix random_patches(std::vector<Image> images, Index patch, Index count, Rng rng);
+
 }  // namespace unrect

@@ -5,9 +5,11 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -79,18 +81,42 @@ Decoder tv_decoder(const White& white, double noise) {
   };
 }
 
-Decoder iht_decoder(const White& white, double noise, std::uint64_t seed) {
+/// Index of the image mirrored at its edges again and again.
+Index reflected(Index i, Index n) { return i % (2 * n) < n ? i % (2 * n) : 2 * n - 1 - i % (2 * n); }
+
+/// Wavelets want sides that can be halved: the image is mirrored beyond its right and lower edge.
+ImageThreshold any_size_wavelets(Index height, Index width) {
+  const Index levels = std::clamp<Index>(std::bit_width(static_cast<std::size_t>(std::min(height, width))) - 4, 1, 3);
+  const Index step = Index{1} << levels, rows = (height + step - 1) / step * step,
+              cols = (width + step - 1) / step * step;
+  const ImageThreshold shrink = wavelet_threshold(rows, cols, Wavelet::kDaubechies8, levels);
+  if (rows == height && cols == width) return shrink;
+  return [=](const Matrix& image, double threshold, Rng& rng) -> Matrix {
+    Matrix wide(rows, cols);
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < cols; ++j) wide(i, j) = image(reflected(i, height), reflected(j, width));
+    }
+    return shrink(wide, threshold, rng).topLeftCorner(height, width);
+  };
+}
+
+/// Iterative hard thresholding by what `shrink_for` an image's size gives.
+Decoder threshold_decoder(const White& white, double noise, std::uint64_t seed,
+                          const std::function<ImageThreshold(Index, Index)>& shrink_for) {
   ThresholdOptions options{.step = 1};
   options.last_threshold = std::max(options.last_threshold, 3 * noise);
   options.first_threshold = std::max(options.first_threshold, 3 * noise);
   return [=](const Measurement& m) {
-    const ImageThreshold shrink = patch_threshold(m.height, m.width, std::min({Index{16}, m.height, m.width}));
     Context context;
     context.seed = seed;
     return around_level(white, m, [&](const LinearOperator& a, const Vector& y) {
-      return recover_by_threshold(a, y, m.height, m.width, shrink, options, context).image;
+      return recover_by_threshold(a, y, m.height, m.width, shrink_for(m.height, m.width), options, context).image;
     });
   };
+}
+
+ImageThreshold patches(Index height, Index width) {
+  return patch_threshold(height, width, std::min({Index{16}, height, width}));
 }
 
 /// Decoders that find the DCT coefficients of every block.
@@ -226,10 +252,88 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
   return {decode, prepare};
 }
 
+Decoder plain_decoder(std::string_view name, const Sampling& sampling, const White& white,
+                      const DecoderOptions& options) {
+  if (name == "lmmse") return lmmse_decoder(sampling, options);
+  if (name == "net") return net_decoder(sampling, options);
+  // What whitening makes of the noise, on average.
+  const double noise = white.transform.size() == 0 ? options.noise
+                                                   : options.noise * white.transform.norm() /
+                                                         std::sqrt(static_cast<double>(white.transform.rows()));
+  if (name == "tv") return tv_decoder(white, noise);
+  if (name == "iht") return threshold_decoder(white, noise, options.seed, patches);
+  if (name == "wavelet") return threshold_decoder(white, noise, options.seed, any_size_wavelets);
+  if (name == "ksvd") {
+    UNRECT_REQUIRE(options.dictionary != nullptr, ErrorCode::kInvalidArgument,
+                   "ksvd needs a dictionary of patches from training images");
+    const Index side = std::lround(std::sqrt(static_cast<double>(options.dictionary->cols())));
+    UNRECT_REQUIRE(side >= 2 && side * side == options.dictionary->cols(), ErrorCode::kInvalidArgument,
+                   "atoms of {} pixels, expected squares of at least 2 × 2", options.dictionary->cols());
+    return threshold_decoder(white, noise, options.seed, [atoms = *options.dictionary](Index height, Index width) {
+      const bool fits = atoms.cols() <= std::min(height, width) * std::min(height, width);
+      return fits ? dictionary_threshold(height, width, atoms) : patches(height, width);
+    });
+  }
+  const BlockCodes codes(white);
+  if (name == "omp") return omp_decoder(codes, noise);
+  if (name == "fista") return fista_decoder(codes, noise);
+  return bp_decoder(codes);
+}
+
+/// The image near x that fits y as asked: conjugate gradients on Φ d = y − Φ x in every block, over the pixels inside
+/// the image. With noise the last step is cut where the residual is what was asked. Where Φ has orthonormal rows,
+/// blocks inside the image take one step, the projection.
+Image fitted(const Image& x, const Measurement& m, const White& white) {
+  const double enough = asked_residual(m) * (1 - 1e-9);
+  Matrix blocks = to_blocks(x, white.block);
+  const auto left = [&]() -> Matrix { return m.y - m.sampling.phi.apply_rows(blocks); };
+  Matrix misfit = left();
+  if (misfit.norm() <= enough) return x;
+  const Matrix inside = to_blocks(Matrix::Ones(m.height, m.width), white.block), y = white.measurements(m);
+  Matrix rest = y - white.phi.apply_rows(blocks);
+  Matrix gradient = white.phi.adjoint_rows(rest).cwiseProduct(inside), direction = gradient;
+  Vector square = gradient.rowwise().squaredNorm();
+  std::vector<Index> open(static_cast<std::size_t>(blocks.rows()));
+  std::iota(open.begin(), open.end(), Index{0});
+  for (int k = 0; k < 1000; ++k) {
+    std::erase_if(open, [&](Index i) { return !(square(i) > 0) || rest.row(i).norm() <= 1e-12 * y.row(i).norm(); });
+    if (open.empty()) break;
+    const Matrix ahead = direction(open, Eigen::all), image = white.phi.apply_rows(ahead);
+    const Vector steps = square(open).array() / image.rowwise().squaredNorm().array().max(1e-300);
+    const Matrix moves = steps.asDiagonal() * ahead;
+    blocks(open, Eigen::all) += moves;
+    if (m.noise > 0) {
+      const Matrix before = misfit;
+      misfit = left();
+      if (misfit.norm() <= enough) {  // ‖before + t (misfit − before)‖ = enough
+        const Matrix change = misfit - before;
+        const double c2 = change.squaredNorm(), c1 = change.cwiseProduct(before).sum();
+        const double t = (-c1 - std::sqrt(std::max(0.0, c1 * c1 - c2 * (before.squaredNorm() - enough * enough)))) / c2;
+        blocks(open, Eigen::all) -= (1 - std::clamp(t, 0.0, 1.0)) * moves;
+        break;
+      }
+    }
+    rest(open, Eigen::all) -= steps.asDiagonal() * image;
+    const Matrix next = white.phi.adjoint_rows(rest(open, Eigen::all)).cwiseProduct(inside(open, Eigen::all));
+    const Vector squares = next.rowwise().squaredNorm();
+    const Vector ratios = squares.array() / square(open).array();
+    direction(open, Eigen::all) = next + ratios.asDiagonal() * ahead;
+    square(open) = squares;
+  }
+  return from_blocks(blocks, m.height, m.width, white.block);
+}
+
 }  // namespace
 
+double asked_residual(const Measurement& measurement) {
+  const auto count = static_cast<double>(measurement.y.size());
+  return measurement.noise > 0 ? measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count))
+                               : 1e-6 * measurement.y.norm();
+}
+
 const std::vector<std::string_view>& decoder_names() {
-  static const std::vector<std::string_view> names{"tv", "iht", "omp", "fista", "bp", "lmmse", "net"};
+  static const std::vector<std::string_view> names{"tv",    "iht", "wavelet", "ksvd", "omp",
+                                                   "fista", "bp",  "lmmse",   "net"};
   return names;
 }
 
@@ -238,20 +342,12 @@ Decoder decoder_named(std::string_view name, const Sampling& sampling, const Dec
                  "method \"{}\", expected one of {}", name, fmt::join(decoder_names(), ", "));
   UNRECT_REQUIRE(options.noise >= 0 && std::isfinite(options.noise), ErrorCode::kInvalidArgument,
                  "noise {}, expected ≥ 0", options.noise);
-  if (name == "lmmse") return lmmse_decoder(sampling, options);
-  if (name == "net") return net_decoder(sampling, options);
-  if (name != "tv" && name != "iht") require_small(sampling);
-  White white = whiten(sampling, options.noise);
-  // What whitening makes of the noise, on average.
-  const double noise = white.transform.size() == 0 ? options.noise
-                                                   : options.noise * white.transform.norm() /
-                                                         std::sqrt(static_cast<double>(white.transform.rows()));
-  if (name == "tv") return tv_decoder(white, noise);
-  if (name == "iht") return iht_decoder(white, noise, options.seed);
-  const BlockCodes codes(std::move(white));
-  if (name == "omp") return omp_decoder(codes, noise);
-  if (name == "fista") return fista_decoder(codes, noise);
-  return bp_decoder(codes);
+  const bool whole = name == "tv" || name == "iht" || name == "wavelet" || name == "ksvd";
+  if (!whole) require_small(sampling);
+  const White white = whiten(sampling, options.noise);
+  const Decoder decoder = plain_decoder(name, sampling, white, options);
+  return {[=](const Measurement& m) { return fitted(decoder(m), m, white); },
+          [=](Index height, Index width) { decoder.prepare(height, width); }};
 }
 
 }  // namespace unrect

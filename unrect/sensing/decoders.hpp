@@ -12,8 +12,8 @@
 
 namespace unrect {
 
-/// From a measurement to an image; values may lie outside [0, 1]. One caller at a time: work that measurements of equal
-/// size share is kept.
+/// From a measurement to an image; values may lie outside [0, 1]. The image fits: residual() ≤ asked_residual(), where
+/// any image does. One caller at a time: work that measurements of equal size share is kept.
 class Decoder {
  public:
   template <class Decode>
@@ -35,22 +35,29 @@ class Decoder {
 struct DecoderOptions {
   double noise = 0;                             // σ of the measurements to come
   const BlockStatistics* statistics = nullptr;  // lmmse's; used while the decoder is made and by it
+  const Matrix* dictionary = nullptr;           // ksvd's atoms, one a row; used while the decoder is made
   const Unrolled* model = nullptr;              // net's; used by it
-  std::uint64_t seed = 0;                       // of random shifts (iht)
+  std::uint64_t seed = 0;                       // of random shifts (iht, wavelet, ksvd)
 };
+
+/// σ √(M + 2√(2M)) for M measurements: the noise itself stays below with probability 0.977. Without noise 1e−6 ‖y‖.
+double asked_residual(const Measurement& measurement);
 
 /// The names that decoder_named knows:
 ///   tv      total variation over the whole image
 ///   iht     iterative hard thresholding in the DCT of all 16 × 16 patches
+///   wavelet the same in Daubechies' wavelets, 8 taps, at random shifts
+///   ksvd    the same in a dictionary learned from patches, on random grids
 ///   omp     orthogonal matching pursuit in the DCT of blocks, at most m / 4 atoms
 ///   fista   ℓ1-regularised codes in the DCT of blocks, weights that grow with frequency
 ///   bp      basis pursuit with those weights: the codes fit y exactly
 ///   lmmse   the best affine map of a block's measurements
 ///   net     a trained recovery network
 /// All see Φ with orthonormal rows: others are whitened, y ↦ (ΦΦᵀ + (σ/s)² I)^(−1/2) y with s = 0.2, a pixel's spread.
+/// What fits y less well than asked is moved to an image near by that does, by conjugate gradients.
 const std::vector<std::string_view>& decoder_names();
-/// @throws Error kInvalidArgument for another name, an operator too large to be a matrix (for all but tv and iht),
-/// lmmse without statistics of its blocks, net without a model.
+/// @throws Error kInvalidArgument for another name, an operator too large to be a matrix (for decoders of blocks),
+/// lmmse without statistics of its blocks, ksvd without a dictionary, net without a model.
 Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options = {});
 
 }  // namespace unrect

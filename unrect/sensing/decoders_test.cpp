@@ -4,6 +4,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/scores.hpp"
+#include "unrect/signal/fourier.hpp"
 
 namespace unrect {
 namespace {
@@ -92,24 +93,56 @@ TEST(Measurement, FilesThatDoNotFitAreNamed) {
             std::string::npos);
 }
 
+/// Random atoms beside the DCT's.
+Matrix dictionary(Index patch) {
+  const Matrix basis = dct_2d(patch, patch).to_matrix();
+  Matrix atoms(basis.rows() + 20, basis.cols());
+  atoms << basis, Rng(3).normal_matrix(20, basis.cols()).rowwise().normalized();
+  return atoms;
+}
+
 TEST(Decoders, RecoverAScene) {
   const Image image = scene(48, 43);
+  const Matrix atoms = dictionary(8);
   const BlockStatistics statistics = block_statistics({image, scene(60, 50), image.reverse()}, 16, 1);
   for (const char* kind : {"orthonormal", "gaussian", "hadamard", "bernoulli"}) {
     const Sampling sampling = draw_sampling(sensing_kind_named(kind), 128, 16, 2);
     const Measurement measured = measure(image, sampling);
     const Unrolled model = untrained(statistics);
     for (const std::string_view name : decoder_names()) {
-      const Image found = decoder_named(name, sampling, {.statistics = &statistics, .model = &model})(measured);
+      const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
+      const Image found = decoder_named(name, sampling, options)(measured);
       ASSERT_EQ(found.rows(), 48);
       ASSERT_EQ(found.cols(), 43);
       EXPECT_GT(psnr(found, image), name == "omp" ? 20 : 24) << kind << ' ' << name;
-      EXPECT_LT(residual(measured, found), name == "omp" ? 0.3 * measured.y.norm() : 0.05 * measured.y.norm()) << name;
+      EXPECT_LE(residual(measured, found), asked_residual(measured)) << kind << ' ' << name;
     }
   }
 }
 
+TEST(Decoders, FitNoLessThanAsked) {
+  const Image image = scene(45, 37);  // with blocks over the edge
+  const BlockStatistics statistics = block_statistics({image, image.reverse()}, 16, 1);
+  const Matrix atoms = dictionary(4);
+  for (const char* kind : {"orthonormal", "gaussian", "dct"}) {
+    const Sampling sampling = draw_sampling(sensing_kind_named(kind), 60, 16, 2);
+    for (const double noise : {0.0, 0.01, 0.1}) {
+      const Measurement measured = measure(image, sampling, noise, 3);
+      EXPECT_LE(residual(measured, image), std::max(1e-12, asked_residual(measured)));
+      for (const std::string_view name : decoder_names()) {
+        const Image found =
+            decoder_named(name, sampling, {.noise = noise, .statistics = &statistics, .dictionary = &atoms})(measured);
+        EXPECT_LE(residual(measured, found), asked_residual(measured)) << kind << ' ' << name << ' ' << noise;
+        EXPECT_GT(psnr(found, image), noise == 0.1 ? 9 : 13) << kind << ' ' << name << ' ' << noise;
+      }
+    }
+  }
+  const Measurement still = measure(image, draw_sampling(SensingKind::kDct, 60, 16, 2));
+  EXPECT_DOUBLE_EQ(asked_residual(still), 1e-8 * still.y.norm());
+}
+
 TEST(Decoders, OneColourSmallImagesAndDependentRows) {
+  const Matrix atoms = dictionary(2);
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 32, 8, 2);
   for (const double level : {0.0, 0.5, 1.0}) {
     for (const auto& [height, width] : {std::pair<Index, Index>{24, 16}, {5, 3}}) {
@@ -117,7 +150,7 @@ TEST(Decoders, OneColourSmallImagesAndDependentRows) {
       const BlockStatistics statistics = block_statistics({scene(30, 30), Image::Constant(20, 20, 0.3)}, 8, 2);
       const Unrolled model = untrained(statistics);
       for (const std::string_view name : decoder_names()) {
-        const DecoderOptions options{.statistics = &statistics, .model = &model};
+        const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
         const Image found = decoder_named(name, sampling, options)(measure(image, sampling));
         EXPECT_TRUE(found.allFinite()) << name;
         if (level == 0 && name != "lmmse" && name != "net") {
@@ -134,7 +167,7 @@ TEST(Decoders, OneColourSmallImagesAndDependentRows) {
       draw_sampling(SensingKind::kGaussian, 20, 8, 1).phi.to_matrix();
   const Sampling given = given_sampling(twice, "phi");
   const Image image = Image::Constant(16, 16, 0.5);
-  for (const char* name : {"tv", "iht", "omp", "fista", "bp"}) {
+  for (const char* name : {"tv", "iht", "wavelet", "omp", "fista", "bp"}) {
     EXPECT_GT(psnr(decoder_named(name, given)(measure(image, given)), image), 30) << name;
   }
 }
@@ -144,12 +177,16 @@ TEST(Decoders, RefuseOthersMeasurements) {
   const Measurement other = measure(scene(24, 24), draw_sampling(SensingKind::kOrthonormal, 31, 8, 2));
   const BlockStatistics statistics = block_statistics({scene(30, 30)}, 8, 2);
   const Unrolled model = untrained(statistics);
-  for (const std::string_view name : decoder_names()) {
-    EXPECT_THROW(decoder_named(name, sampling, {.statistics = &statistics, .model = &model})(other), Error) << name;
-  }
+  const Matrix atoms = dictionary(4);
+  const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
+  for (const std::string_view name : decoder_names())
+    EXPECT_THROW(decoder_named(name, sampling, options)(other), Error) << name;
   EXPECT_THROW(decoder_named("magic", sampling), Error);
   EXPECT_THROW(decoder_named("lmmse", sampling), Error);
   EXPECT_THROW(decoder_named("net", sampling), Error);
+  EXPECT_THROW(decoder_named("ksvd", sampling), Error);
+  const Matrix odd = Matrix::Ones(5, 7);
+  EXPECT_THROW(decoder_named("ksvd", sampling, {.dictionary = &odd}), Error);
   EXPECT_THROW(decoder_named("tv", sampling, {.noise = -1}), Error);
 }
 

@@ -6,7 +6,9 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/signal/dictionary.hpp"
 #include "unrect/signal/fourier.hpp"
+#include "unrect/signal/greedy.hpp"
 
 namespace unrect {
 namespace {
@@ -134,6 +136,42 @@ ImageThreshold wavelet_threshold(Index height, Index width, Wavelet wavelet, Ind
                     (width - across) % width);
     }
     return sum / static_cast<double>(shifts);
+  };
+}
+
+ImageThreshold dictionary_threshold(Index height, Index width, const MatrixRef& atoms, Index shifts) {
+  const auto patch = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(atoms.cols()))));
+  UNRECT_REQUIRE(patch >= 2 && patch * patch == atoms.cols() && patch <= std::min(height, width) && shifts >= 1,
+                 ErrorCode::kInvalidArgument,
+                 "atoms of {} pixels, {} shifts, image of {} × {}: expected a square of 4 to as many as fit, 1 shift",
+                 atoms.cols(), shifts, height, width);
+  const Index rows = (height + 2 * patch - 2) / patch * patch, cols = (width + 2 * patch - 2) / patch * patch;
+  const Index most = std::min(atoms.rows(), std::max<Index>(1, patch * patch / 4));
+  return [=, dictionary = Matrix(atoms), omp = Omp(atoms.transpose())](const Matrix& image, double threshold,
+                                                                       Rng& rng) mutable -> Matrix {
+    require_image(image, height, width);
+    Matrix sum = Matrix::Zero(height, width), weights = sum, grid(rows, cols), parts(rows, cols);
+    for (Index shift = 0; shift < shifts; ++shift) {
+      const Index down = rng.below(patch), across = rng.below(patch);
+      const auto within = [](Index i, Index n) { return std::clamp<Index>(mirrored(i, n), 0, n - 1); };
+      for (Index i = 0; i < rows; ++i) {
+        for (Index j = 0; j < cols; ++j) grid(i, j) = image(within(i - down, height), within(j - across, width));
+      }
+      const Matrix plain = image_patches(grid, patch, patch);
+      const double left = threshold * static_cast<double>(patch) / 3;
+      const Matrix codes = omp.solve_rows(plain, {.sparsity = most, .tolerance = left});
+      const Matrix change = codes * dictionary - plain;
+      for (Index k = 0; k < plain.rows(); ++k) {
+        const Index top = k / (cols / patch) * patch, first = k % (cols / patch) * patch;
+        const double weight = 1 / static_cast<double>(1 + (codes.row(k).array() != 0).count());
+        const Eigen::Map<const Matrix> moved(change.row(k).data(), patch, patch);
+        grid.block(top, first, patch, patch) = weight * (grid.block(top, first, patch, patch) + moved);
+        parts.block(top, first, patch, patch).setConstant(weight);
+      }
+      sum += grid.block(down, across, height, width);
+      weights += parts.block(down, across, height, width);
+    }
+    return sum.cwiseQuotient(weights);
   };
 }
 

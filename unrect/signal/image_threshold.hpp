@@ -1,4 +1,4 @@
-// Hard thresholds in bases that do not know where an image begins.
+// Hard thresholds in bases and dictionaries that do not know where an image begins.
 #pragma once
 
 #include <functional>
@@ -20,5 +20,11 @@ ImageThreshold patch_threshold(Index height, Index width, Index patch = 16, Inde
 /// In a wavelet basis of the periodic image, averaged over `shifts` random shifts (cycle spinning: Coifman, Donoho
 /// 1995). The coarse part stays. O(shifts · pixels · taps). @throws Error kInvalidArgument as wavelet_2d.
 ImageThreshold wavelet_threshold(Index height, Index width, Wavelet wavelet, Index levels, Index shifts = 2);
+
+/// By the atoms of a learned dictionary (rows of patch² pixels, as learn_dictionary gives them for image_patches),
+/// on `shifts` random grids: every patch, its mean taken away, keeps as few atoms as leave at most threshold · patch /
+/// 3 of it (OMP), patch² / 4 at most. Weighted and mirrored as patch_threshold. O(shifts · pixels · (atoms + patch²)).
+/// @throws Error kInvalidArgument unless patch² is a square ≥ 4, patch ≤ min(height, width), shifts ≥ 1.
+ImageThreshold dictionary_threshold(Index height, Index width, const MatrixRef& atoms, Index shifts = 2);
 
 }  // namespace unrect

@@ -189,6 +189,27 @@ TEST(Recovery, OfACartoonByWavelets) {
   EXPECT_GT(psnr(result.image, truth), 30);
 }
 
+TEST(DictionaryThreshold, KeepsWhatFewAtomsMakeAndDropsTheRest) {
+  Rng rng(12);
+  const Matrix image = rng.normal_matrix(11, 14);
+  const Matrix basis = dct_2d(4, 4).to_matrix();
+  const Matrix single = basis.row(5) * 3;  // one atom that fills a patch
+  Matrix tiled(12, 16);
+  for (Index i = 0; i < 12; ++i) {
+    for (Index j = 0; j < 16; ++j) tiled(i, j) = 0.5 + single(i % 4 * 4 + j % 4);
+  }
+  // On the grid that fits the tiles one atom a patch is enough; others need more, and get them.
+  EXPECT_LT((dictionary_threshold(12, 16, basis, 8)(tiled, 0, rng) - tiled).cwiseAbs().maxCoeff(), 0.5);
+  const Matrix flat = dictionary_threshold(11, 14, basis, 50)(image, 1e9, rng);
+  EXPECT_NEAR(flat.mean(), image.mean(), 0.15);
+  EXPECT_LT(flat.cwiseAbs().maxCoeff(), 0.75 * image.cwiseAbs().maxCoeff());
+  EXPECT_LT((dictionary_threshold(9, 9, basis)(Matrix::Constant(9, 9, 0.3), 0.1, rng).array() - 0.3).abs().maxCoeff(),
+            1e-12);
+  EXPECT_THROW(dictionary_threshold(8, 8, Matrix::Ones(3, 5)), Error);
+  EXPECT_THROW(dictionary_threshold(3, 8, basis), Error);
+  EXPECT_THROW(dictionary_threshold(8, 8, basis, 0), Error);
+}
+
 TEST(Recovery, StopsWhenToldTo) {
   const LinearOperator sampling = block_sampling(orthonormal_operator(64, 16 * 16, Rng(10)), 128, 128, 16);
   const Vector y = sampling.apply(flat(cartoon(128, 128)));
