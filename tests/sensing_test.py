@@ -128,10 +128,11 @@ class Sensing(Case):
     def test_recovers(self):
         for kind in ("gaussian", "bernoulli", "orthonormal", "hadamard", "dct"):
             self.ok("sense", "image.png", "--ratio", "0.5", "--operator", kind, "--block", "16", "--seed", "1", "--out", "y.npz")
-            for method in ("tv", "iht", "omp", "fista", "bp", "lmmse") if kind == "gaussian" else ("tv",):
+            for method in ("tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse") if kind == "gaussian" else ("tv",):
                 got = json.loads(self.ok("recover", "y.npz", "--method", method, "--train-folder", "images", "--out", "x.png",
                                          "--reference", "image.png", "--json"))
                 self.assertGreater(got["psnr"], 17, (kind, method))
+                self.assertLessEqual(got["residual"], got["asked_residual"], (kind, method))
                 found = read_png((self.dir / "x.png").read_bytes())
                 error = ((found - self.image)**2).mean() / 255**2
                 self.assertAlmostEqual(10 ** (-got["psnr"] / 10), error, delta=2e-6 + 0.01 * error)  # 8 bits round
@@ -170,6 +171,26 @@ class Sensing(Case):
         text = self.ok("bench", "sensing", "--data", "images", "--ratio", "0.4", "--block", "16", "--methods", "tv")
         for word in ("scene0", "mean dB", "mean SSIM"):
             self.assertIn(word, text)
+
+    def test_bench_over_noise(self):
+        methods = ["tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse"]
+        args = ["bench", "sensing", "--data", "images", "--ratio", "0.3", "--block", "16", "--train-folder", "images",
+                "--methods", ",".join(methods), "--noise", "0,0.02,0.2"]
+        got = json.loads(self.ok(*args, "--picture", "noise.svg", "--json"))
+        self.assertEqual([s["noise"] for s in got["sweep"]], [0, 0.02, 0.2])
+        for step in got["sweep"]:
+            self.assertEqual([m["method"] for m in step["methods"]], methods)
+            for m in step["methods"]:
+                self.assertLessEqual(m["residual_to_asked"], 1, (step["noise"], m["method"]))
+        for k in range(len(methods)):
+            clear, _, noisy = (s["methods"][k]["psnr"] for s in got["sweep"])
+            self.assertGreater(clear, noisy + 0.5, methods[k])
+        alone = json.loads(self.ok("bench", "sensing", "--data", "images", "--ratio", "0.3", "--block", "16", "--methods", "tv",
+                                   "--noise", "0.02", "--json"))
+        self.assertEqual(alone["psnr"], got["sweep"][1]["methods"][0]["psnr"])
+        self.assertIn("<svg", (self.dir / "noise.svg").read_text())
+        text = self.ok("bench", "sensing", "--data", "images", "--ratio", "0.3", "--methods", "tv", "--noise", "0,0.1")
+        self.assertIn("noise σ", text)
 
     def test_refuses_images(self):
         good = (self.dir / "image.png").read_bytes()
@@ -212,6 +233,9 @@ class Sensing(Case):
         bench = ["bench", "sensing", "--data", "images", "--ratio", "0.5"]
         self.refused(2, *bench, "--methods", "tv,magic", ["magic", "fista"])
         self.refused(2, *bench, "--methods", "lmmse", ["--train-folder"])
+        self.refused(2, *bench, "--methods", "ksvd", ["ksvd", "--train-folder"])
+        self.refused(2, *bench, "--methods", "tv", "--noise", "0,-1", ["--noise -1"])
+        self.refused(4, *bench, "--methods", "tv", "--picture", "nowhere/x.png", ["nowhere"])
         self.refused(2, *bench, "--methods", "tv", "--picture", "x.gif", ["x.gif", ".png"])
         self.refused(2, *bench, "--methods", "lmmse", "--block", "64", "--train-folder", "images", ["64"])
 

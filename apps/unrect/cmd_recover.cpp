@@ -33,22 +33,19 @@ void Command::run() {
   UNRECT_REQUIRE(!truth || (truth->rows() == measured.height && truth->cols() == measured.width),
                  ErrorCode::kInvalidArgument, "--reference {}: {} × {} pixels, but {} × {} were measured",
                  reference.string(), truth->rows(), truth->cols(), measured.height, measured.width);
-  const std::optional<BlockStatistics> statistics = read_statistics(train_folder, {method}, measured.sampling.block);
-  const std::optional<Unrolled> net = read_model(model, {method});
-  const DecoderOptions options{measured.noise, statistics ? &*statistics : nullptr, net ? &*net : nullptr, seed};
-  const Decoder decode = decoder_named(method, measured.sampling, options);
+  const Learned learned = read_learned(train_folder, model, {method}, measured.sampling.block, seed);
+  const Decoder decode = decoder_named(method, measured.sampling, learned.options(measured.noise, seed));
   decode.prepare(measured.height, measured.width);
   const std::clock_t start = std::clock();
   const Image found = decode(measured);
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   write_png(out, found);
   const double norm = measured.y.norm();
-  const double misfit = norm > 0 ? residual(measured, found) / norm : residual(measured, found);
+  const double left = residual(measured, found), misfit = norm > 0 ? left / norm : left;
   if (json) {
-    nlohmann::ordered_json result{{"method", method},
-                                  {"height", measured.height},
-                                  {"width", measured.width},
-                                  {"seconds", seconds},
+    nlohmann::ordered_json result{{"method", method},           {"height", measured.height},
+                                  {"width", measured.width},    {"seconds", seconds},
+                                  {"residual", left},           {"asked_residual", asked_residual(measured)},
                                   {"relative_residual", misfit}};
     if (truth) {
       result["psnr"] = psnr(found, *truth);
@@ -73,8 +70,8 @@ void add_recover(CLI::App& app) {
       ->default_str("iht; net with --model");
   verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
   verb->add_option("--phi", command->phi, "Φ, m × block², .npy, instead of the operator in the file");
-  verb->add_option("--train-folder", command->train_folder, "lmmse: images to learn the blocks' covariance from");
-  verb->add_option("--seed", command->seed, "seed of iht's shifts")->capture_default_str();
+  verb->add_option("--train-folder", command->train_folder, "lmmse, ksvd: images to learn from");
+  verb->add_option("--seed", command->seed, "seed of shifts and of ksvd's patches")->capture_default_str();
   verb->add_option("--out", command->out, "write the image: .png, 8 bits")->required();
   verb->add_option("--reference", command->reference, "the image itself: print PSNR and SSIM");
   verb->add_flag("--json", command->json, "print one JSON object");

@@ -12,11 +12,12 @@ namespace {
 struct Command {
   std::filesystem::path image, out;
   SensingOptions sensing;
+  double noise = 0;
   bool json = false;
 
   void run() const {
     const Sampling sampling = sensing.sampling();
-    const Measurement measured = measure(read_image(image), sampling, sensing.noise, sensing.seed);
+    const Measurement measured = measure(read_image(image), sampling, noise, sensing.seed);
     write_npz(out, to_arrays(measured));
     const Index count = measured.y.size(), pixels = measured.height * measured.width;
     if (json) {
@@ -45,6 +46,7 @@ void add_sense(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("sense", "Measure an image block by block: y = Φx + noise");
   verb->add_option("IMAGE", command->image, "PNG, JPEG or PGM; colour is measured as luma")->required();
   command->sensing.add_to(*verb);
+  verb->add_option("--noise", command->noise, "σ of Gaussian noise on the measurements")->capture_default_str();
   verb->add_option("--out", command->out, "write y, the image's size and the operator: .npz")->required();
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

@@ -75,16 +75,14 @@ void DictionaryCommand::run() const {
   UNRECT_REQUIRE(samples <= (Index{1} << 26) / std::max(atoms, patch * patch), ErrorCode::kInvalidArgument,
                  "--samples {} with {} atoms of {} pixels: too large, expected 2^26 numbers at most", samples, atoms,
                  patch * patch);
-  Rng rng(seed);
+  const Rng rng(seed);
   std::vector<Image> images;
   if (folder.empty()) {
     for (std::uint64_t i = 0; i < 12; ++i) images.push_back(dead_leaves(128, 128, rng.split(i)));
   } else {
     for (NamedImage& named : read_images(folder)) images.push_back(std::move(named.image));
   }
-  const Crops crops(std::move(images), patch);
-  Matrix patches(samples, patch * patch);
-  for (Index i = 0; i < samples; ++i) patches.row(i) = image_patches(crops.draw(rng), patch, 1);
+  const Matrix patches = random_patches(std::move(images), patch, samples, rng);
   const auto line = [](const Progress& p, double seconds) {
     return fmt::format("{:.0f} of {:.0f} iterations, {:.0f} s", p.done, p.total, seconds);
   };

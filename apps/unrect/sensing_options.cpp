@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/datasets.hpp"
+#include "unrect/signal/dictionary.hpp"
 
 namespace unrect::cli {
 
@@ -14,7 +16,6 @@ void SensingOptions::add_to(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator");
   verb.add_option("--block", block, "side of the blocks measured one by one (default: 33; 32 for hadamard)");
-  verb.add_option("--noise", noise, "σ of Gaussian noise on the measurements")->capture_default_str();
   verb.add_option("--seed", seed, "seed of the operator and the noise")->capture_default_str();
 }
 
@@ -37,19 +38,37 @@ Sampling SensingOptions::sampling() const {
   return draw_sampling(drawn, measurements_for(*ratio, side * side), side, seed);
 }
 
-std::optional<BlockStatistics> read_statistics(const std::filesystem::path& folder,
-                                               const std::vector<std::string>& methods, Index block) {
-  if (std::ranges::find(methods, "lmmse") == methods.end()) return std::nullopt;
-  UNRECT_REQUIRE(!folder.empty(), ErrorCode::kInvalidArgument, "--method lmmse learns: expected --train-folder DIR");
-  std::vector<Image> images;
-  for (NamedImage& named : read_images(folder)) images.push_back(std::move(named.image));
-  return block_statistics(images, block);
+DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
+  return {.noise = noise,
+          .statistics = statistics ? &*statistics : nullptr,
+          .dictionary = dictionary ? &*dictionary : nullptr,
+          .model = model ? &*model : nullptr,
+          .seed = seed};
 }
 
-std::optional<Unrolled> read_model(const std::filesystem::path& file, const std::vector<std::string>& methods) {
-  if (std::ranges::find(methods, "net") == methods.end()) return std::nullopt;
-  UNRECT_REQUIRE(!file.empty(), ErrorCode::kInvalidArgument, "--method net is learned: expected --model FILE.onnx");
-  return read_unrolled(file);
+Learned read_learned(const std::filesystem::path& train_folder, const std::filesystem::path& model,
+                     const std::vector<std::string>& methods, Index block, std::uint64_t seed) {
+  const auto wanted = [&](std::string_view name) { return std::ranges::find(methods, name) != methods.end(); };
+  Learned learned;
+  if (wanted("net")) {
+    UNRECT_REQUIRE(!model.empty(), ErrorCode::kInvalidArgument, "--method net is learned: expected --model FILE.onnx");
+    learned.model = read_unrolled(model);
+  }
+  if (!wanted("lmmse") && !wanted("ksvd")) return learned;
+  UNRECT_REQUIRE(!train_folder.empty(), ErrorCode::kInvalidArgument, "--method {} learns: expected --train-folder DIR",
+                 wanted("lmmse") ? "lmmse" : "ksvd");
+  std::vector<Image> images;
+  for (NamedImage& named : read_images(train_folder)) images.push_back(std::move(named.image));
+  if (wanted("lmmse")) learned.statistics = block_statistics(images, block);
+  if (wanted("ksvd")) {
+    constexpr Index kPatch = 8, kAtoms = 128, kSamples = 10000;
+    Context context;
+    context.seed = seed;
+    learned.dictionary = learn_dictionary(random_patches(std::move(images), kPatch, kSamples, Rng(seed)),
+                                          {.atoms = kAtoms, .code = {.sparsity = 4}, .iterations = 15}, context)
+                             .atoms;
+  }
+  return learned;
 }
 
 }  // namespace unrect::cli

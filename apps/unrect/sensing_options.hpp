@@ -12,24 +12,31 @@
 
 namespace unrect::cli {
 
-/// Φ as it is drawn or read, and the noise.
+/// Φ as it is drawn or read.
 struct SensingOptions {
   std::optional<double> ratio;
   std::string kind = "gaussian";
   std::filesystem::path phi;  // instead of the two above
   std::optional<Index> block;
   std::uint64_t seed = 0;
-  double noise = 0;
 
   void add_to(CLI::App& verb);
   /// @throws Error for options that do not go together or cannot be.
   Sampling sampling() const;
 };
 
-/// Of the images in a folder; nothing where `folder` is empty and no method asks for it. @throws Error.
-std::optional<BlockStatistics> read_statistics(const std::filesystem::path& folder,
-                                               const std::vector<std::string>& methods, Index block);
-/// The recovery network in a file; nothing where `file` is empty and no method asks for it. @throws Error.
-std::optional<Unrolled> read_model(const std::filesystem::path& file, const std::vector<std::string>& methods);
+/// What methods look at that learn, or were trained.
+struct Learned {
+  std::optional<BlockStatistics> statistics;  // lmmse
+  std::optional<Matrix> dictionary;           // ksvd
+  std::optional<Unrolled> model;              // net
+
+  /// Points into this.
+  DecoderOptions options(double noise, std::uint64_t seed) const;
+};
+
+/// What some of `methods` need, from the images of a folder and a network's file. @throws Error where they are missing.
+Learned read_learned(const std::filesystem::path& train_folder, const std::filesystem::path& model,
+                     const std::vector<std::string>& methods, Index block, std::uint64_t seed);
 
 }  // namespace unrect::cli

@@ -124,21 +124,22 @@ TEST(Decoders, FitNoLessThanAsked) {
   const Image image = scene(45, 37);  // with blocks over the edge
   const BlockStatistics statistics = block_statistics({image, image.reverse()}, 16, 1);
   const Matrix atoms = dictionary(4);
+  const Unrolled model = untrained(statistics);
   for (const char* kind : {"orthonormal", "gaussian", "dct"}) {
     const Sampling sampling = draw_sampling(sensing_kind_named(kind), 60, 16, 2);
     for (const double noise : {0.0, 0.01, 0.1}) {
       const Measurement measured = measure(image, sampling, noise, 3);
       EXPECT_LE(residual(measured, image), std::max(1e-12, asked_residual(measured)));
       for (const std::string_view name : decoder_names()) {
-        const Image found =
-            decoder_named(name, sampling, {.noise = noise, .statistics = &statistics, .dictionary = &atoms})(measured);
+        const DecoderOptions options{.noise = noise, .statistics = &statistics, .dictionary = &atoms, .model = &model};
+        const Image found = decoder_named(name, sampling, options)(measured);
         EXPECT_LE(residual(measured, found), asked_residual(measured)) << kind << ' ' << name << ' ' << noise;
         EXPECT_GT(psnr(found, image), noise == 0.1 ? 9 : 13) << kind << ' ' << name << ' ' << noise;
       }
     }
   }
   const Measurement still = measure(image, draw_sampling(SensingKind::kDct, 60, 16, 2));
-  EXPECT_DOUBLE_EQ(asked_residual(still), 1e-8 * still.y.norm());
+  EXPECT_DOUBLE_EQ(asked_residual(still), 1e-6 * still.y.norm());
 }
 
 TEST(Decoders, OneColourSmallImagesAndDependentRows) {
