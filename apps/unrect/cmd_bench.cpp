@@ -167,10 +167,10 @@ void Command::run() {
   for (const double sigma : noise) sweep.push_back(score(images, sampling, learned.options(sigma, sensing.seed), rows));
 
   const std::string what =
-      fmt::format("{}: {} of {} measurements in blocks of {} × {} ({}), noise {:g}", data.filename().string(),
+      fmt::format("{}: {} of {} measurements in blocks of {} × {} ({}){}", data.filename().string(),
                   sampling.measurements(), sampling.phi.cols(), sampling.block, sampling.block,
                   sensing.phi.empty() ? std::string(name_of(sampling.kind)) : sensing.phi.filename().string(),
-                  fmt::join(noise, ", "));
+                  noise.size() == 1 ? fmt::format(", noise {:g}", noise[0]) : "");
   if (!picture.empty()) (rows.empty() ? picture_of(sweep, noise, what) : montage(rows, methods, what)).save(picture);
   if (!json) return noise.size() == 1 ? print(sweep[0], images, what) : print(sweep, noise, what);
   Json object = json_of(sweep[0], images, sampling, noise[0]);
