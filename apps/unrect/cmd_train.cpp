@@ -49,7 +49,7 @@ struct Command {
   void run() const;
   Network start_network(const TrainingData& sets) const;
   Run train_one(const TrainingData& sets, const TrainOptions& chosen) const;
-  TrainOptions with_decay(TrainOptions chosen) const;
+  TrainOptions for_data(const TrainingData& sets, TrainOptions chosen) const;
   std::vector<TrainOptions> contestants(const TrainingData& sets) const;
   Json json_of(const TrainingData& sets, const Run& run) const;
   void print(const TrainingData& sets, const std::vector<Run>& runs) const;
@@ -98,28 +98,38 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
   return run;
 }
 
-// What recoveries of digits from few measurements were found to need: without it the fit goes on past the best test
-// loss.
-TrainOptions Command::with_decay(TrainOptions chosen) const {
-  const bool own = recovery() && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
+TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) const {
+  UNRECT_REQUIRE(!sets.renew || (chosen.method != Method::kLbfgs && chosen.method != Method::kExplicitAl),
+                 ErrorCode::kInvalidArgument,
+                 "samples that are new in every epoch go with methods of mini-batches, not with {}",
+                 name_of(chosen.method));
+  // What recoveries of digits from few measurements were found to need, unless samples are ever new: without it the fit
+  // goes on past the best test loss.
+  const bool own = recovery() && !sets.renew && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
   chosen.decay = decay.value_or(own ? 1e-3 : 0);
+  chosen.loss = sets.loss;
+  chosen.renew = sets.renew;
+  chosen.warm_start = !start.empty();
+  if (sets.images) {
+    chosen.relay = sets.images->relay;
+    chosen.fixed = sensing_nodes(sets.images->network);
+  }
   return chosen;
 }
 
 // The methods of --compare get the time that the first one takes: epochs of each are measured, but not the first, which
 // pays for what comes once.
 std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
-  if (compare.empty()) return {with_decay(options)};
+  if (compare.empty()) return {for_data(sets, options)};
   std::vector<TrainOptions> all;
   double budget = 0;
   for (const std::string& name : compare) {
     TrainOptions own = options;
     own.method = method_named(name);
-    own = with_decay(own);
+    own = for_data(sets, own);
     UNRECT_REQUIRE(own.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
                    "--compare goes without explicit-al: its epochs do not tell its time");
     TrainOptions trial = own;
-    trial.loss = sets.loss;
     trial.epochs = 4;
     Context context;
     context.threads = threads;
@@ -365,16 +375,7 @@ void Command::run() const {
                  "--plot {}: expected a file name that ends in .svg or .png", plot.string());
   UNRECT_REQUIRE(phi_out.empty() || recovery(), ErrorCode::kInvalidArgument, "--save-phi goes with --task recovery");
   std::vector<Run> runs;
-  for (TrainOptions& chosen : contestants(sets)) {
-    chosen.loss = sets.loss;
-    chosen.warm_start = !start.empty();
-    if (sets.images) {
-      chosen.renew = sets.images->renew;
-      chosen.relay = sets.images->relay;
-      chosen.fixed = sensing_nodes(sets.images->network);
-    }
-    runs.push_back(train_one(sets, chosen));
-  }
+  for (const TrainOptions& chosen : contestants(sets)) runs.push_back(train_one(sets, chosen));
   if (ranks.rank > 0) return;  // rank 0 writes for all
   // The best of several by the held-out loss, or by training loss where nothing was held out.
   const auto merit = [](const Run& run) {
@@ -436,6 +437,9 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy")
       ->excludes("--measurements", "--any-operator");
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
+  verb->add_option("--augment", command->data.augment,
+                   "recovery of pictures: bend them anew every epoch; 1 as far as digits bear, 0 not at all")
+      ->check(CLI::Range(0.0, 10.0));
   verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
       ->check(CLI::Range(Index{1}, Index{1} << 31));
   verb->add_option("--validation", command->data.validation,
@@ -459,7 +463,8 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "κ of feasible-al: largest relative change of a layer's output in a step; 0: none")
       ->capture_default_str();
   verb->add_option("--decay", command->decay,
-                   "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al)")
+                   "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
+                   "--augment)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
   verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");

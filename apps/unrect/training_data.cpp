@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <numeric>
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/datasets.hpp"
+#include "unrect/sensing/deformation.hpp"
 
 namespace unrect::cli {
 namespace {
@@ -17,18 +19,20 @@ namespace {
 using Rows = MatrixOf<float>;
 
 // Streams of the seed.
-enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral, kCrops, kWeights, kLeaves };
+enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral, kBend, kCrops, kWeights, kLeaves };
 
 // What a file or folder holds: rows x, and for each of them a row y or a label.
 struct Content {
   Rows x, y;
   std::vector<int> labels;
+  std::vector<Index> extents;  // of the array that x comes from
 
   Index size() const { return x.rows(); }
 };
 
 Content rows_of(const Content& all, const std::vector<Index>& rows) {
   Content part;
+  part.extents = all.extents;
   part.x = all.x(rows, Eigen::all);
   if (all.y.size() > 0) part.y = all.y(rows, Eigen::all);
   for (const Index row : rows) {
@@ -75,7 +79,9 @@ bool holds_idx(const std::filesystem::path& folder) {
 Content read_mnist(const std::filesystem::path& folder, const std::string& part) {
   Content content;
   const std::filesystem::path images = idx_file(folder, part + "-images-idx3-ubyte");
-  content.x = to_rows(read_idx(images), images.string()) / 255.F;
+  const Array array = read_idx(images);
+  content.extents = array.shape;
+  content.x = to_rows(array, images.string()) / 255.F;
   const std::filesystem::path labels = idx_file(folder, part + "-labels-idx1-ubyte");
   content.labels = to_labels(read_idx(labels), labels.string());
   UNRECT_REQUIRE(static_cast<Index>(content.labels.size()) == content.size(), ErrorCode::kFormat,
@@ -91,7 +97,9 @@ Content read_npy_content(const std::string& names, Task task) {
                                          : "two files, x.npy,y.npy, or a folder with MNIST");
   const std::string x = names.substr(0, comma);
   Content content;
-  content.x = to_rows(read_npy(x), x);
+  const Array signals = read_npy(x);
+  content.extents = signals.shape;
+  content.x = to_rows(signals, x);
   if (task == Task::kRecovery) return content;
   const std::string y = names.substr(comma + 1);
   const Array array = read_npy(y);
@@ -187,17 +195,36 @@ TrainingData image_recovery(const DataRequest& request) {
   };
   TrainingData result;
   result.sensing = given.phi.to_matrix();
-  result.images = ImageRecovery{start, network(sampling_of(0)), {}, {}};
-  result.images->renew = [=](int epoch) {
+  result.images = ImageRecovery{start, network(sampling_of(0)), {}};
+  result.renew = [=](int epoch) {
     return measured_crops(crops, sampling_of(epoch), count, rng.split(kCrops).split(static_cast<std::uint64_t>(epoch)));
   };
   if (request.any_operator) result.images->relay = [=](int epoch) { return network(sampling_of(epoch)); };
-  result.train = result.images->renew(0);
+  result.train = result.renew(0);
   const Sampling first = sampling_of(0);
   if (!request.any_operator)
     result.validation = measured_crops(held_crops, first, request.validation.value_or(kHeldCrops), rng.split(kOrder));
   result.test = measured_crops(held_crops, first, kHeldCrops, rng.split(kTest));
   return result;
+}
+
+Samples sensed(const Rows& x, const Matrix& phi) { return {(x.cast<double>() * phi.transpose()).cast<float>(), x}; }
+
+// The training pictures, bent by the seed and the epoch.
+std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const DataRequest& request) {
+  UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
+                 ErrorCode::kInvalidArgument,
+                 "--augment: {} has {} extents; expected a recovery of pictures that are nowhere negative, count × "
+                 "height × width",
+                 request.data, train.extents.size());
+  const Deformation plain;
+  const Deformation how{request.augment * plain.affine, request.augment * plain.elastic, plain.lattice};
+  const auto shared = std::make_shared<const Content>(train);
+  return [shared, phi, how, rng = Rng(request.seed).split(kBend)](int epoch) {
+    return sensed(
+        deformed(shared->x, shared->extents[1], shared->extents[2], how, rng.split(static_cast<std::uint64_t>(epoch))),
+        phi);
+  };
 }
 
 }  // namespace
@@ -257,7 +284,7 @@ TrainingData read_training_data(const DataRequest& request) {
   const auto samples = [&](const Content& content) -> Samples {
     switch (request.task) {
       case Task::kRecovery:
-        return {(content.x.cast<double>() * result.sensing.transpose()).cast<float>(), content.x};
+        return sensed(content.x, result.sensing);
       case Task::kClassify:
         return {content.x, one_hot(content.labels, classes, request.data)};
       default:
@@ -265,7 +292,8 @@ TrainingData read_training_data(const DataRequest& request) {
     }
   };
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
-  result.train = samples(train);
+  if (request.augment > 0) result.renew = bent(train, result.sensing, request);
+  result.train = result.renew ? result.renew(0) : samples(train);
   result.validation = samples(validation);
   result.test = samples(test);
   check(result.train, request.data);  // Φx can overflow where x does not

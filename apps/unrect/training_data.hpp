@@ -14,19 +14,19 @@ namespace unrect::cli {
 
 enum class Task { kRecovery, kClassify, kRegress };
 
-/// Recovery of images: a network that is laid out for crops, and endless crops.
+/// Recovery of images: a network that is laid out for crops.
 struct ImageRecovery {
   Unrolled start;
   Network network;
-  std::function<Samples(int epoch)> renew;
   std::function<Network(int epoch)> relay;  // for networks that are to work with any Φ
 };
 
 struct TrainingData {
   Samples train, validation, test;
   Loss loss;
-  bool relu_output = false;  // targets are nowhere negative and often 0
-  Matrix sensing;            // Φ (m × n) of a recovery, else empty
+  bool relu_output = false;                 // targets are nowhere negative and often 0
+  Matrix sensing;                           // Φ (m × n) of a recovery, else empty
+  std::function<Samples(int epoch)> renew;  // other samples for other epochs; `train` has epoch 0's
   std::optional<ImageRecovery> images;
 };
 
@@ -37,10 +37,11 @@ struct DataRequest {
   std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
   Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
   std::filesystem::path phi;        // recovery: Φ from a file instead
-  bool any_operator = false;        // images: Φ is another one in every epoch, and so is its ratio
-  int phases = 4;                   // images: of the network
-  Index channels = 32;              // images: of its convolutions
-  Index crop = 99;                  // images: side of what is learned from
+  double augment = 0;         // recovery of pictures: how far they are bent, 1 as Deformation's own; 0: not at all
+  bool any_operator = false;  // images: Φ is another one in every epoch, and so is its ratio
+  int phases = 4;             // images: of the network
+  Index channels = 32;        // images: of its convolutions
+  Index crop = 99;            // images: side of what is learned from
   std::uint64_t seed = 0;
 };
 
