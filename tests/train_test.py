@@ -2,6 +2,7 @@
 import gzip
 import json
 import subprocess
+import time
 import unittest
 
 import numpy as np
@@ -123,6 +124,49 @@ class Train(Case):
         state = (self.dir / "run.npz").read_bytes()
         (self.dir / "run.npz").write_bytes(state[:-100])
         self.refused(4, *args, ["run.npz"])
+
+    def test_pictures_bent_anew_every_epoch(self):
+        args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "150,60", "--batch", "50",
+                "--validation", "60", "--groups", "1", "--json"]
+        long = [*args, "--epochs", "40"]
+        plain = self.facts(json.loads(self.ok(*long, "--out", "plain.onnx")))
+        bent = self.facts(json.loads(self.ok(*long, "--augment", "0.5", "--out", "bent.onnx")))
+        self.assertNotEqual((self.dir / "plain.onnx").read_bytes(), (self.dir / "bent.onnx").read_bytes())
+        losses = lambda facts: [line["train_loss"] for line in facts["log"]]
+        # What never comes again cannot be learnt by heart.
+        self.assertGreater(losses(bent)[-1], 1.3 * losses(plain)[-1])
+        # Stopped and resumed, to the same bits; other strengths are other samples.
+        resumable = [*long, "--augment", "0.5", "--checkpoint", "bent.npz", "--every", "0.01", "--resume", "--out", "pieces.onnx"]
+        run = subprocess.Popen([UNRECT, *resumable], cwd=self.dir, stdout=subprocess.DEVNULL)
+        for _ in range(2000):
+            if (self.dir / "bent.npz").exists() or run.poll() is not None:
+                break
+            time.sleep(0.002)
+        run.kill()
+        run.wait()
+        self.assertEqual(self.facts(json.loads(self.ok(*resumable))), bent)
+        self.assertEqual((self.dir / "pieces.onnx").read_bytes(), (self.dir / "bent.onnx").read_bytes())
+        resumable[resumable.index("0.5")] = "0.6"
+        self.refused(2, *resumable, ["bent.npz", "other samples"])
+        self.refused(2, *args, "--augment", "1", "--method", "lbfgs", ["--augment", "lbfgs"])
+        self.refused(2, "train", "--task", "classify", "--data", "mnist", "--augment", "1", ["--augment"])
+        self.refused(2, "train", "--task", "recovery", "--data", "x.npy", "--measurements", "2", "--augment", "1", ["--augment", "x.npy"])
+
+    def test_scores_recoveries_on_the_test_set(self):
+        got = self.train("--task", "recovery", "--data", "mnist", "--measurements", "20", "--seed", "3", "--layers", "60", "--batch",
+                         "50", "--epochs", "5", "--validation", "60", "--out", "net.onnx", "--save-phi", "phi.npy")
+        args = ["bench", "recovery", "--data", "mnist", "--seed", "3", "--net", "net.onnx", "--sparse", "10", "--json"]
+        rows = json.loads(self.ok(*args, "--measurements", "20"))["decoders"]
+        error = {row["decoder"]: row["squared_error"] for row in rows}
+        self.assertAlmostEqual(error["net.onnx"], 64 * got["test_loss"], delta=1e-5 * error["net.onnx"])
+        from_file = json.loads(self.ok(*args, "--phi", "phi.npy"))["decoders"]
+        self.assertEqual([r["squared_error"] for r in from_file], [r["squared_error"] for r in rows])
+        pictures = gzip.decompress((self.mnist / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
+        x = np.frombuffer(pictures, np.uint8).reshape(200, 64) / 255
+        self.assertAlmostEqual(error["zero"], (x**2).sum(1).mean(), delta=1e-4 * error["zero"])
+        self.assertLess(error["lmmse"], error["zero"])
+        self.assertEqual([r["signals"] for r in rows if "lasso" in r["decoder"]], [10, 10])
+        self.refused(2, "bench", "recovery", "--data", "signals.npy", "--measurements", "2", ["signals.npy", "square"])
 
     def test_a_checkpoint_of_another_output_is_refused(self):
         args = ("train", "--task", "recovery", "--data", "mnist", "--measurements", "8", "--layers", "8", "--epochs", "1",

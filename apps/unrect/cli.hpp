@@ -34,6 +34,7 @@ void add_signal_frame(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_bench_recovery(CLI::App& bench);
 
 /// The options with which every verb that reads a network reads it.
 struct NetworkOptions {

@@ -188,6 +188,7 @@ void Command::run() {
 void add_bench(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Score methods on data");
   bench->require_subcommand(1);
+  add_bench_recovery(*bench);
   auto command = std::make_shared<Command>();
   CLI::App* verb = bench->add_subcommand("sensing", "Measure and recover every image of a folder");
   verb->add_option("--data", command->data, "folder of images")->required();
