@@ -29,7 +29,9 @@ void draw_filter(const std::filesystem::path& path, const Image& filter, Index r
   options.equal = true;
   options.x.grid = options.y.grid = false;
   options.x.label = "column";
-  options.y.label = "row, downwards";
+  options.y.label = "row";
+  for (Index at = (top + 19) / 20 * 20; at < top + part.rows(); at += 20)
+    options.y.ticks.push_back({-static_cast<double>(at), std::to_string(at)});
   Figure figure(options);
   const Range scale{-most, most};
   figure.image(colorize(part, scale, diverging), {static_cast<double>(left), static_cast<double>(left + part.cols())},
