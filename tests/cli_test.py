@@ -45,6 +45,20 @@ class Case(unittest.TestCase):
             self.assertIn(word, done.stderr)
         self.assertEqual(done.stdout, "")
 
+    def kill_and_resume(self, args, times, low, high, seed):
+        """Starts the same command over and over, each killed after low … high seconds; how often it was not done by then."""
+        rng = np.random.default_rng(seed)
+        killed = 0
+        for _ in range(times):
+            run = subprocess.Popen([UNRECT, *map(str, args)], cwd=self.dir, stdout=subprocess.DEVNULL)
+            try:
+                run.wait(timeout=rng.uniform(low, high))
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+                killed += 1
+        return killed
+
     def network(self, widths=(3, 8, 6, 2), seed=1):
         rng = np.random.default_rng(seed)
         arrays = {}
@@ -267,15 +281,8 @@ class Regions(Case):
     def test_killed_at_any_moment_and_resumed(self):
         self.network((3, 40, 40, 1))
         whole = self.facts(self.count("net.npz", "--box=-2,2", "--certify"))
-        rng = np.random.default_rng(3)
         args = ["regions", "net.npz", "--box=-2,2", "--certify", "--json", "--checkpoint", "run.ckpt", "--every", "0.02", "--resume"]
-        for _ in range(20):
-            run = subprocess.Popen([UNRECT, *args], cwd=self.dir, stdout=subprocess.DEVNULL)
-            try:
-                run.wait(timeout=rng.uniform(0.01, 0.3))
-            except subprocess.TimeoutExpired:
-                run.kill()
-                run.wait()
+        self.kill_and_resume(args, 20, 0.01, 0.3, seed=3)
         self.assertEqual(self.facts(json.loads(self.ok(*args))), whole)
 
     def test_stops_and_goes_on(self):

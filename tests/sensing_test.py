@@ -192,6 +192,64 @@ class Sensing(Case):
         text = self.ok("bench", "sensing", "--data", "images", "--ratio", "0.3", "--methods", "tv", "--noise", "0,0.1")
         self.assertIn("noise σ", text)
 
+    TRAIN = ("train", "--task", "recovery", "--phases", 2, "--channels", 6, "--batch", 4, "--samples", 64, "--rate", 0.5,
+             "--trust", 0.05, "--warm-up", 5)
+
+    def test_networks(self):
+        """One that learned for a second beats the best affine map, from which it starts, on images that it has not seen."""
+        np.save(self.dir / "phi.npy", np.linalg.qr(np.random.default_rng(0).normal(size=(1089, 109)))[0].T)
+        self.ok(*self.TRAIN, "--data", "leaves", "--phi", "phi.npy", "--epochs", 12, "--crop", 50, "--seed", 1, "--out", "net.onnx")
+        bench = ("bench", "sensing", "--data", "leaves", "--phi", "phi.npy", "--seed", 1, "--model", "net.onnx", "--json")
+        both = json.loads(self.ok(*bench, "--methods", "net,lmmse", "--train-folder", "leaves"))
+        scores = {method["method"]: method["psnr"] for method in both["methods"]}
+        self.assertGreater(scores["net"], scores["lmmse"])
+        alone = json.loads(self.ok(*bench))
+        self.assertEqual(alone["psnr"], scores["net"])
+        self.assertAlmostEqual(np.mean(list(alone["images"].values())), alone["psnr"])
+        for key in ("ssim", "seconds_per_image"):
+            self.assertGreater(alone[key], 0)
+        # Images of any size, operators of any kind; what was measured is met.
+        for kind in ("orthonormal", "gaussian", "dct"):
+            self.ok("sense", "image.png", "--ratio", "0.3", "--operator", kind, "--out", "y.npz")
+            found = json.loads(self.ok("recover", "y.npz", "--model", "net.onnx", "--out", "x.png", "--json"))
+            self.assertLess(found["relative_residual"], 1e-6)
+            self.assertEqual(read_png((self.dir / "x.png").read_bytes()).shape, self.image.shape)
+        opened = json.loads(self.ok("inspect", "net.onnx", "--measurement", "y.npz", "--pixel", "3,4", "--filter", "f.png", "--json"))
+        self.assertLess(opened["relative_residual"], 1e-9)
+        self.assertGreaterEqual(opened["noise_gain"], 0.99)  # ΦA = I
+        self.assertEqual(opened["channels"], 2 * 3 * 6)
+        self.assertGreater(opened["active_units"], 0)
+        self.assertEqual(opened["pixel"], [3, 4])
+        self.assertTrue((self.dir / "f.png").read_bytes().startswith(b"\x89PNG"))
+        self.assertIn("noise gain", self.ok("inspect", "net.onnx", "--measurement", "y.npz"))
+
+    def test_networks_for_any_operator_resume_to_the_same_bits(self):
+        train = (*self.TRAIN, "--data", "leaves", "--any-operator", "--epochs", 4, "--crop", 33, "--seed", 3)
+        self.ok(*train, "--out", "once.onnx")
+        self.ok(*train, "--threads", 2, "--out", "twice.onnx")
+        resumable = (*train, "--checkpoint", "state.npz", "--every", 0, "--resume", "--out", "pieces.onnx")
+        self.assertGreater(self.kill_and_resume(resumable, 4, 0.5, 1, seed=1), 0)
+        self.ok(*resumable)
+        for name in ("twice.onnx", "pieces.onnx"):
+            self.assertEqual((self.dir / name).read_bytes(), (self.dir / "once.onnx").read_bytes())
+
+    def test_refuses_networks(self):
+        self.ok("random", "4,5,3", "--seed", 1, "--out", "other.onnx")
+        self.ok("sense", "image.png", "--ratio", "0.1", "--out", "y.npz")
+        recover = ("recover", "y.npz", "--out", "x.png")
+        self.refused(4, *recover, "--model", "other.onnx", ["other.onnx", "unrect.mean"])
+        self.refused(4, *recover, "--model", "image.png", ["image.png"])
+        self.refused(4, *recover, "--model", "none.onnx", ["none.onnx"])
+        self.refused(2, *recover, "--method", "net", ["--model"])
+        self.refused(4, "inspect", "other.onnx", "--measurement", "y.npz", ["other.onnx", "unrect.mean"])
+        self.refused(2, "inspect", "other.onnx", "--random", "--filter", "f.png", ["--measurement"])
+        self.refused(2, *self.TRAIN, "--data", "leaves", ["--measurements 0"])
+        self.refused(2, *self.TRAIN, "--data", "leaves", "--measurements", 1090, ["1089"])
+        self.refused(2, *self.TRAIN, "--data", "images", "--measurements", 9, "--crop", 200, ["200"])
+        (self.dir / "empty").mkdir()
+        self.refused(4, *self.TRAIN, "--data", "empty", "--measurements", 9, ["empty", "no image"])
+        self.refused(2, *self.TRAIN, "--data", "leaves", "--measurements", 9, "--method", "lbfgs", ["lbfgs"])
+
     def test_refuses_images(self):
         good = (self.dir / "image.png").read_bytes()
         sense = ["--ratio", "0.5", "--out", "y.npz"]

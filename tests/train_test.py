@@ -103,21 +103,11 @@ class Train(Case):
         self.assertEqual(sorted(f.name for f in (self.dir / "frames").iterdir()), [f"epoch-000{e}.png" for e in range(4)])
 
     def test_killed_at_any_moment_and_resumed(self):
-        rng = np.random.default_rng(4)
         args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "200,200", "--batch", "50",
                 "--epochs", "60", "--validation", "60", "--json"]
         whole = self.facts(json.loads(self.ok(*args, "--out", "whole.onnx")))
         args += ["--checkpoint", "run.npz", "--every", "0.01", "--resume", "--out", "pieces.onnx"]
-        killed = 0
-        for _ in range(20):
-            run = subprocess.Popen([UNRECT, *args], cwd=self.dir, stdout=subprocess.DEVNULL)
-            try:
-                run.wait(timeout=rng.uniform(0.02, 0.25))
-            except subprocess.TimeoutExpired:
-                run.kill()
-                run.wait()
-                killed += 1
-        self.assertGreater(killed, 0)
+        self.assertGreater(self.kill_and_resume(args, 20, 0.02, 0.25, seed=4), 0)
         self.assertEqual(self.facts(json.loads(self.ok(*args))), whole)
         self.assertEqual((self.dir / "pieces.onnx").read_bytes(), (self.dir / "whole.onnx").read_bytes())
         self.refused(2, *args, "--decay", "0.1", ["run.npz", "another"])

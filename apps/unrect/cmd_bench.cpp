@@ -34,7 +34,8 @@ struct Result {
 };
 
 struct Command {
-  std::filesystem::path data, train_folder, model, picture;
+  std::string data, train_folder;
+  std::filesystem::path model, picture;
   std::vector<std::string> methods;
   SensingOptions sensing;
   std::vector<double> noise{0};
@@ -161,16 +162,16 @@ void Command::run() {
   }
   const Sampling sampling = sensing.sampling();
   const Learned learned = read_learned(train_folder, model, methods, sampling.block, sensing.seed);
-  const std::vector<NamedImage> images = read_images(data);
+  const std::vector<NamedImage> images = images_of(data, Rng(sensing.seed).split(2), 4);
   Sweep sweep;
   std::vector<MontageRow> rows;
   for (const double sigma : noise) sweep.push_back(score(images, sampling, learned.options(sigma, sensing.seed), rows));
 
-  const std::string what =
-      fmt::format("{}: {} of {} measurements in blocks of {} × {} ({}){}", data.filename().string(),
-                  sampling.measurements(), sampling.phi.cols(), sampling.block, sampling.block,
-                  sensing.phi.empty() ? std::string(name_of(sampling.kind)) : sensing.phi.filename().string(),
-                  noise.size() == 1 ? fmt::format(", noise {:g}", noise[0]) : "");
+  const std::string what = fmt::format(
+      "{}: {} of {} measurements in blocks of {} × {} ({}){}", std::filesystem::path(data).filename().string(),
+      sampling.measurements(), sampling.phi.cols(), sampling.block, sampling.block,
+      sensing.phi.empty() ? std::string(name_of(sampling.kind)) : sensing.phi.filename().string(),
+      noise.size() == 1 ? fmt::format(", noise {:g}", noise[0]) : "");
   if (!picture.empty()) (rows.empty() ? picture_of(sweep, noise, what) : montage(rows, methods, what)).save(picture);
   if (!json) return noise.size() == 1 ? print(sweep[0], images, what) : print(sweep, noise, what);
   Json object = json_of(sweep[0], images, sampling, noise[0]);
@@ -191,7 +192,7 @@ void add_bench(CLI::App& app) {
   add_bench_recovery(*bench);
   auto command = std::make_shared<Command>();
   CLI::App* verb = bench->add_subcommand("sensing", "Measure and recover every image of a folder");
-  verb->add_option("--data", command->data, "folder of images")->required();
+  verb->add_option("--data", command->data, "folder of images, or leaves: generated ones")->required();
   command->sensing.add_to(*verb);
   verb->add_option("--methods", command->methods, fmt::format("some of {}", fmt::join(decoder_names(), ", ")))
       ->delimiter(',')
@@ -200,7 +201,7 @@ void add_bench(CLI::App& app) {
       ->delimiter(',')
       ->capture_default_str();
   verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
-  verb->add_option("--train-folder", command->train_folder, "lmmse, ksvd: images to learn from");
+  verb->add_option("--train-folder", command->train_folder, "lmmse, ksvd: images to learn from, or leaves");
   verb->add_option("--picture", command->picture,
                    "draw originals, recoveries and error maps, or PSNR over several --noise: .png or .svg");
   verb->add_flag("--json", command->json, "print one JSON object: the best method's scores, and all methods'");

@@ -6,9 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "montage.hpp"
 #include "training_data.hpp"
+#include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/learn/train.hpp"
+#include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/lmmse.hpp"
 #include "unrect/signal/fourier.hpp"
 #include "unrect/signal/lasso.hpp"
@@ -17,11 +20,14 @@
 namespace unrect::cli {
 namespace {
 
+constexpr Index kShown = 6;
+
 struct Row {
   std::string decoder;
   double error = 0;  // mean ‖x − x̂‖²
   Index signals = 0;
   double seconds = 0;  // of a processor, a signal
+  Matrix first;        // what the first signals became, a row each
 };
 
 struct Command {
@@ -29,9 +35,11 @@ struct Command {
   std::vector<std::filesystem::path> networks;
   Index sparse = 200;
   double lambda = 0.01;
+  std::filesystem::path picture, first;
   bool json = false;
 
   void run() const;
+  void draw(const Samples& test, const std::vector<Row>& rows, Index side) const;
 };
 
 template <class Decode>
@@ -40,7 +48,8 @@ Row scored(std::string name, const Samples& test, const Decode& decode) {
   const Matrix found = decode(Matrix(test.inputs.cast<double>()));
   const auto count = static_cast<double>(test.size());
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-  return {std::move(name), (found - test.targets.cast<double>()).squaredNorm() / count, test.size(), seconds / count};
+  return {std::move(name), (found - test.targets.cast<double>()).squaredNorm() / count, test.size(), seconds / count,
+          found.topRows(std::min(kShown, test.size()))};
 }
 
 Matrix codes_of(const Matrix& dictionary, const Matrix& y, double lambda) {
@@ -60,7 +69,11 @@ AffineDecoder affine(const TrainingData& sets, Index side) {
 }
 
 void Command::run() const {
+  require_place(picture, {".png", ".svg"}, "--picture");
+  require_place(first, {".npy"}, "--first");
   const TrainingData sets = read_training_data(data);
+  UNRECT_REQUIRE(!sets.images, ErrorCode::kInvalidArgument, "--data {}: images; unrect bench sensing scores those",
+                 data.data);
   const Matrix& phi = sets.sensing;
   const Index pixels = phi.cols(), side = std::llround(std::sqrt(static_cast<double>(pixels)));
   UNRECT_REQUIRE(side * side == pixels, ErrorCode::kInvalidArgument,
@@ -83,8 +96,12 @@ void Command::run() const {
     const std::clock_t start = std::clock();
     const double error = score(network, test, {}, {}).squared_error * static_cast<double>(pixels);
     const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    rows.push_back({file.filename().string(), error, test.size(), seconds / static_cast<double>(test.size())});
+    const Matrix y = test.inputs.topRows(std::min(kShown, test.size())).cast<double>();
+    rows.push_back({file.filename().string(), error, test.size(), seconds / static_cast<double>(test.size()),
+                    Evaluator<double>(network)(y)});
   }
+  if (!picture.empty()) draw(test, rows, side);
+  if (!first.empty()) write_npy(first, Array::from(Vector(test.inputs.row(0).cast<double>().transpose())));
   if (json) {
     nlohmann::ordered_json result{{"measurements", phi.rows()}, {"pixels", pixels}};
     for (const Row& row : rows)
@@ -104,14 +121,33 @@ void Command::run() const {
   fmt::print("{}", to_text(table));
 }
 
+void Command::draw(const Samples& test, const std::vector<Row>& rows, Index side) const {
+  const auto square = [&](const auto& row) {
+    const Vector pixels = row.template cast<double>().transpose();
+    return Image(Eigen::Map<const Matrix>(pixels.data(), side, side));
+  };
+  Index count = kShown;
+  for (const Row& row : rows) count = std::min(count, row.first.rows());
+  std::vector<MontageRow> shown;
+  for (Index i = 0; i < count; ++i) {
+    MontageRow& line = shown.emplace_back(MontageRow{fmt::format("{}", i), square(test.targets.row(i)), {}});
+    for (const Row& row : rows) line.found.push_back(square(row.first.row(i)));
+  }
+  std::vector<std::string> names;
+  for (const Row& row : rows) names.push_back(row.decoder);
+  montage(shown, names, fmt::format("from {} of {} numbers", test.inputs.cols(), side * side)).save(picture);
+}
+
 }  // namespace
 
 void add_bench_recovery(CLI::App& bench) {
   auto command = std::make_shared<Command>();
   CLI::App* verb = bench.add_subcommand("recovery", "Score networks of unrect train --task recovery on the test set");
-  verb->add_option("--data", command->data.data, "a folder with MNIST, or x.npy: as it was for train")->required();
+  verb->add_option("--data", command->data.data, "a folder with MNIST, x.npy or digits: as it was for train")
+      ->required();
   verb->add_option("--measurements", command->data.measurements, "rows of Φ, drawn from N(0, 1/m)");
   verb->add_option("--phi", command->data.phi, "Φ itself, m × n, .npy")->excludes("--measurements");
+  verb->add_option("--samples", command->data.samples, "training samples, as they were for train");
   verb->add_option("--seed", command->data.seed, "seed of Φ and of what is held out")->capture_default_str();
   verb->add_option("--net", command->networks, "networks from y to x")->delimiter(',');
   verb->add_option("--sparse", command->sparse, "ℓ1 decoders: the first so many test signals; 0 for none")
@@ -120,6 +156,8 @@ void add_bench_recovery(CLI::App& bench) {
   verb->add_option("--lambda", command->lambda, "λ of ½‖y − Ac‖² + λ‖c‖₁")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb->add_option("--picture", command->picture, "draw the first test signals and their recoveries: .png or .svg");
+  verb->add_option("--first", command->first, "write the first test signal's measurements: .npy");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(
       "Examples:\n"

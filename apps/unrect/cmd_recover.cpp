@@ -14,8 +14,8 @@ namespace unrect::cli {
 namespace {
 
 struct Command {
-  std::filesystem::path measurements, out, phi, train_folder, model, reference;
-  std::string method;
+  std::filesystem::path measurements, out, phi, model, reference;
+  std::string method, train_folder;
   std::uint64_t seed = 0;
   bool json = false;
 

@@ -410,9 +410,10 @@ void add_train(CLI::App& app, Ranks ranks) {
           "recovery: x from y = Φx; classify; regress")
       ->check(CLI::IsMember({"recovery", "classify", "regress"}))
       ->default_str("recovery");
-  verb->add_option("--data", command->data.data,
-                   "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy, spiral, or leaves "
-                   "(recovery of generated images)")
+  verb->add_option(
+          "--data", command->data.data,
+          "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy; generated: spiral, digits, "
+          "leaves (recovery of images)")
       ->required();
   verb->add_option("--layers", command->layers, "widths of the hidden layers")
       ->delimiter(',')
@@ -426,7 +427,8 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--channels", command->data.channels, "images: channels of its convolutions")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--crop", command->data.crop, "images: side of the crops to learn from")
+  verb->add_option("--crop", command->data.crop,
+                   "images: side of the crops to learn from; blocks that reach beyond teach what an edge is")
       ->capture_default_str()
       ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->start, "start from this network's weights instead of random ones");

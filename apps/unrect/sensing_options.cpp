@@ -38,6 +38,15 @@ Sampling SensingOptions::sampling() const {
   return draw_sampling(drawn, measurements_for(*ratio, side * side), side, seed);
 }
 
+std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count) {
+  if (data != kLeavesName) return read_images(data);
+  std::vector<NamedImage> images;
+  for (int i = 0; i < count; ++i)
+    images.push_back(
+        {fmt::format("leaves {}", i + 1), dead_leaves(180, 180, rng.split(static_cast<std::uint64_t>(i)))});
+  return images;
+}
+
 DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
   return {.noise = noise,
           .statistics = statistics ? &*statistics : nullptr,
@@ -46,7 +55,7 @@ DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
           .seed = seed};
 }
 
-Learned read_learned(const std::filesystem::path& train_folder, const std::filesystem::path& model,
+Learned read_learned(const std::string& train_folder, const std::filesystem::path& model,
                      const std::vector<std::string>& methods, Index block, std::uint64_t seed) {
   const auto wanted = [&](std::string_view name) { return std::ranges::find(methods, name) != methods.end(); };
   Learned learned;
@@ -58,7 +67,7 @@ Learned read_learned(const std::filesystem::path& train_folder, const std::files
   UNRECT_REQUIRE(!train_folder.empty(), ErrorCode::kInvalidArgument, "--method {} learns: expected --train-folder DIR",
                  wanted("lmmse") ? "lmmse" : "ksvd");
   std::vector<Image> images;
-  for (NamedImage& named : read_images(train_folder)) images.push_back(std::move(named.image));
+  for (NamedImage& named : images_of(train_folder, Rng(seed).split(1), 60)) images.push_back(std::move(named.image));
   if (wanted("lmmse")) learned.statistics = block_statistics(images, block);
   if (wanted("ksvd")) {
     constexpr Index kPatch = 8, kAtoms = 128, kSamples = 10000;

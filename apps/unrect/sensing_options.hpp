@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "unrect/base/rng.hpp"
 #include "unrect/sensing/decoders.hpp"
 
 namespace unrect::cli {
@@ -25,6 +27,11 @@ struct SensingOptions {
   Sampling sampling() const;
 };
 
+/// Stands for generated images where a folder of images is expected.
+inline constexpr std::string_view kLeavesName = "leaves";
+/// The images of a folder, or for "leaves" so many dead leaves of 180 × 180. @throws Error as read_images.
+std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count);
+
 /// What methods look at that learn, or were trained.
 struct Learned {
   std::optional<BlockStatistics> statistics;  // lmmse
@@ -36,7 +43,7 @@ struct Learned {
 };
 
 /// What some of `methods` need, from the images of a folder and a network's file. @throws Error where they are missing.
-Learned read_learned(const std::filesystem::path& train_folder, const std::filesystem::path& model,
+Learned read_learned(const std::string& train_folder, const std::filesystem::path& model,
                      const std::vector<std::string>& methods, Index block, std::uint64_t seed);
 
 }  // namespace unrect::cli

@@ -8,6 +8,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "sensing_options.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/datasets.hpp"
@@ -143,15 +144,15 @@ Matrix sensing_matrix(const DataRequest& request, Index signal) {
   return Rng(request.seed).split(kSensing).normal_matrix(m, signal) / std::sqrt(static_cast<double>(m));
 }
 
-std::vector<Image> training_images(const DataRequest& request) {
-  std::vector<Image> images;
-  if (request.data == "leaves") {
-    const Rng rng = Rng(request.seed).split(kLeaves);
-    for (std::uint64_t i = 0; i < 60; ++i) images.push_back(dead_leaves(180, 180, rng.split(i)));
-  } else {
-    for (NamedImage& named : read_images(request.data)) images.push_back(std::move(named.image));
-  }
-  return images;
+// Drawn ones, as MNIST's are stored.
+Content digits(const DataRequest& request) {
+  const Index wanted = request.samples > 0 ? request.samples + request.validation.value_or(0) : 5000;
+  DigitSet drawn = draw_digits(wanted + wanted / 5, request.seed);
+  Content content;
+  content.x = std::move(drawn.images);
+  for (const std::int64_t label : drawn.labels) content.labels.push_back(static_cast<int>(label));
+  content.extents = {content.size(), DigitSet::kSide, DigitSet::kSide};
+  return content;
 }
 
 Sampling image_sampling(const DataRequest& request) {
@@ -174,7 +175,8 @@ Sampling any_sampling(Index block, const Rng& rng, int epoch) {
 TrainingData image_recovery(const DataRequest& request) {
   constexpr Index kHeldCrops = 64;
   const Rng rng(request.seed);
-  std::vector<Image> train = training_images(request), held;
+  std::vector<Image> train, held;
+  for (NamedImage& named : images_of(request.data, rng.split(kLeaves), 60)) train.push_back(std::move(named.image));
   UNRECT_REQUIRE(train.size() >= 2, ErrorCode::kInvalidArgument, "{}: one image; expected at least two, one held out",
                  request.data);
   for (std::size_t i = std::max<std::size_t>(1, train.size() / 20); i > 0; --i) {
@@ -231,7 +233,7 @@ std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const 
 
 TrainingData read_training_data(const DataRequest& request) {
   const bool folder = std::filesystem::is_directory(request.data);
-  if (request.task == Task::kRecovery && (request.data == "leaves" || (folder && !holds_idx(request.data))))
+  if (request.task == Task::kRecovery && (request.data == kLeavesName || (folder && !holds_idx(request.data))))
     return image_recovery(request);
   const Rng rng(request.seed);
   Content all, test;
@@ -249,6 +251,10 @@ TrainingData read_training_data(const DataRequest& request) {
                      "--data spiral goes with --task classify");
       all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : 2500,
                    rng.split(kSpiral));
+    } else if (request.data == "digits") {
+      UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
+                     "--data digits goes with --task recovery or classify");
+      all = digits(request);
     } else {
       all = read_npy_content(request.data, request.task);
     }

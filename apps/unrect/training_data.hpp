@@ -32,8 +32,9 @@ struct TrainingData {
 
 struct DataRequest {
   Task task = Task::kRecovery;
-  std::string data;   // a folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy", "spiral" or "leaves"
-  Index samples = 0;  // of the training set; 0 for all that are left
+  std::string
+      data;  // a folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy", "spiral", "digits", "leaves"
+  Index samples = 0;                // of the training set; 0 for all that are left
   std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
   Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
   std::filesystem::path phi;        // recovery: Φ from a file instead
@@ -41,7 +42,7 @@ struct DataRequest {
   bool any_operator = false;  // images: Φ is another one in every epoch, and so is its ratio
   int phases = 4;             // images: of the network
   Index channels = 32;        // images: of its convolutions
-  Index crop = 99;            // images: side of what is learned from
+  Index crop = 91;            // images: side of what is learned from
   std::uint64_t seed = 0;
 };
 

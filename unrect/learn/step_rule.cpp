@@ -130,8 +130,9 @@ void LayerMetric::apply(const Chunk& chunk, const float* step, double scale, flo
   }
 }
 
-double LayerMetric::scale(double change, double energy) const {
-  const double bound = options_.trust * options_.trust * energy;
+double LayerMetric::scale(double change, double energy, double share) const {
+  const double trust = share * options_.trust;
+  const double bound = trust * trust * energy;
   return change > bound ? std::sqrt(bound / change) : 1;
 }
 

@@ -78,8 +78,9 @@ class LayerMetric {
   /// δ̂_l = δ mean(diag C_l).
   float shift(int layer);
   bool has_trust_region() const { return options_.trust > 0; }
-  /// By how much a layer's step is shortened: min(1, κ √(energy / change)).
-  double scale(double change, double energy) const;
+  /// By how much a layer's step is shortened: min(1, share · κ √(energy / change)). The share falls with the rate:
+  /// where noise fills the trust region, its radius alone says how far weights wander.
+  double scale(double change, double energy, double share) const;
 
   FloatOut gram_in(float* grams, int layer) const;
   Index gram_size() const { return gram_offsets_.back(); }

@@ -286,12 +286,15 @@ void Trainer::give_out(const Samples& samples, const Model& model) {
 }
 
 double Trainer::rate_at(Index step) const {
+  return std::ldexp(options_.rate_of(static_cast<Index>(model_.layers().size())), -halvings_) * schedule_at(step);
+}
+
+// Of the rate at its height.
+double Trainer::schedule_at(Index step) const {
   const Index total = options_.epochs * steps_per_epoch_;
   const Index warm_up = std::min<Index>(options_.warm_up, total / 5);
-  const double rate = std::ldexp(options_.rate_of(static_cast<Index>(model_.layers().size())), -halvings_);
   const double rise = std::min(1.0, static_cast<double>(step) / static_cast<double>(warm_up + 1));
-  return rate * rise * 0.5 *
-         (1 + std::cos(std::numbers::pi * static_cast<double>(step - 1) / static_cast<double>(total)));
+  return rise * 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(step - 1) / static_cast<double>(total)));
 }
 
 double Trainer::rate() const {
@@ -443,11 +446,12 @@ void Trainer::step_chunks(double rate, bool refresh) {
   if (log_gradient) gather(chunk_values_.data(), chunk_cuts_);
   if (metric != nullptr && metric->has_trust_region()) {
     gather(changes.data(), chunk_cuts_);
+    const double share = schedule_at(step_);
     std::vector<double> change(energies_.size(), 0);
     for (std::size_t c = 0; c < chunks_.size(); ++c) change[static_cast<std::size_t>(chunks_[c].layer)] += changes[c];
     for_chunks([&](std::size_t c) {
       const auto l = static_cast<std::size_t>(chunks_[c].layer);
-      metric->apply(chunks_[c], change_.data(), metric->scale(change[l], energies_[l]), weights_.data());
+      metric->apply(chunks_[c], change_.data(), metric->scale(change[l], energies_[l], share), weights_.data());
     });
   }
   gather(weights_.data(), float_cuts_);

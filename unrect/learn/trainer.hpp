@@ -71,6 +71,7 @@ class Trainer {
   void lay_anew();
   void give_out(const Samples& samples, const Model& model);
   double rate_at(Index step) const;
+  double schedule_at(Index step) const;
   double rate() const;
   double mean_loss(Samples Group::*set, Index most);  // over the first `most` of every group's
   bool stopped();

@@ -193,12 +193,7 @@ Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count
   const Index side = crops.side(), blocks = (side + sampling.block - 1) / sampling.block;
   Samples samples{{count, blocks * blocks * sampling.measurements()}, {count, side * side}};
   for (Index i = 0; i < count; ++i) {
-    Image crop = crops.draw(rng);
-    if (rng.uniform() < 0.2) {
-      const Index which = rng.below(3), black = 1 + rng.below(side / 2);
-      if (which != 0) crop.rightCols(black).setZero();
-      if (which != 1) crop.bottomRows(black).setZero();
-    }
+    const Image crop = crops.draw(rng);
     const Matrix y = measure(crop, sampling).y;
     samples.inputs.row(i) = Eigen::Map<const Matrix>(y.data(), 1, y.size()).cast<float>();
     samples.targets.row(i) = Eigen::Map<const Matrix>(crop.data(), 1, crop.size()).cast<float>();

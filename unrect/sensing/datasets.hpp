@@ -45,8 +45,8 @@ class Crops {
   Index side_;
 };
 
-/// Crops and their measurements block by block, as recovery networks are trained on: a row each. Of a fifth of the
-/// crops an edge (right, lower or both) is black, as what lies beyond an image's edge.
+/// Crops and their measurements block by block, as recovery networks are trained on: a row each. Where blocks reach
+/// beyond a crop, networks learn what an image's edge is.
 Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng);
 
 /// `count` crops of patch × patch pixels, one a row, their means taken away. @throws Error kInvalidArgument as Crops,

@@ -284,8 +284,10 @@ Unrolled Unrolled::random(PixelStatistics statistics, int phases, Index channels
     for (std::size_t k = 0; k < kKernels; ++k) {
       const Shape shape = shape_of(channels, static_cast<std::size_t>(p), k);
       const bool added = k == 2 || k == 4;
-      const double scale =
-          (k + 1 == kKernels || added ? 0.1 : 0.7) * std::sqrt(2.0 / static_cast<double>(9 * shape[1]));
+      const double scale = (k + 1 == kKernels ? 0.02
+                            : added           ? 0.1
+                                              : 0.7) *
+                           std::sqrt(2.0 / static_cast<double>(9 * shape[1]));
       kernels.push_back({scale * rng.normal_matrix(shape[0], 9 * shape[1]), Vector::Zero(shape[0])});
     }
   }

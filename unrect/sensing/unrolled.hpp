@@ -27,7 +27,7 @@ struct Unrolled {
   Index channels = 32;
   std::vector<std::vector<Kernel>> phases;
 
-  /// Random kernels, 0.7 × He normal; 0.1 × where they add to a shortcut or to the image.
+  /// Random kernels, 0.7 × He normal; less where they add to a shortcut or to the image.
   static Unrolled random(PixelStatistics statistics, int phases, Index channels, Rng rng);
   /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach
   /// beyond the image and sees zeros there). Inputs: the blocks' measurements one after another in reading order;
