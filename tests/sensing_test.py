@@ -250,6 +250,18 @@ class Sensing(Case):
         self.refused(4, *self.TRAIN, "--data", "empty", "--measurements", 9, ["empty", "no image"])
         self.refused(2, *self.TRAIN, "--data", "leaves", "--measurements", 9, "--method", "lbfgs", ["lbfgs"])
 
+    def test_bench_over_ratios(self):
+        bench = ("bench", "sensing", "--data", "images", "--operator", "orthonormal", "--block", "8", "--methods", "omp,tv")
+        got = json.loads(self.ok(*bench, "--ratios", "0.2,0.6", "--picture", "ratios.svg", "--json"))
+        self.assertEqual([step["measurements"] for step in got["sweep"]], [13, 38])
+        for one, ratio in zip(got["sweep"], ("0.2", "0.6")):
+            alone = json.loads(self.ok(*bench, "--ratio", ratio, "--json"))
+            self.assertEqual(one["images"], alone["images"])
+        self.assertIn("<svg", (self.dir / "ratios.svg").read_text()[:200])
+        self.refused(2, *bench, "--ratios", "0.2,0.6", "--noise", "0,0.1", ["--ratios"])
+        self.refused(2, *bench, "--ratios", "0.2,1.1", ["1.1"])
+        self.refused(2, *bench, "--ratios", "0.2", "--ratio", "0.2", ["--ratio"])
+
     def test_refuses_images(self):
         good = (self.dir / "image.png").read_bytes()
         sense = ["--ratio", "0.5", "--out", "y.npz"]
