@@ -44,7 +44,7 @@ def main() -> int:
 
 
 # Headers that are not installed.
-INTERNAL = {"canvas.hpp", "convolution_pass.hpp", "engine.hpp", "image_formats.hpp", "layout.hpp", "onnx_graph.hpp", "pass.hpp", "trainer.hpp"}
+INTERNAL = {"canvas.hpp", "engine.hpp", "image_formats.hpp", "layout.hpp", "onnx_graph.hpp"}
 
 if __name__ == "__main__":
     sys.exit(main())
