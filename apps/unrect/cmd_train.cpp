@@ -198,7 +198,7 @@ Json Command::json_of(const TrainingData& sets, const Run& run) const {
   result["validation_samples"] = sets.validation.size();
   result["test_samples"] = sets.test.size();
   if (recovery()) result["measurements"] = sets.sensing.rows();
-  result["parameters"] = run.result.network.parameters();
+  result["parameters"] = sets.parameters(run.result.network);
   result["threads"] = threads;
   result["seed"] = data.seed;
   Json dead = Json::array();
@@ -220,7 +220,7 @@ void Command::print(const TrainingData& sets, const std::vector<Run>& runs) cons
   }
   fmt::print("{} samples to train on, {} held out, {} to test; {} → {}; {} parameters\n", sets.train.size(),
              sets.validation.size(), sets.test.size(), sets.train.inputs.cols(), sets.train.targets.cols(),
-             runs[0].result.network.parameters());
+             sets.parameters(runs[0].result.network));
   Table table;
   table.header = {"method", "epochs", "seconds", "train loss", "test loss"};
   if (recovery()) table.header.push_back("test PSNR");

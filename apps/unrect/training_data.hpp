@@ -28,6 +28,11 @@ struct TrainingData {
   Matrix sensing;                           // Φ (m × n) of a recovery, else empty
   std::function<Samples(int epoch)> renew;  // other samples for other epochs; `train` has epoch 0's
   std::optional<ImageRecovery> images;
+
+  /// Numbers of such a network that are learned.
+  Index parameters(const Network& network) const {
+    return images ? unrolled_of(network, images->start.statistics).parameters() : network.parameters();
+  }
 };
 
 struct DataRequest {

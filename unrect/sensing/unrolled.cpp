@@ -303,6 +303,14 @@ Network Unrolled::network(const Matrix& phi, Index height, Index width) const {
   return Builder(*this, phi, height, width).build();
 }
 
+Index Unrolled::parameters() const {
+  Index count = 0;
+  for (const std::vector<Kernel>& kernels : phases) {
+    for (const Kernel& kernel : kernels) count += kernel.weights.size() + kernel.bias.size();
+  }
+  return count;
+}
+
 Network Unrolled::learned(Index height, Index width) const {
   const Index features = 12 * height * width, count = static_cast<Index>(phases.size());
   NetworkBuilder b({count * 12, height, width});

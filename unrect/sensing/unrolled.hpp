@@ -34,6 +34,8 @@ struct Unrolled {
   /// outputs: the image row by row. O(m² b²) for each of at most four kinds of blocks.
   /// @throws Error kInvalidArgument for sizes, a Φ of zeros.
   Network network(const Matrix& phi, Index height, Index width) const;
+  /// Numbers that are learned.
+  Index parameters() const;
   /// What is learned alone, at planes of height × width: inputs are the phases' features one after another, (12,
   /// height, width) each, outputs what the phases add to the image, (4, height, width) each.
   Network learned(Index height, Index width) const;
