@@ -99,14 +99,26 @@ TrainResult train(const Network& start, const Samples& samples, const Samples& v
 namespace {
 
 constexpr Index kBlockRows = 250;
+constexpr Index kBlockValues = Index{1} << 26;  // of all nodes: a pass over images must fit into memory
+
+Index block_rows(const Network& network, const Samples& samples) {
+  Index values = 0;
+  for (const Node& node : network.nodes()) values += node.size;
+  return std::clamp<Index>(kBlockValues / values, 1, std::min(kBlockRows, samples.size()));
+}
+
+std::size_t blocks_of(const Network& network, const Samples& samples) {
+  const Index rows = block_rows(network, samples);
+  return static_cast<std::size_t>((samples.size() + rows - 1) / rows);
+}
 
 // Runs a network over all samples in blocks; `visit` gets the block's number, its pass after forward(), its first row
 // and how many rows count. A block is one thread's alone.
 void for_each_block(const Model& model, const Samples& samples, int threads,
                     const std::function<void(Index block, const Pass&, const FloatRef& outputs, Index begin)>& visit) {
   const FloatVector weights = model.weights();
-  const Index rows = std::min(kBlockRows, samples.size());
-  const Index blocks = (samples.size() + rows - 1) / rows;
+  const Index rows = block_rows(model.network(), samples);
+  const auto blocks = static_cast<Index>(blocks_of(model.network(), samples));
   const int used = static_cast<int>(std::min<Index>(std::max(1, threads), blocks));
   std::vector<Pass> passes;
   for (int i = 0; i < used; ++i) passes.emplace_back(model, rows);
@@ -120,13 +132,11 @@ void for_each_block(const Model& model, const Samples& samples, int threads,
   });
 }
 
-Index blocks_of(const Samples& samples) { return (samples.size() + kBlockRows - 1) / kBlockRows; }
-
 }  // namespace
 
 Score score(const Network& network, const Samples& samples, const Loss& kind, const Context& context) {
   check_fit(samples, network, "samples");
-  std::vector<Score> sums(static_cast<std::size_t>(blocks_of(samples)));
+  std::vector<Score> sums(blocks_of(network, samples));
   for_each_block(Model(network), samples, context.threads,
                  [&](Index block, const Pass&, const FloatRef& y, Index begin) {
                    const FloatRef x = samples.targets.middleRows(begin, y.rows());
@@ -157,7 +167,7 @@ Score score(const Network& network, const Samples& samples, const Loss& kind, co
 std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context) {
   check_fit(samples, network, "samples");
   const std::vector<int>& layers = network.layers();
-  std::vector<std::vector<FloatVector>> tops(static_cast<std::size_t>(blocks_of(samples)));
+  std::vector<std::vector<FloatVector>> tops(blocks_of(network, samples));
   for_each_block(Model(network), samples, context.threads, [&](Index block, const Pass& pass, const FloatRef&, Index) {
     for (const int node : layers)
       tops[static_cast<std::size_t>(block)].push_back(pass.value(node).colwise().maxCoeff().transpose());

@@ -241,6 +241,18 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Train, ScoresNetworksWithMoreValuesThanFitIntoMemoryForManySamples) {
+  // 300,000 values a sample: some 220 samples fit into a block.
+  const Index wide = 300'000;
+  NetworkBuilder b({3});
+  const int hidden = b.add(relu(), {b.add(Dense{Rng(1).normal_matrix(wide, 3), Vector::Zero(wide)}, {0})});
+  const Network network = std::move(b).build(b.add(Dense{Rng(2).normal_matrix(2, wide), Vector::Zero(2)}, {hidden}));
+  const Samples samples{Rng(3).normal_matrix(240, 3).cast<float>(), MatrixOf<float>::Zero(240, 2)};
+  const double expected = Evaluator<float>(network)(samples.inputs).cast<double>().squaredNorm() / 480;
+  EXPECT_NEAR(score(network, samples, {}, {}).squared_error, expected, 1e-4 * expected);
+  EXPECT_EQ(dead_units(network, samples, {})[0].units, wide);
+}
+
 TEST(Train, RenewedByTheSameSamplesChangesNothing) {
   // 103 samples: neither groups nor batches cut them evenly.
   const Samples samples = teacher_samples(103, 6, 3, 1);
