@@ -40,7 +40,7 @@ struct Command {
   std::string task = "recovery";
   std::vector<std::string> compare;
   std::vector<Index> layers{512, 512};
-  std::filesystem::path start, out, phi_out, log, plot, frames;
+  std::filesystem::path out, phi_out, log, plot, frames;
   TrainOptions options;
   std::optional<double> decay;
   int threads = 1;
@@ -59,11 +59,8 @@ struct Command {
 };
 
 Network Command::start_network(const TrainingData& sets) const {
-  if (sets.images) {
-    if (start.empty()) return sets.images->network;
-    return read_unrolled(start).network(sets.sensing, data.crop, data.crop);
-  }
-  if (!start.empty()) return read_network(start, {});
+  if (sets.images) return sets.images->network;
+  if (!data.start.empty()) return read_network(data.start, {});
   std::vector<Index> widths{sets.train.inputs.cols()};
   widths.insert(widths.end(), layers.begin(), layers.end());
   widths.push_back(sets.train.targets.cols());
@@ -109,7 +106,7 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   chosen.decay = decay.value_or(own ? 1e-3 : 0);
   chosen.loss = sets.loss;
   chosen.renew = sets.renew;
-  chosen.warm_start = !start.empty();
+  chosen.warm_start = !data.start.empty();
   if (sets.images) {
     chosen.relay = sets.images->relay;
     chosen.fixed = sensing_nodes(sets.images->network);
@@ -431,7 +428,7 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "images: side of the crops to learn from; blocks that reach beyond teach what an edge is")
       ->capture_default_str()
       ->check(CLI::Range(3, 4096));
-  verb->add_option("--start", command->start, "start from this network's weights instead of random ones");
+  verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
   verb->add_option("--measurements", command->data.measurements,
                    "recovery: rows of Φ, drawn from N(0, 1/m); images: orthonormal ones, for blocks of 33 × 33")

@@ -43,11 +43,12 @@ struct DataRequest {
   std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
   Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
   std::filesystem::path phi;        // recovery: Φ from a file instead
-  double augment = 0;         // recovery of pictures: how far they are bent, 1 as Deformation's own; 0: not at all
-  bool any_operator = false;  // images: Φ is another one in every epoch, and so is its ratio
-  int phases = 4;             // images: of the network
-  Index channels = 32;        // images: of its convolutions
-  Index crop = 91;            // images: side of what is learned from
+  double augment = 0;           // recovery of pictures: how far they are bent, 1 as Deformation's own; 0: not at all
+  bool any_operator = false;    // images: Φ is another one in every epoch, and so is its ratio
+  std::filesystem::path start;  // images: the network to start from; "" for random kernels
+  int phases = 4;               // images: of the network
+  Index channels = 32;          // images: of its convolutions
+  Index crop = 91;              // images: side of what is learned from
   std::uint64_t seed = 0;
 };
 

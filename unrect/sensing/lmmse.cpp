@@ -88,9 +88,16 @@ AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Ind
   const Matrix cross = inside.asDiagonal() * (statistics.covariance * masked.transpose());  // CΦᵀ
   Matrix seen = masked * cross;
   // Where there is no noise, rounding is: a flat image has no covariance at all.
-  const double floor = 1e-10 * seen.trace() / static_cast<double>(seen.rows()) + 1e-30;
-  seen.diagonal().array() += std::max(noise * noise, floor);
-  result.gain = Eigen::LLT<Matrix>(seen).solve(cross.transpose()).transpose();
+  const double size = seen.trace() / static_cast<double>(seen.rows());
+  double floor = std::max(noise * noise, 1e-10 * size + 1e-30);
+  seen.diagonal().array() += floor;
+  Eigen::LLT<Matrix> factor(seen);
+  // Covariances averaged over few images need not be those of anything: what is negative is taken for rounding, too.
+  for (; factor.info() != Eigen::Success && floor < size; floor *= 10) {
+    seen.diagonal().array() += 9 * floor;
+    factor.compute(seen);
+  }
+  result.gain = factor.solve(cross.transpose()).transpose();
   return result;
 }
 

@@ -50,6 +50,14 @@ TEST(Unrolled, MeetsWhatWasMeasured) {
   }
 }
 
+TEST(Unrolled, CovariancesThatAreNoneStayFinite) {
+  Unrolled unrolled = small_unrolled();
+  unrolled.statistics.lags = Rng(8).normal_matrix(kBlock, kBlock).cwiseAbs();  // not positive semi-definite
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
+  const Measurement m = measure(dead_leaves(12, 10, Rng(7)), sampling);
+  EXPECT_TRUE(image_of(unrolled.network(sampling.phi.to_matrix(), 12, 10), m).allFinite());
+}
+
 TEST(Unrolled, WithoutItsKernelsIsTheBestAffineDecoder) {
   Unrolled unrolled = small_unrolled();
   for (auto& phase : unrolled.phases) {
