@@ -96,10 +96,11 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
 }
 
 TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) const {
-  UNRECT_REQUIRE(!sets.renew || (chosen.method != Method::kLbfgs && chosen.method != Method::kExplicitAl),
-                 ErrorCode::kInvalidArgument,
-                 "samples that are new in every epoch go with methods of mini-batches, not with {}",
-                 name_of(chosen.method));
+  UNRECT_REQUIRE(
+      !sets.renew || (chosen.method != Method::kLbfgs && chosen.method != Method::kExplicitAl),
+      ErrorCode::kInvalidArgument,
+      "--augment, and recovery of images: new samples in every epoch go with methods of mini-batches, not with {}",
+      name_of(chosen.method));
   // What recoveries of digits from few measurements were found to need, unless samples are ever new: without it the fit
   // goes on past the best test loss.
   const bool own = recovery() && !sets.renew && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
