@@ -200,14 +200,14 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
   const auto diverged = [&] {
     return has_rate() && 4 * epoch_ <= std::max(4, options_.epochs) ? Outcome::kTooFast : Outcome::kDiverged;
   };
-  if (step_ == 0)
-    first_loss_ = mean_loss(&Group::samples, kBatchesToJudge * batch_ / static_cast<Index>(groups_.size()));
-  // Losses of different networks say nothing about the rate.
-  const bool comparable = !options_.relay;
   for (; epoch_ < options_.epochs; step_in_epoch_ = 0, shuffle()) {
     if (const Lbfgs* const rule = std::get_if<Lbfgs>(&rule_); rule != nullptr && rule->converged()) break;
     // A run that was stopped early and is resumed stops again.
     if (options_.patience > 0 && since_best_ >= options_.patience) return Outcome::kStoppedEarly;
+    // An epoch of another network is judged by its own beginning.
+    const Index judges = options_.relay ? kBatchesToJudge / 5 : kBatchesToJudge;
+    if (step_ == 0 || (options_.relay && step_in_epoch_ == 0))
+      first_loss_ = mean_loss(&Group::samples, judges * batch_ / static_cast<Index>(groups_.size()));
     for (; step_in_epoch_ < steps_per_epoch_; ++step_in_epoch_) {
       if (stopped()) return Outcome::kCancelled;
       step();
@@ -218,9 +218,8 @@ Trainer::Outcome Trainer::run_epochs(const Watch& watch) {
     const Index late = steps_per_epoch_ - steps_per_epoch_ * 3 / 4;
     const double loss = std::exchange(epoch_loss_, 0) / static_cast<double>(steps_per_epoch_);
     const double late_loss = std::exchange(late_loss_, 0) / static_cast<double>(late);
-    const bool judged = epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge;
-    if (comparable && judged && late_loss > kTolerance * first_loss_) return diverged();
-    if (comparable && loss > 10 * first_loss_) return diverged();
+    if (epoch_ == 1 && steps_per_epoch_ >= kStepsToJudge && late_loss > kTolerance * first_loss_) return diverged();
+    if (loss > 10 * first_loss_) return diverged();
     EpochLog line{static_cast<int>(epoch_),
                   loss,
                   validation_size_ > 0 ? mean_loss(&Group::validation, validation_size_) : kNaN,
