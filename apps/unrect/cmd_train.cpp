@@ -337,11 +337,13 @@ void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& l
 
 void Command::write(const TrainingData& sets, const Network& network) const {
   if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32);
-  Hash hash;
-  hash.add(sets.sensing);
-  write_unrolled(
-      out, unrolled_of(network, sets.images->start.statistics),
-      {{"unrect.phi", fmt::format("{} × {}, {:016x}", sets.sensing.rows(), sets.sensing.cols(), hash.value())}});
+  Metadata about;
+  if (!data.any_operator) {
+    Hash hash;
+    hash.add(sets.sensing);
+    about["unrect.phi"] = fmt::format("{} × {}, {:016x}", sets.sensing.rows(), sets.sensing.cols(), hash.value());
+  }
+  write_unrolled(out, unrolled_of(network, sets.images->start.statistics), about);
 }
 
 void Command::run() const {
