@@ -41,8 +41,8 @@ struct TrainOptions {
                            // result's definition, where their numbers are not
   int patience = 0;        // epochs without a better validation loss after which training stops; 0: never
   double lipschitz = 0;    // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
-  bool bfloat16 = false;   // trained convolutions multiply in bfloat16 and add in float32, where the processor can: two
-                           // to three times as fast
+  bool bfloat16 = false;   // trained convolutions multiply in bfloat16 and add in float32, where the processor can:
+                           // nearly twice as fast a step
   std::vector<int> fixed;  // nodes that keep their weights
   // New samples for epoch 1, 2, … (0 has those that train() was given), always as many: endless augmentation. A
   // function of the epoch alone, so that a resumed training sees the same.

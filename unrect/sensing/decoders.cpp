@@ -223,7 +223,9 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
     Model model;
     FloatVector weights;
     Pass pass;
-    explicit Prepared(const Network& network) : model(network), weights(model.weights()), pass(model, 1, true) {}
+    // What knows Φ stays in float32.
+    explicit Prepared(const Network& network)
+        : model(network, sensing_nodes(network)), weights(model.weights()), pass(model, 1, true) {}
   };
   // One size at a time: a folder's images mostly have one.
   struct Last {
