@@ -39,7 +39,7 @@ struct Decoders {
 
   explicit Decoders(const LinearOperator& sensing)
       : phi(sensing),
-        block(static_cast<Index>(std::lround(std::sqrt(static_cast<double>(sensing.cols()))))),
+        block(block_side(sensing.cols())),
         codes(compose(phi, transpose(dct_2d(block, block))).to_matrix()),
         omp(codes.to_matrix()) {}
 

@@ -13,6 +13,7 @@
 #include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/lmmse.hpp"
+#include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
 #include "unrect/signal/lasso.hpp"
 #include "unrect/view/table.hpp"
@@ -75,9 +76,9 @@ void Command::run() const {
   UNRECT_REQUIRE(!sets.images, ErrorCode::kInvalidArgument, "--data {}: images; unrect bench sensing scores those",
                  data.data);
   const Matrix& phi = sets.sensing;
-  const Index pixels = phi.cols(), side = std::llround(std::sqrt(static_cast<double>(pixels)));
-  UNRECT_REQUIRE(side * side == pixels, ErrorCode::kInvalidArgument,
-                 "--data {}: signals of {} values; expected square pictures", data.data, pixels);
+  const Index pixels = phi.cols(), side = block_side(pixels);
+  UNRECT_REQUIRE(side >= 1, ErrorCode::kInvalidArgument, "--data {}: signals of {} values; expected square pictures",
+                 data.data, pixels);
   const Samples& test = sets.test;
   std::vector<Row> rows{scored("zero", test, [&](const Matrix& y) { return Matrix(Matrix::Zero(y.rows(), pixels)); })};
   if (sparse > 0) {

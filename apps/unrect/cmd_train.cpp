@@ -421,8 +421,9 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(1, 65536));
   verb->add_flag("--any-operator", command->data.any_operator,
                  "images: learn for any Φ: another one of 1 to 50 % in every epoch");
-  verb->add_option("--phases", command->data.phases, "images: phases of the network")
-      ->capture_default_str()
+  verb->add_option("--phases", command->data.phases,
+                   "images: phases of the network (default 4, or as many as --start has; more than these: further "
+                   "ones that add nothing yet)")
       ->check(CLI::Range(1, 64));
   verb->add_option("--channels", command->data.channels, "images: channels of its convolutions")
       ->capture_default_str()

@@ -187,9 +187,10 @@ TrainingData image_recovery(const DataRequest& request) {
   const Index block = given.block;
   const PixelStatistics statistics = pixel_statistics(block_statistics(train, block));
   const Crops crops(std::move(train), request.crop), held_crops(std::move(held), request.crop);
-  const Unrolled start = request.start.empty()
-                             ? Unrolled::random(statistics, request.phases, request.channels, rng.split(kWeights))
-                             : read_unrolled(request.start);
+  Unrolled start = request.start.empty()
+                       ? Unrolled::random(statistics, request.phases.value_or(4), request.channels, rng.split(kWeights))
+                       : read_unrolled(request.start);
+  if (request.phases) start = start.deepened(*request.phases);
   const Index count = request.samples > 0 ? request.samples : 512;
   const auto network = [start, side = request.crop](const Sampling& sampling) {
     return start.network(sampling.phi.to_matrix(), side, side);

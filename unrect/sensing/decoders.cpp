@@ -195,22 +195,11 @@ Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
     UNRECT_REQUIRE(m.y.cols() == phi.rows() && m.sampling.block == block, ErrorCode::kInvalidArgument,
                    "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
                    m.sampling.block, phi.rows(), block);
-    const Index across = (m.width + block - 1) / block, down = (m.height + block - 1) / block;
     Matrix blocks(m.y.rows(), phi.cols());
-    // Blocks inside, on the right edge, on the lower edge, in the corner.
-    for (const bool bottom : {false, true}) {
-      for (const bool right : {false, true}) {
-        std::vector<Index> alike;
-        for (Index k = 0; k < m.y.rows(); ++k) {
-          if ((k / across == down - 1) == bottom && (k % across == across - 1) == right) alike.push_back(k);
-        }
-        if (alike.empty()) continue;
-        const Index rows = bottom ? m.height - (down - 1) * block : block;
-        const Index cols = right ? m.width - (across - 1) * block : block;
-        const auto [at, fresh] = maps->try_emplace({rows, cols});
-        if (fresh) at->second = lmmse(phi, *statistics, rows, cols, noise);
-        blocks(alike, Eigen::all) = at->second.decode(phi, m.y(alike, Eigen::all));
-      }
+    for (const BlockGroup& group : block_groups(m.height, m.width, block)) {
+      const auto [at, fresh] = maps->try_emplace({group.rows, group.cols});
+      if (fresh) at->second = lmmse(phi, *statistics, group.rows, group.cols, noise);
+      blocks(group.blocks, Eigen::all) = at->second.decode(phi, m.y(group.blocks, Eigen::all));
     }
     return from_blocks(blocks, m.height, m.width, block);
   };
@@ -268,8 +257,7 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
   if (name == "ksvd") {
     UNRECT_REQUIRE(options.dictionary != nullptr, ErrorCode::kInvalidArgument,
                    "ksvd needs a dictionary of patches from training images");
-    const Index side = std::lround(std::sqrt(static_cast<double>(options.dictionary->cols())));
-    UNRECT_REQUIRE(side >= 2 && side * side == options.dictionary->cols(), ErrorCode::kInvalidArgument,
+    UNRECT_REQUIRE(block_side(options.dictionary->cols()) >= 2, ErrorCode::kInvalidArgument,
                    "atoms of {} pixels, expected squares of at least 2 × 2", options.dictionary->cols());
     return threshold_decoder(white, noise, options.seed, [atoms = *options.dictionary](Index height, Index width) {
       const bool fits = atoms.cols() <= std::min(height, width) * std::min(height, width);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "unrect/base/error.hpp"
+#include "unrect/signal/blocks.hpp"
 
 namespace unrect {
 
@@ -39,7 +40,7 @@ BlockStatistics block_statistics(const std::vector<Image>& images, Index block, 
 
 PixelStatistics pixel_statistics(const BlockStatistics& statistics) {
   const Index pixels = statistics.mean.size();
-  const Index block = std::llround(std::sqrt(static_cast<double>(pixels)));
+  const Index block = block_side(pixels);
   PixelStatistics result{statistics.mean.mean(), Matrix::Zero(block, block)};
   const Vector shift = statistics.mean.array() - result.mean;
   for (Index i = 0; i < pixels; ++i) {
@@ -75,7 +76,7 @@ Matrix AffineDecoder::decode(const MatrixRef& phi, const MatrixRef& y) const {
 
 AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
   const Index pixels = statistics.mean.size();
-  const Index block = std::llround(std::sqrt(static_cast<double>(pixels)));
+  const Index block = block_side(pixels);
   UNRECT_REQUIRE(phi.cols() == pixels && phi.rows() >= 1, ErrorCode::kInvalidArgument,
                  "operator of {} × {} for statistics of {} pixels", phi.rows(), phi.cols(), pixels);
   UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),

@@ -17,8 +17,6 @@ namespace {
 constexpr std::array<std::string_view, 6> kNames{"gaussian", "bernoulli", "orthonormal", "hadamard", "dct", "given"};
 constexpr Index kMostEntries = Index{1} << 26;  // of a stored Φ
 
-Index side_of(Index pixels) { return std::llround(std::sqrt(static_cast<double>(pixels))); }
-
 Vector probe(const LinearOperator& phi) { return phi.apply(Rng(0).normal_vector(phi.cols())); }
 
 Array scalar(std::int64_t value) { return Array::from(std::vector<std::int64_t>{value}); }
@@ -131,10 +129,10 @@ Sampling draw_sampling(SensingKind kind, Index measurements, Index block, std::u
 }
 
 Sampling given_sampling(Matrix phi, std::string_view name) {
-  const Index block = side_of(phi.cols());
-  UNRECT_REQUIRE(
-      phi.rows() >= 1 && block >= 1 && block * block == phi.cols() && phi.allFinite(), ErrorCode::kInvalidArgument,
-      "{}: operator of {} × {}, expected rows of a square number of pixels, all finite", name, phi.rows(), phi.cols());
+  const Index block = block_side(phi.cols());
+  UNRECT_REQUIRE(phi.rows() >= 1 && block >= 1 && phi.allFinite(), ErrorCode::kInvalidArgument,
+                 "{}: operator of {} × {}, expected rows of a square number of pixels, all finite", name, phi.rows(),
+                 phi.cols());
   return {SensingKind::kGiven, 0, block, LinearOperator(std::move(phi))};
 }
 

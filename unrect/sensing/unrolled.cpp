@@ -10,6 +10,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/whiten.hpp"
+#include "unrect/signal/blocks.hpp"
 
 namespace unrect {
 namespace {
@@ -67,10 +68,8 @@ class Phases {
   int memory_ = -1;
 };
 
-// Blocks of which the same pixels lie inside the image.
-struct BlockGroup {
-  Index rows, cols;           // inside
-  std::vector<Index> blocks;  // their numbers in reading order
+// Blocks that are alike, and the best affine decoder for them.
+struct DecodedGroup : BlockGroup {
   AffineDecoder affine;
 };
 
@@ -81,7 +80,7 @@ class Builder {
       : unrolled_(unrolled),
         mean_(unrolled.statistics.mean),
         measurements_(phi.rows()),
-        block_(std::llround(std::sqrt(static_cast<double>(phi.cols())))),
+        block_(block_side(phi.cols())),
         height_(height),
         width_(width),
         down_((height + block_ - 1) / block_),
@@ -99,7 +98,7 @@ class Builder {
     if (transform_.size() > 0) y_ = everywhere(transform_, Vector::Zero(transform_.rows()), y_, "whiten");
     int z = b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, -kImageGain * mean_),
                    {by_group(y_,
-                             [&](const BlockGroup& group) {
+                             [&](const DecodedGroup& group) {
                                const Matrix gain = kImageGain * group.affine.gain;
                                return std::pair(gain, Vector(-(gain * (phi_ * group.affine.mean))));
                              })},
@@ -109,7 +108,7 @@ class Builder {
       const int r = residual(z);
       const int guess = b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, 0),
                                {by_group(r,
-                                         [&](const BlockGroup& group) {
+                                         [&](const DecodedGroup& group) {
                                            return std::pair(Matrix(kResidualGain * group.affine.gain),
                                                             Vector(Vector::Zero(phi_.cols())));
                                          })},
@@ -120,7 +119,7 @@ class Builder {
       const int change = phases.next({z, guess, back});
       z = inside(b_.add(Sum{{1.0, kImageGain / kResidualGain, kImageGain}}, {z, guess, change}, "update"));
     }
-    const int missing = by_group(residual(z), [&](const BlockGroup& group) {
+    const int missing = by_group(residual(z), [&](const DecodedGroup& group) {
       const Vector shift = Vector::Constant(phi_.cols(), mean_);
       if (group.rows == block_ && group.cols == block_) return std::pair(Matrix(phi_.transpose()), shift);
       Matrix seen = phi_;
@@ -142,26 +141,17 @@ class Builder {
   }
 
  private:
-  // Inner blocks, those on the right edge, on the lower edge, in the corner.
   void make_groups() {
     const BlockStatistics statistics = block_statistics(unrolled_.statistics, block_);
     place_.resize(static_cast<std::size_t>(blocks()));
     Index before = 0;
-    for (const bool bottom : {false, true}) {
-      for (const bool right : {false, true}) {
-        BlockGroup group{
-            bottom ? height_ - (down_ - 1) * block_ : block_, right ? width_ - (across_ - 1) * block_ : block_, {}, {}};
-        for (Index k = 0; k < blocks(); ++k) {
-          if ((k / across_ == down_ - 1) == bottom && (k % across_ == across_ - 1) == right) group.blocks.push_back(k);
-        }
-        const auto count = static_cast<Index>(group.blocks.size());
-        for (Index rank = 0; rank < count; ++rank)
-          place_[static_cast<std::size_t>(group.blocks[static_cast<std::size_t>(rank)])] = {before + rank, count};
-        before += count * phi_.cols();
-        if (count == 0) continue;
-        group.affine = lmmse(phi_, statistics, group.rows, group.cols);
-        groups_.push_back(std::move(group));
-      }
+    for (BlockGroup& group : block_groups(height_, width_, block_)) {
+      const auto count = static_cast<Index>(group.blocks.size());
+      for (Index rank = 0; rank < count; ++rank)
+        place_[static_cast<std::size_t>(group.blocks[static_cast<std::size_t>(rank)])] = {before + rank, count};
+      before += count * phi_.cols();
+      AffineDecoder affine = lmmse(phi_, statistics, group.rows, group.cols);
+      groups_.push_back({std::move(group), std::move(affine)});
     }
   }
 
@@ -195,7 +185,7 @@ class Builder {
   template <class Map>
   int by_group(int input, const Map& map) {
     std::vector<int> parts;
-    for (const BlockGroup& group : groups_) {
+    for (const DecodedGroup& group : groups_) {
       int own = input;
       if (groups_.size() > 1) {
         std::vector<Index> index;
@@ -266,7 +256,7 @@ class Builder {
   double mean_;
   Index measurements_, block_, height_, width_, down_, across_, plane_height_, plane_width_;
   Matrix transform_, phi_;
-  std::vector<BlockGroup> groups_;
+  std::vector<DecodedGroup> groups_;
   std::vector<std::pair<Index, Index>>
       place_;  // of a block's first pixel in by_group(): where, from there how far apart
   NetworkBuilder b_;
@@ -294,9 +284,27 @@ Unrolled Unrolled::random(PixelStatistics statistics, int phases, Index channels
   return unrolled;
 }
 
+Unrolled Unrolled::deepened(int count) const {
+  UNRECT_REQUIRE(count >= static_cast<int>(phases.size()), ErrorCode::kInvalidArgument,
+                 "{} phases from a network of {}; expected no fewer", count, phases.size());
+  Unrolled result = *this;
+  while (static_cast<int>(result.phases.size()) < count) {
+    std::vector<Kernel> next = result.phases.back();
+    if (result.phases.size() == 1) {  // without a memory before it
+      Matrix& first = next.front().weights;
+      const Index from_features = first.cols();
+      first.conservativeResize(Eigen::NoChange, from_features + 9 * channels);
+      first.rightCols(9 * channels).setZero();
+    }
+    next.back().weights.setZero();
+    next.back().bias.setZero();
+    result.phases.push_back(std::move(next));
+  }
+  return result;
+}
+
 Network Unrolled::network(const Matrix& phi, Index height, Index width) const {
-  const Index block = std::llround(std::sqrt(static_cast<double>(phi.cols())));
-  UNRECT_REQUIRE(phi.rows() >= 1 && block >= 1 && block * block == phi.cols(), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(phi.rows() >= 1 && block_side(phi.cols()) >= 1, ErrorCode::kInvalidArgument,
                  "an operator of {} × {}; expected as many columns as a square block has pixels", phi.rows(),
                  phi.cols());
   UNRECT_REQUIRE(height >= 1 && width >= 1, ErrorCode::kInvalidArgument, "an image of {} × {} pixels", height, width);

@@ -29,6 +29,9 @@ struct Unrolled {
 
   /// Random kernels, 0.7 × He normal; less where they add to a shortcut or to the image.
   static Unrolled random(PixelStatistics statistics, int phases, Index channels, Rng rng);
+  /// With more phases, repeats of the last one that add nothing to the image yet: what to train a deeper network from.
+  /// @throws Error kInvalidArgument for fewer phases than it has.
+  Unrolled deepened(int phases) const;
   /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach
   /// beyond the image and sees zeros there). Inputs: the blocks' measurements one after another in reading order;
   /// outputs: the image row by row. O(m² b²) for each of at most four kinds of blocks.

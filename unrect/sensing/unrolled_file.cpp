@@ -11,6 +11,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/sensing/unrolled.hpp"
+#include "unrect/signal/blocks.hpp"
 
 namespace unrect {
 namespace {
@@ -18,8 +19,6 @@ namespace {
 constexpr Index kPlane = 32;
 constexpr const char* kMean = "unrect.mean";
 constexpr const char* kLags = "unrect.covariances";  // C(0, 0), C(0, 1), …, a square row by row
-
-Index side_of(Index square) { return std::llround(std::sqrt(static_cast<double>(square))); }
 
 // The numbers of a text; empty if there is anything else in it.
 std::vector<double> numbers(const std::string& text) {
@@ -46,8 +45,8 @@ Unrolled read_unrolled(const std::filesystem::path& path) {
                  "{}: no '{}' and '{}' in its metadata; expected a recovery network that unrect train wrote", name,
                  kMean, kLags);
   const std::vector<double> mean = numbers(metadata.at(kMean)), lags = numbers(metadata.at(kLags));
-  const Index side = side_of(static_cast<Index>(lags.size()));
-  UNRECT_REQUIRE(mean.size() == 1 && side >= 1 && side * side == static_cast<Index>(lags.size()) && lags[0] > 0 &&
+  const Index side = block_side(static_cast<Index>(lags.size()));
+  UNRECT_REQUIRE(mean.size() == 1 && side >= 1 && lags[0] > 0 &&
                      std::ranges::all_of(lags, [](double v) { return std::isfinite(v); }) && std::isfinite(mean[0]),
                  ErrorCode::kFormat, "{}: '{}' has {} numbers and '{}' {}; expected one, and a square of finite ones",
                  name, kMean, mean.size(), kLags, lags.size());

@@ -75,6 +75,29 @@ TEST(Unrolled, WithoutItsKernelsIsTheBestAffineDecoder) {
   }
 }
 
+TEST(Unrolled, DeepenedAddsNothingYet) {
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
+  const Matrix phi = sampling.phi.to_matrix();
+  const Measurement m = measure(dead_leaves(12, 12, Rng(7)), sampling);
+  for (const std::size_t phases : {2U, 1U}) {  // a first phase has no memory to take over
+    Unrolled unrolled = small_unrolled();
+    unrolled.phases.resize(phases);
+    // After a phase that adds something W r is left over; without it the image must stay.
+    for (const bool adds : {true, false}) {
+      if (!adds) {
+        for (auto& phase : unrolled.phases) phase.back() = {0 * phase.back().weights, 0 * phase.back().bias};
+      }
+      const Unrolled deep = unrolled.deepened(4);
+      ASSERT_EQ(deep.phases.size(), 4U);
+      EXPECT_EQ(deep.phases[0][1].weights, unrolled.phases[0][1].weights);
+      EXPECT_TRUE(deep.phases.back().back().weights.isZero() && !deep.phases.back()[1].weights.isZero());
+      const Matrix change = image_of(deep.network(phi, 12, 12), m) - image_of(unrolled.network(phi, 12, 12), m);
+      if (!adds) EXPECT_LT(change.norm(), 1e-9);
+      EXPECT_THROW(deep.deepened(3), Error);
+    }
+  }
+}
+
 TEST(Unrolled, GradientsAreDifferenceQuotients) {
   const Unrolled unrolled = small_unrolled();
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);

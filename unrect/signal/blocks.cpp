@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "unrect/base/error.hpp"
 
@@ -32,6 +33,25 @@ struct Grid {
 };
 
 }  // namespace
+
+Index block_side(Index pixels) {
+  const Index side = std::llround(std::sqrt(static_cast<double>(std::max<Index>(pixels, 0))));
+  return side * side == pixels ? side : 0;
+}
+
+std::vector<BlockGroup> block_groups(Index height, Index width, Index block) {
+  const Grid grid(height, width, block);
+  std::vector<BlockGroup> groups;
+  for (Index k = 0; k < grid.count(); ++k) {
+    const Index rows = std::min(block, height - k / grid.across * block);
+    const Index cols = std::min(block, width - k % grid.across * block);
+    const auto same = [&](const BlockGroup& group) { return group.rows == rows && group.cols == cols; };
+    auto at = std::ranges::find_if(groups, same);
+    if (at == groups.end()) at = groups.insert(at, {rows, cols, {}});
+    at->blocks.push_back(k);
+  }
+  return groups;
+}
 
 Matrix to_blocks(const MatrixRef& image, Index block) {
   const Grid grid(image.rows(), image.cols(), block);

@@ -1,9 +1,24 @@
 // Images measured block by block.
 #pragma once
 
+#include <vector>
+
 #include "unrect/signal/operator.hpp"
 
 namespace unrect {
+
+/// Of a square block with so many pixels; 0 if no square has.
+Index block_side(Index pixels);
+
+/// Blocks of which the same pixels, the first rows × cols, lie inside the image.
+struct BlockGroup {
+  Index rows, cols;
+  std::vector<Index> blocks;  // their numbers in reading order
+};
+
+/// Inner blocks, and those that reach beyond the right edge, the lower edge, both: one to four groups.
+/// @throws Error kInvalidArgument for an empty image or block < 1.
+std::vector<BlockGroup> block_groups(Index height, Index width, Index block = 33);
 
 /// The image's blocks in reading order, one a row (block × block, row by row); beyond the right and lower edge zeros.
 /// @throws Error kInvalidArgument for an empty image or block < 1.

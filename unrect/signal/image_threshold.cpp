@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/signal/blocks.hpp"
 #include "unrect/signal/dictionary.hpp"
 #include "unrect/signal/fourier.hpp"
 #include "unrect/signal/greedy.hpp"
@@ -140,9 +141,8 @@ ImageThreshold wavelet_threshold(Index height, Index width, Wavelet wavelet, Ind
 }
 
 ImageThreshold dictionary_threshold(Index height, Index width, const MatrixRef& atoms, Index shifts) {
-  const auto patch = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(atoms.cols()))));
-  UNRECT_REQUIRE(patch >= 2 && patch * patch == atoms.cols() && patch <= std::min(height, width) && shifts >= 1,
-                 ErrorCode::kInvalidArgument,
+  const Index patch = block_side(atoms.cols());
+  UNRECT_REQUIRE(patch >= 2 && patch <= std::min(height, width) && shifts >= 1, ErrorCode::kInvalidArgument,
                  "atoms of {} pixels, {} shifts, image of {} × {}: expected a square of 4 to as many as fit, 1 shift",
                  atoms.cols(), shifts, height, width);
   const Index rows = (height + 2 * patch - 2) / patch * patch, cols = (width + 2 * patch - 2) / patch * patch;

@@ -154,6 +154,21 @@ TEST(Blocks, RoundTripAndPadding) {
   EXPECT_THROW(to_blocks(image, 0), Error);
 }
 
+TEST(Blocks, GroupsAreTheEdgesTheyReachBeyond) {
+  const auto groups = block_groups(7, 11, 4);
+  ASSERT_EQ(groups.size(), 4U);
+  EXPECT_EQ(groups[0].blocks, (std::vector<Index>{0, 1}));
+  EXPECT_EQ(groups[1].blocks, std::vector<Index>{2});
+  EXPECT_EQ(groups[2].blocks, (std::vector<Index>{3, 4}));
+  EXPECT_EQ(groups[3].rows, 3);
+  EXPECT_EQ(groups[3].cols, 3);
+  EXPECT_EQ(block_groups(8, 12, 4).size(), 1U);
+  EXPECT_EQ(block_groups(3, 3, 4).at(0).rows, 3);
+  EXPECT_EQ(block_side(1089), 33);
+  EXPECT_EQ(block_side(1090), 0);
+  EXPECT_EQ(block_side(0), 0);
+}
+
 TEST(Blocks, SamplingMeasuresEveryBlock) {
   const LinearOperator phi = gaussian_operator(3, 16, Rng(20));
   const LinearOperator sampling = block_sampling(phi, 7, 10, 4);
