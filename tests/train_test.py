@@ -6,6 +6,8 @@ import time
 import unittest
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from cli_test import DATA, MPI, UNRECT, Case, forward
 
@@ -78,6 +80,31 @@ class Train(Case):
             self.assertAlmostEqual(again["test_loss"], got["test_loss"], delta=1e-3 * got["test_loss"])
             info = json.loads(self.ok("info", "net.onnx", "--json"))
             self.assertEqual((info["inputs"], info["outputs"]), (10, size))
+
+    def test_consistent_recoveries_and_teachers(self):
+        args = ["--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "48", "--batch", "50", "--epochs", "20",
+                "--validation", "60"]
+        plain = self.train(*args, "--out", "plain.onnx", "--save-phi", "phi.npy")
+        met = self.train(*args, "--consistent", "--out", "met.onnx")
+        self.assertLess(met["test_loss"], 2 * plain["test_loss"])
+        self.assertEqual(met["parameters"], plain["parameters"] + 2 * 12 * 64 + 12 + 64)  # Φ, Φ⁺ and their biases
+        phi = np.load(self.dir / "phi.npy").astype(np.float32)
+        # Whoever starts from it goes on with Φ as it was.
+        more = self.train(*args, "--start", "met.onnx", "--rate", "0.01", "--out", "more.onnx")
+        self.assertLess(more["train_loss"], met["train_loss"])
+        weights = lambda file: [numpy_helper.to_array(t) for t in onnx.load(self.dir / file).graph.initializer]
+        held = [any(np.array_equal(a, b) for b in weights("met.onnx")) for a in weights("more.onnx") if a.size == phi.size]
+        self.assertEqual(sum(held), 2)
+        # A loss that counts decibels is another training, of recoveries alone.
+        self.train(*args, "--log-loss", "0.01", "--out", "decibels.onnx")
+        self.assertNotEqual((self.dir / "decibels.onnx").read_bytes(), (self.dir / "plain.onnx").read_bytes())
+        self.refused(2, "train", "--task", "classify", "--data", "spiral", "--log-loss", "1", ["--log-loss"])
+        self.refused(2, "train", *args, "--log-loss", "-1", ["--log-loss"])
+        # A pupil comes nearer to its teachers than what it would have learned from the digits does.
+        pupil = self.train(*args, "--teachers", "met.onnx,plain.onnx", "--out", "pupil.onnx")
+        self.assertLess(pupil["train_loss"], plain["train_loss"])
+        self.refused(4, "train", *args, "--teachers", "nothing.onnx", ["nothing.onnx"])
+        self.refused(2, "train", *args[:4], "--measurements", "13", "--teachers", "met.onnx", ["met.onnx", "12 → 64", "13 → 64"])
 
     def test_explicit_al_reports_its_residuals(self):
         args = ["--task", "regress", "--data", "x.npy,y.npy", "--layers", "10", "--samples", "60", "--method", "explicit-al"]

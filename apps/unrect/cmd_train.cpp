@@ -16,6 +16,7 @@
 #include "unrect/base/hash.hpp"
 #include "unrect/learn/chain.hpp"
 #include "unrect/learn/train.hpp"
+#include "unrect/sensing/consistency.hpp"
 #include "unrect/view/figure.hpp"
 #include "unrect/view/table.hpp"
 
@@ -43,8 +44,9 @@ struct Command {
   std::filesystem::path out, phi_out, log, plot, frames;
   TrainOptions options;
   std::optional<double> decay;
+  double log_scale = 0;
   int threads = 1;
-  bool json = false, linear_output = false;
+  bool json = false, linear_output = false, consistency = false;
 
   void run() const;
   Network start_network(const TrainingData& sets) const;
@@ -60,14 +62,16 @@ struct Command {
 
 Network Command::start_network(const TrainingData& sets) const {
   if (sets.images) return sets.images->network;
-  if (!data.start.empty()) return read_network(data.start, {});
+  if (!data.start.empty()) return read_network(data.start, {.fold = false});
   std::vector<Index> widths{sets.train.inputs.cols()};
   widths.insert(widths.end(), layers.begin(), layers.end());
   widths.push_back(sets.train.targets.cols());
   Vector bias = sets.train.targets.colwise().mean().cast<double>().transpose();
   // The logarithms of the classes' shares: the best constant answer.
   if (sets.loss.kind == Loss::Kind::kCrossEntropy) bias = bias.cwiseMax(1e-6).array().log();
-  return to_network(initial_chain(widths, bias, sets.relu_output && !linear_output, Rng(data.seed).split(10)));
+  const bool relu_output = sets.relu_output && !linear_output && !consistency;
+  const Network chain = to_network(initial_chain(widths, bias, relu_output, Rng(data.seed).split(10)));
+  return consistency ? consistent(chain, sets.sensing) : chain;
 }
 
 Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) const {
@@ -105,12 +109,16 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   // goes on past the best test loss.
   const bool own = recovery() && !sets.renew && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
   chosen.decay = decay.value_or(own ? 1e-3 : 0);
-  chosen.loss = sets.loss;
+  UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
+                 "--log-loss goes with --task recovery and regress");
+  chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
   chosen.renew = sets.renew;
   chosen.warm_start = !data.start.empty();
   if (sets.images) {
     chosen.relay = sets.images->relay;
     chosen.fixed = sensing_nodes(sets.images->network);
+  } else if (recovery()) {
+    chosen.fixed = consistency_nodes(start_network(sets));
   }
   return chosen;
 }
@@ -176,7 +184,7 @@ Json json_of_log(const std::vector<EpochLog>& log) {
 
 // The figure that the task is judged by: mean squared error a value, or mean cross-entropy a sample.
 double judged(const TrainingData& sets, const Score& score) {
-  return sets.loss.kind == Loss::Kind::kSquared ? score.squared_error : score.loss;
+  return sets.loss.kind == Loss::Kind::kCrossEntropy ? score.loss : score.squared_error;
 }
 
 Json Command::json_of(const TrainingData& sets, const Run& run) const {
@@ -356,6 +364,8 @@ void Command::run() const {
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
+  UNRECT_REQUIRE(!consistency || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
+                 "--consistent goes with --task recovery of MNIST's folder, digits and signals in files");
   // Better before the training than after it.
   if (!out.empty()) {
     UNRECT_REQUIRE(
@@ -434,6 +444,12 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
+  verb->add_flag("--consistent", command->consistency,
+                 "recovery of pictures: end in the nearest x̂ with Φx̂ = y, cut to [0, 1], instead of a ReLU")
+      ->excludes("--start", "--linear-output");
+  verb->add_option("--teachers", command->data.teachers,
+                   "recovery: learn the mean of what these networks recover, not the signals themselves")
+      ->delimiter(',');
   verb->add_option("--measurements", command->data.measurements,
                    "recovery: rows of Φ, drawn from N(0, 1/m); images: orthonormal ones, for blocks of 33 × 33")
       ->excludes("--any-operator");
@@ -468,6 +484,10 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option(
+          "--log-loss", command->log_scale,
+          "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
   verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");

@@ -11,6 +11,8 @@
 #include "sensing_options.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/network/evaluate.hpp"
+#include "unrect/network/network_file.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/deformation.hpp"
 
@@ -173,6 +175,9 @@ Sampling any_sampling(Index block, const Rng& rng, int epoch) {
 }
 
 TrainingData image_recovery(const DataRequest& request) {
+  UNRECT_REQUIRE(request.teachers.empty() && request.augment == 0, ErrorCode::kInvalidArgument,
+                 "--data {}: images; --teachers and --augment go with MNIST's folder and signals in files",
+                 request.data);
   constexpr Index kHeldCrops = 64;
   const Rng rng(request.seed);
   std::vector<Image> train, held;
@@ -215,8 +220,33 @@ TrainingData image_recovery(const DataRequest& request) {
 
 Samples sensed(const Rows& x, const Matrix& phi) { return {(x.cast<double>() * phi.transpose()).cast<float>(), x}; }
 
+// Puts the mean of what networks recover in the targets' place.
+class Teachers {
+ public:
+  Teachers(const std::vector<std::filesystem::path>& files, const Matrix& phi) {
+    for (const std::filesystem::path& file : files) {
+      const Network network = read_network(file, {});
+      UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == phi.cols(),
+                     ErrorCode::kInvalidArgument, "--teachers {}: {} → {}; expected {} → {}", file.string(),
+                     network.input_size(), network.output_size(), phi.rows(), phi.cols());
+      networks_.emplace_back(network);
+    }
+  }
+  Samples operator()(Samples samples) const {
+    if (networks_.empty()) return samples;
+    samples.targets.setZero();
+    for (const Evaluator<float>& network : networks_) samples.targets += network(samples.inputs);
+    samples.targets /= static_cast<float>(networks_.size());
+    return samples;
+  }
+
+ private:
+  std::vector<Evaluator<float>> networks_;
+};
+
 // The training pictures, bent by the seed and the epoch.
-std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const DataRequest& request) {
+std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const Teachers& teachers,
+                                 const DataRequest& request) {
   UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
                  ErrorCode::kInvalidArgument,
                  "--augment: {} has {} extents; expected a recovery of pictures that are nowhere negative, count × "
@@ -225,10 +255,10 @@ std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const 
   const Deformation plain;
   const Deformation how{request.augment * plain.affine, request.augment * plain.elastic, plain.lattice};
   const auto shared = std::make_shared<const Content>(train);
-  return [shared, phi, how, rng = Rng(request.seed).split(kBend)](int epoch) {
-    return sensed(
+  return [shared, phi, teachers, how, rng = Rng(request.seed).split(kBend)](int epoch) {
+    return teachers(sensed(
         deformed(shared->x, shared->extents[1], shared->extents[2], how, rng.split(static_cast<std::uint64_t>(epoch))),
-        phi);
+        phi));
   };
 }
 
@@ -301,8 +331,11 @@ TrainingData read_training_data(const DataRequest& request) {
     }
   };
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
-  if (request.augment > 0) result.renew = bent(train, result.sensing, request);
-  result.train = result.renew ? result.renew(0) : samples(train);
+  UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
+                 "--teachers goes with --task recovery");
+  const Teachers teachers(request.teachers, result.sensing);
+  if (request.augment > 0) result.renew = bent(train, result.sensing, teachers, request);
+  result.train = result.renew ? result.renew(0) : teachers(samples(train));
   result.validation = samples(validation);
   result.test = samples(test);
   check(result.train, request.data);  // Φx can overflow where x does not

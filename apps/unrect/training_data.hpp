@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "unrect/learn/loss.hpp"
 #include "unrect/learn/samples.hpp"
@@ -46,9 +47,10 @@ struct DataRequest {
   double augment = 0;           // recovery of pictures: how far they are bent, 1 as Deformation's own; 0: not at all
   bool any_operator = false;    // images: Φ is another one in every epoch, and so is its ratio
   std::filesystem::path start;  // images: the network to start from; "" for random kernels
-  std::optional<int> phases;    // images: of the network; as many as `start` has, or 4
-  Index channels = 32;          // images: of its convolutions
-  Index crop = 91;              // images: side of what is learned from
+  std::vector<std::filesystem::path> teachers;  // recovery: the mean of what they recover is the training's targets
+  std::optional<int> phases;                    // images: of the network; as many as `start` has, or 4
+  Index channels = 32;                          // images: of its convolutions
+  Index crop = 91;                              // images: side of what is learned from
   std::uint64_t seed = 0;
 };
 

@@ -42,6 +42,14 @@ double loss(const Loss& kind, const MatrixRefOf<Scalar>& outputs, const MatrixRe
       case Loss::Kind::kCrossEntropy:
         sum += cross_entropy(outputs.row(i), targets.row(i), gradient.row(i));
         break;
+      case Loss::Kind::kLogSquared: {
+        gradient.row(i) = outputs.row(i) - targets.row(i);
+        const double scale = kind.delta * static_cast<double>(outputs.cols());
+        const double ratio = static_cast<double>(gradient.row(i).squaredNorm()) / scale;
+        gradient.row(i) *= static_cast<Scalar>(1 / (1 + ratio));
+        sum += 0.5 * scale * std::log1p(ratio);
+        break;
+      }
     }
   }
   return sum;

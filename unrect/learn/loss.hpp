@@ -6,11 +6,12 @@
 namespace unrect {
 
 /// f(y, x), summed over the entries of a row: ½(y − x)², Huber's ½e² up to |e| = delta and delta(|e| − delta/2) beyond,
-/// or the cross-entropy −Σ x log softmax(y).
+/// or of a row with n entries: the cross-entropy −Σ x log softmax(y), or ½ n delta log(1 + ‖y − x‖² / (n delta)), which
+/// is ½‖y − x‖² for errors far below a mean square of delta and counts a PSNR's decibels far above.
 struct Loss {
-  enum class Kind { kSquared, kHuber, kCrossEntropy };
+  enum class Kind { kSquared, kHuber, kCrossEntropy, kLogSquared };
   Kind kind = Kind::kSquared;
-  double delta = 1;  // > 0, Huber only
+  double delta = 1;  // > 0, of Huber's and the logarithmic one
 };
 
 /// Σ f over the rows of outputs and targets; `gradient` (same shape) becomes ∂f/∂outputs. Summed in double.

@@ -113,7 +113,8 @@ TEST(Train, SecondOrderMethodsAreBitEqualForAnyNumberOfThreads) {
         rest.targets(i, 0) > rest.targets(i, 1) ? Eigen::RowVector2f(1, 0) : Eigen::RowVector2f(0, 1);
   const Network start = start_for(samples, {150, 20}, true);
   for (const Method method : {Method::kGaussNewtonAl, Method::kLbfgs}) {
-    for (const Loss::Kind kind : {Loss::Kind::kSquared, Loss::Kind::kHuber, Loss::Kind::kCrossEntropy}) {
+    for (const Loss::Kind kind :
+         {Loss::Kind::kSquared, Loss::Kind::kHuber, Loss::Kind::kCrossEntropy, Loss::Kind::kLogSquared}) {
       TrainOptions options;
       options.method = method;
       options.loss.kind = kind;
