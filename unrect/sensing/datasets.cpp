@@ -189,12 +189,12 @@ Image Crops::draw(Rng& rng) const {
   return symmetry(image.block(top, left, side_, side_), static_cast<int>(rng.below(8)));
 }
 
-Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng) {
+Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng, double noise) {
   const Index side = crops.side(), blocks = (side + sampling.block - 1) / sampling.block;
   Samples samples{{count, blocks * blocks * sampling.measurements()}, {count, side * side}};
   for (Index i = 0; i < count; ++i) {
     const Image crop = crops.draw(rng);
-    const Matrix y = measure(crop, sampling).y;
+    const Matrix y = measure(crop, sampling, noise, noise > 0 ? rng.next() : 0).y;
     samples.inputs.row(i) = Eigen::Map<const Matrix>(y.data(), 1, y.size()).cast<float>();
     samples.targets.row(i) = Eigen::Map<const Matrix>(crop.data(), 1, crop.size()).cast<float>();
   }

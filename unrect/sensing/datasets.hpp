@@ -47,7 +47,7 @@ class Crops {
 
 /// Crops and their measurements block by block, as recovery networks are trained on: a row each. Where blocks reach
 /// beyond a crop, networks learn what an image's edge is.
-Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng);
+Samples measured_crops(const Crops& crops, const Sampling& sampling, Index count, Rng rng, double noise = 0);
 
 /// `count` crops of patch × patch pixels, one a row, their means taken away. @throws Error kInvalidArgument as Crops,
 /// and for count < 1.

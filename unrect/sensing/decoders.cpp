@@ -223,9 +223,9 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
   };
   const auto last = std::make_shared<Last>();
   const Matrix phi = sampling.phi.to_matrix();
-  const auto prepare = [last, phi, model = options.model](Index height, Index width) {
+  const auto prepare = [last, phi, model = options.model, noise = options.noise](Index height, Index width) {
     if (height == last->height && width == last->width) return;
-    last->prepared = std::make_unique<Prepared>(model->network(phi, height, width));
+    last->prepared = std::make_unique<Prepared>(model->network(phi, height, width, noise));
     last->height = height;
     last->width = width;
   };
@@ -247,10 +247,7 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
                       const DecoderOptions& options) {
   if (name == "lmmse") return lmmse_decoder(sampling, options);
   if (name == "net") return net_decoder(sampling, options);
-  // What whitening makes of the noise, on average.
-  const double noise = white.transform.size() == 0 ? options.noise
-                                                   : options.noise * white.transform.norm() /
-                                                         std::sqrt(static_cast<double>(white.transform.rows()));
+  const double noise = whitened_noise(white.transform, options.noise);
   if (name == "tv") return tv_decoder(white, noise);
   if (name == "iht") return threshold_decoder(white, noise, options.seed, patches);
   if (name == "wavelet") return threshold_decoder(white, noise, options.seed, any_size_wavelets);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kKernelName = "kernel_";  // of the nodes that are trained
 constexpr double kImageGain = 4, kResidualGain = 10;
+constexpr double kLeft = 0.03;  // how far a pixel may still be off after the last phase
 
 // {out, in} of a phase's convolution.
 Shape shape_of(Index channels, std::size_t phase, std::size_t k) {
@@ -76,7 +77,7 @@ struct DecodedGroup : BlockGroup {
 // Lays out one network. Its image stands as z = 4(x − μ) in four planes, pixels 2 × 2 apart: what convolutions see.
 class Builder {
  public:
-  Builder(const Unrolled& unrolled, const Matrix& phi, Index height, Index width)
+  Builder(const Unrolled& unrolled, const Matrix& phi, Index height, Index width, double noise)
       : unrolled_(unrolled),
         mean_(unrolled.statistics.mean),
         measurements_(phi.rows()),
@@ -89,6 +90,7 @@ class Builder {
         plane_width_((across_ * block_ + 1) / 2),
         transform_(whitening(phi, 0)),
         phi_(transform_.size() > 0 ? Matrix(transform_ * phi) : phi),
+        noise_(whitened_noise(transform_, noise)),
         b_({down_ * across_ * measurements_}) {
     make_groups();
   }
@@ -121,12 +123,17 @@ class Builder {
     }
     const int missing = by_group(residual(z), [&](const DecodedGroup& group) {
       const Vector shift = Vector::Constant(phi_.cols(), mean_);
-      if (group.rows == block_ && group.cols == block_) return std::pair(Matrix(phi_.transpose()), shift);
+      const bool whole = group.rows == block_ && group.cols == block_;
+      const double ratio = noise_ / kLeft * (noise_ / kLeft);
+      if (whole) return std::pair(Matrix(phi_.transpose() / (1 + ratio)), shift);
       Matrix seen = phi_;
       for (Index pixel = 0; pixel < seen.cols(); ++pixel) {
         if (pixel / block_ >= group.rows || pixel % block_ >= group.cols) seen.col(pixel).setZero();
       }
-      return std::pair(Matrix(seen.completeOrthogonalDecomposition().pseudoInverse()), shift);
+      if (noise_ == 0) return std::pair(Matrix(seen.completeOrthogonalDecomposition().pseudoInverse()), shift);
+      Matrix square = seen * seen.transpose();
+      square.diagonal().array() += ratio;
+      return std::pair(Matrix(square.llt().solve(seen).transpose()), shift);
     });
     std::vector<Index> image, exact;
     for (Index i = 0; i < height_; ++i) {
@@ -150,7 +157,7 @@ class Builder {
       for (Index rank = 0; rank < count; ++rank)
         place_[static_cast<std::size_t>(group.blocks[static_cast<std::size_t>(rank)])] = {before + rank, count};
       before += count * phi_.cols();
-      AffineDecoder affine = lmmse(phi_, statistics, group.rows, group.cols);
+      AffineDecoder affine = lmmse(phi_, statistics, group.rows, group.cols, noise_);
       groups_.push_back({std::move(group), std::move(affine)});
     }
   }
@@ -256,6 +263,7 @@ class Builder {
   double mean_;
   Index measurements_, block_, height_, width_, down_, across_, plane_height_, plane_width_;
   Matrix transform_, phi_;
+  double noise_;
   std::vector<DecodedGroup> groups_;
   std::vector<std::pair<Index, Index>>
       place_;  // of a block's first pixel in by_group(): where, from there how far apart
@@ -303,12 +311,13 @@ Unrolled Unrolled::deepened(int count) const {
   return result;
 }
 
-Network Unrolled::network(const Matrix& phi, Index height, Index width) const {
+Network Unrolled::network(const Matrix& phi, Index height, Index width, double noise) const {
   UNRECT_REQUIRE(phi.rows() >= 1 && block_side(phi.cols()) >= 1, ErrorCode::kInvalidArgument,
                  "an operator of {} × {}; expected as many columns as a square block has pixels", phi.rows(),
                  phi.cols());
   UNRECT_REQUIRE(height >= 1 && width >= 1, ErrorCode::kInvalidArgument, "an image of {} × {} pixels", height, width);
-  return Builder(*this, phi, height, width).build();
+  UNRECT_REQUIRE(noise >= 0 && std::isfinite(noise), ErrorCode::kInvalidArgument, "noise {}, expected ≥ 0", noise);
+  return Builder(*this, phi, height, width, noise).build();
 }
 
 Index Unrolled::parameters() const {

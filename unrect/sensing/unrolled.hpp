@@ -18,8 +18,9 @@ struct Kernel {
 
 /// x_0 = μ + W(y − Φμ), W the best affine map (lmmse.hpp). A phase: r = y − Φx; features [4(x − μ), 10 W r, 10 Φᵀ r],
 /// pixels 2 × 2 as channels, with the memory h of the phase before; t = K_1 ∗ features; twice t ← t + K″ ∗ relu(K′ ∗
-/// t); h = relu(t); x ← x + W r + K_6 ∗ h. Last x̂ = x + Φ⁺(y − Φx): what was measured is met. Φ and W are no part of
-/// what is learned: kernels trained on one operator can be used with another.
+/// t); h = relu(t); x ← x + W r + K_6 ∗ h. Last x̂ = x + Φᵀ(ΦΦᵀ + (σ/s)² I)⁻¹ (y − Φx), s = 0.03 what x may still be
+/// off: without noise what was measured is met. Φ, σ and W are no part of what is learned: kernels trained on one
+/// operator can be used with another.
 struct Unrolled {
   static constexpr std::size_t kKernels = 6;  // a phase
 
@@ -34,9 +35,9 @@ struct Unrolled {
   Unrolled deepened(int phases) const;
   /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach
   /// beyond the image and sees zeros there). Inputs: the blocks' measurements one after another in reading order;
-  /// outputs: the image row by row. O(m² b²) for each of at most four kinds of blocks.
-  /// @throws Error kInvalidArgument for sizes, a Φ of zeros.
-  Network network(const Matrix& phi, Index height, Index width) const;
+  /// outputs: the image row by row. `noise`: σ of the measurements. O(m² b²) for each of at most four kinds of blocks.
+  /// @throws Error kInvalidArgument for sizes, a Φ of zeros, σ < 0.
+  Network network(const Matrix& phi, Index height, Index width, double noise = 0) const;
   /// Numbers that are learned.
   Index parameters() const;
   /// What is learned alone, at planes of height × width: inputs are the phases' features one after another, (12,

@@ -20,4 +20,8 @@ Matrix whitening(const MatrixRef& phi, double noise) {
          solver.eigenvectors().rightCols(rank).transpose();
 }
 
+double whitened_noise(const MatrixRef& transform, double noise) {
+  return transform.size() == 0 ? noise : noise * transform.norm() / std::sqrt(static_cast<double>(transform.rows()));
+}
+
 }  // namespace unrect

@@ -9,4 +9,7 @@ namespace unrect {
 /// if Φ's are. O(m² n + m³). @throws Error kInvalidArgument for a Φ of zeros.
 Matrix whitening(const MatrixRef& phi, double noise);
 
+/// σ' of what T makes of noise σ N(0, I), on average over its rows; σ itself for an empty T.
+double whitened_noise(const MatrixRef& transform, double noise);
+
 }  // namespace unrect
