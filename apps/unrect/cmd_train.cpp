@@ -429,8 +429,9 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->delimiter(',')
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
-  verb->add_flag("--any-operator", command->data.any_operator,
-                 "images: learn for any Φ: another one of 1 to 50 % in every epoch");
+  verb->add_flag(
+      "--any-operator", command->data.any_operator,
+      "images: learn for any Φ and noise: another one of 1 to 50 % in every epoch, σ up to 0.1 in every other");
   verb->add_option("--phases", command->data.phases,
                    "images: phases of the network (default 4, or as many as --start has; more than these: further "
                    "ones that add nothing yet)")

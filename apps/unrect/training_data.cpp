@@ -166,12 +166,20 @@ Sampling image_sampling(const DataRequest& request) {
   return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlock, request.seed);
 }
 
-// The operator of an epoch of a network that is to work with any: orthonormal rows, ratios from 1 to 50 %, low ones as
-// often as twice as high ones.
-Sampling any_sampling(Index block, const Rng& rng, int epoch) {
+// How an epoch's images are measured.
+struct Sensor {
+  Sampling sampling;
+  double noise = 0;
+};
+
+// For a network that is to work with any operator and noise: orthonormal rows, ratios from 1 to 50 %, low ones as often
+// as twice as high ones; every other epoch noise, σ = 0.003 … 0.1.
+Sensor any_sensor(Index block, const Rng& rng, int epoch) {
   Rng own = rng.split(kSensing).split(static_cast<std::uint64_t>(epoch));
   const double ratio = 0.01 * std::pow(50, own.uniform());
-  return draw_sampling(SensingKind::kOrthonormal, measurements_for(ratio, block * block), block, own.next());
+  Sampling sampling =
+      draw_sampling(SensingKind::kOrthonormal, measurements_for(ratio, block * block), block, own.next());
+  return {std::move(sampling), epoch % 2 == 1 ? 0.003 * std::pow(100.0 / 3, own.uniform()) : 0};
 }
 
 TrainingData image_recovery(const DataRequest& request) {
@@ -197,21 +205,23 @@ TrainingData image_recovery(const DataRequest& request) {
                        : read_unrolled(request.start);
   if (request.phases) start = start.deepened(*request.phases);
   const Index count = request.samples > 0 ? request.samples : 512;
-  const auto network = [start, side = request.crop](const Sampling& sampling) {
-    return start.network(sampling.phi.to_matrix(), side, side);
+  const auto network = [start, side = request.crop](const Sensor& sensor) {
+    return start.network(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
   };
-  const auto sampling_of = [given, block, rng, any = request.any_operator](int epoch) {
-    return any ? any_sampling(block, rng, epoch) : given;
+  const auto sensor_of = [given, block, rng, any = request.any_operator](int epoch) {
+    return any ? any_sensor(block, rng, epoch) : Sensor{given};
   };
   TrainingData result;
   result.sensing = given.phi.to_matrix();
-  result.images = ImageRecovery{start, network(sampling_of(0)), {}};
+  result.images = ImageRecovery{start, network(sensor_of(0)), {}};
   result.renew = [=](int epoch) {
-    return measured_crops(crops, sampling_of(epoch), count, rng.split(kCrops).split(static_cast<std::uint64_t>(epoch)));
+    const Sensor sensor = sensor_of(epoch);
+    return measured_crops(crops, sensor.sampling, count, rng.split(kCrops).split(static_cast<std::uint64_t>(epoch)),
+                          sensor.noise);
   };
-  if (request.any_operator) result.images->relay = [=](int epoch) { return network(sampling_of(epoch)); };
+  if (request.any_operator) result.images->relay = [=](int epoch) { return network(sensor_of(epoch)); };
   result.train = result.renew(0);
-  const Sampling first = sampling_of(0);
+  const Sampling first = sensor_of(0).sampling;
   if (!request.any_operator)
     result.validation = measured_crops(held_crops, first, request.validation.value_or(kHeldCrops), rng.split(kOrder));
   result.test = measured_crops(held_crops, first, kHeldCrops, rng.split(kTest));

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::string_view kKernelName = "kernel_";  // of the nodes that are trained
 constexpr double kImageGain = 4, kResidualGain = 10;
-constexpr double kLeft = 0.03;  // how far a pixel may still be off after the last phase
+constexpr double kOff = 0.5;    // how far x may be off in a phase, as a part of the images' own spread
+constexpr double kLeft = 0.03;  // and after the last one, in pixel values
 
 // {out, in} of a phase's convolution.
 Shape shape_of(Index channels, std::size_t phase, std::size_t k) {
@@ -69,9 +70,10 @@ class Phases {
   int memory_ = -1;
 };
 
-// Blocks that are alike, and the best affine decoder for them.
+// Blocks that are alike, the best affine decoder for them, and the best gain for what its x̂ is still off.
 struct DecodedGroup : BlockGroup {
   AffineDecoder affine;
+  Matrix gain;
 };
 
 // Lays out one network. Its image stands as z = 4(x − μ) in four planes, pixels 2 × 2 apart: what convolutions see.
@@ -108,13 +110,13 @@ class Builder {
     Phases phases(b_, unrolled_, plane_height_, plane_width_);
     for (std::size_t p = 0; p < unrolled_.phases.size(); ++p) {
       const int r = residual(z);
-      const int guess = b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, 0),
-                               {by_group(r,
-                                         [&](const DecodedGroup& group) {
-                                           return std::pair(Matrix(kResidualGain * group.affine.gain),
-                                                            Vector(Vector::Zero(phi_.cols())));
-                                         })},
-                               "guess");
+      const int guess =
+          b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, 0),
+                 {by_group(r,
+                           [&](const DecodedGroup& group) {
+                             return std::pair(Matrix(kResidualGain * group.gain), Vector(Vector::Zero(phi_.cols())));
+                           })},
+                 "guess");
       const int back =
           b_.add(planes([this](Index i, Index j) { return in_blocks(i, j); }, 0),
                  {everywhere(kResidualGain * phi_.transpose(), Vector::Zero(phi_.cols()), r, "transposed")}, "back");
@@ -158,7 +160,8 @@ class Builder {
         place_[static_cast<std::size_t>(group.blocks[static_cast<std::size_t>(rank)])] = {before + rank, count};
       before += count * phi_.cols();
       AffineDecoder affine = lmmse(phi_, statistics, group.rows, group.cols, noise_);
-      groups_.push_back({std::move(group), std::move(affine)});
+      Matrix gain = noise_ == 0 ? affine.gain : lmmse(phi_, statistics, group.rows, group.cols, noise_ / kOff).gain;
+      groups_.push_back({std::move(group), std::move(affine), std::move(gain)});
     }
   }
 

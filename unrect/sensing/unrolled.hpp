@@ -16,7 +16,8 @@ struct Kernel {
   Vector bias;
 };
 
-/// x_0 = μ + W(y − Φμ), W the best affine map (lmmse.hpp). A phase: r = y − Φx; features [4(x − μ), 10 W r, 10 Φᵀ r],
+/// x_0 = μ + W(y − Φμ), W the best affine map (lmmse.hpp); in phases the best one for an error of half the images'
+/// spread, the same without noise. A phase: r = y − Φx; features [4(x − μ), 10 W r, 10 Φᵀ r],
 /// pixels 2 × 2 as channels, with the memory h of the phase before; t = K_1 ∗ features; twice t ← t + K″ ∗ relu(K′ ∗
 /// t); h = relu(t); x ← x + W r + K_6 ∗ h. Last x̂ = x + Φᵀ(ΦΦᵀ + (σ/s)² I)⁻¹ (y − Φx), s = 0.03 what x may still be
 /// off: without noise what was measured is met. Φ, σ and W are no part of what is learned: kernels trained on one
