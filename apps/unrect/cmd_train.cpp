@@ -46,7 +46,8 @@ struct Command {
   std::optional<double> decay;
   double log_scale = 0;
   int threads = 1;
-  bool json = false, linear_output = false, consistency = false;
+  int consistency = 0;  // rounds
+  bool json = false, linear_output = false;
 
   void run() const;
   Network start_network(const TrainingData& sets) const;
@@ -69,9 +70,9 @@ Network Command::start_network(const TrainingData& sets) const {
   Vector bias = sets.train.targets.colwise().mean().cast<double>().transpose();
   // The logarithms of the classes' shares: the best constant answer.
   if (sets.loss.kind == Loss::Kind::kCrossEntropy) bias = bias.cwiseMax(1e-6).array().log();
-  const bool relu_output = sets.relu_output && !linear_output && !consistency;
+  const bool relu_output = sets.relu_output && !linear_output && consistency == 0;
   const Network chain = to_network(initial_chain(widths, bias, relu_output, Rng(data.seed).split(10)));
-  return consistency ? consistent(chain, sets.sensing) : chain;
+  return consistency > 0 ? consistent(chain, sets.sensing, consistency) : chain;
 }
 
 Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) const {
@@ -364,7 +365,7 @@ void Command::run() const {
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
-  UNRECT_REQUIRE(!consistency || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(consistency == 0 || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
                  "--consistent goes with --task recovery of MNIST's folder, digits and signals in files");
   // Better before the training than after it.
   if (!out.empty()) {
@@ -445,8 +446,13 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
-  verb->add_flag("--consistent", command->consistency,
-                 "recovery of pictures: end in the nearest x̂ with Φx̂ = y, cut to [0, 1], instead of a ReLU")
+  verb->add_option(
+          "--consistent", command->consistency,
+          "recovery of pictures: end in so many rounds of the nearest x̂ with Φx̂ = y, cut to [0, 1], instead of "
+          "a ReLU")
+      ->expected(0, 1)
+      ->default_str("1")
+      ->check(CLI::Range(1, 100))
       ->excludes("--start", "--linear-output");
   verb->add_option("--teachers", command->data.teachers,
                    "recovery: learn the mean of what these networks recover, not the signals themselves")

@@ -14,22 +14,25 @@ constexpr std::string_view kSense = "consistency_sense", kCorrect = "consistency
 
 }  // namespace
 
-Network consistent(const Network& decoder, const Matrix& phi) {
+Network consistent(const Network& decoder, const Matrix& phi, int rounds) {
   UNRECT_REQUIRE(phi.rows() == decoder.input_size() && phi.cols() == decoder.output_size(), ErrorCode::kInvalidArgument,
                  "operator of {} × {} for a decoder {} → {}", phi.rows(), phi.cols(), decoder.input_size(),
                  decoder.output_size());
+  UNRECT_REQUIRE(rounds >= 1, ErrorCode::kInvalidArgument, "{} rounds, expected at least 1", rounds);
   NetworkBuilder b(decoder.input_shape());
   for (std::size_t i = 1; i < decoder.nodes().size(); ++i) {
     const Node& node = decoder.nodes()[i];
     b.add(*node.op, node.inputs, node.name);
   }
-  const int x = decoder.output();
-  const int seen = b.add(Dense{phi, Vector::Zero(phi.rows())}, {x}, std::string(kSense));
-  const int missing = b.add(Sum{{1.0, -1.0}}, {0, seen}, "missing");
-  const Matrix inverse = phi.completeOrthogonalDecomposition().pseudoInverse();
-  const int step = b.add(Dense{inverse, Vector::Zero(phi.cols())}, {missing}, std::string(kCorrect));
-  const int met = b.add(Sum{{1.0, 1.0}}, {x, step}, "met");
-  return std::move(b).build(b.add(clip(0, 1), {met}, "pixels"), decoder.output_shape());
+  const Dense sense{phi, Vector::Zero(phi.rows())};
+  const Dense correct{phi.completeOrthogonalDecomposition().pseudoInverse(), Vector::Zero(phi.cols())};
+  int x = decoder.output();
+  for (int round = 0; round < rounds; ++round) {
+    const int missing = b.add(Sum{{1.0, -1.0}}, {0, b.add(sense, {x}, std::string(kSense))}, "missing");
+    const int met = b.add(Sum{{1.0, 1.0}}, {x, b.add(correct, {missing}, std::string(kCorrect))}, "met");
+    x = b.add(clip(0, 1), {met}, "pixels");
+  }
+  return std::move(b).build(x, decoder.output_shape());
 }
 
 std::vector<int> consistency_nodes(const Network& network) {

@@ -7,10 +7,10 @@
 
 namespace unrect {
 
-/// A decoder's x, m → n, and after it x̂ = min(max(x + Φ⁺(y − Φx), 0), 1): the point nearest to x of all that would give
-/// the same measurements, cut to what a pixel can be. Φ: m × n. O(m² n) to build, 2mn to run.
-/// @throws Error kInvalidArgument for a Φ that does not fit.
-Network consistent(const Network& decoder, const Matrix& phi);
+/// A decoder's x, m → n, and after it, `rounds` times, x ← min(max(x + Φ⁺(y − Φx), 0), 1): the point nearest to x of all
+/// that would give the same measurements, cut to what a pixel can be. Φ: m × n. O(m² n) to build, 2mn a round to run.
+/// @throws Error kInvalidArgument for a Φ that does not fit, rounds < 1.
+Network consistent(const Network& decoder, const Matrix& phi, int rounds = 1);
 
 /// The nodes of such a network that know Φ, not to be trained; none of any other.
 std::vector<int> consistency_nodes(const Network& network);

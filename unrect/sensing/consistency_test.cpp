@@ -30,6 +30,18 @@ TEST(Consistency, CutsToPixels) {
   EXPECT_EQ(found, Eigen::Vector3d(1, 0, 0));
 }
 
+TEST(Consistency, RoundsComeNearerToBoth) {
+  const Matrix phi = Rng(4).normal_matrix(3, 8) / 3;
+  const Vector truth = (Rng(5).normal_vector(8).array() > 0).cast<double>();  // cuts at both ends
+  const Vector y = phi * truth;
+  const Network guess = constant(3, Vector::Constant(8, 0.5));
+  const double once = (phi * evaluate(consistent(guess, phi), y) - y).norm();
+  const double often = (phi * evaluate(consistent(guess, phi, 20), y) - y).norm();
+  EXPECT_GT(once, 1e-3);
+  EXPECT_LT(often, 0.1 * once);
+  EXPECT_THROW(consistent(guess, phi, 0), Error);
+}
+
 TEST(Consistency, NamesWhatKnowsTheOperator) {
   const Matrix phi = Rng(1).normal_matrix(3, 8);
   const Network plain = constant(3, Vector::Zero(8));
