@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "unrect/base/error.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
@@ -44,6 +45,16 @@ struct NetworkOptions {
   void add_to(CLI::App& verb);
   Network read() const { return read_network(file, import); }
 };
+
+/// What `work` returns; its errors with `name` before them. @throws Error.
+template <class Work>
+auto naming(const std::string& name, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw Error(error.code(), name + ": " + error.what());
+  }
+}
 
 /// "0.1,0.2" or the name of an .npy file. @throws Error naming the entry that is not a finite number.
 Vector parse_vector(const std::string& text, const std::string& what);

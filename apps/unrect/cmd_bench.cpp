@@ -140,9 +140,10 @@ std::vector<Result> Command::score(const std::vector<NamedImage>& images, const 
     const double asked = asked_residual(measured);
     if (drawn) rows.push_back({name, truth, {}});
     for (std::size_t k = 0; k < methods.size(); ++k) {
-      decoders[k].prepare(truth.rows(), truth.cols());
+      const std::string what = fmt::format("{}, {}", name, methods[k]);
+      naming(what, [&] { decoders[k].prepare(truth.rows(), truth.cols()); });
       const std::clock_t start = std::clock();
-      Image found = decoders[k](measured);
+      Image found = naming(what, [&] { return decoders[k](measured); });
       results[k].seconds += static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
       results[k].psnr.push_back(psnr(found, truth));
       results[k].ssim.push_back(ssim(found, truth));
@@ -170,6 +171,8 @@ void Command::run() {
   if (methods.empty())
     methods = model.empty() ? std::vector<std::string>{"tv", "iht", "omp", "fista"} : std::vector<std::string>{"net"};
   require_place(picture, {".png", ".svg"}, "--picture");
+  UNRECT_REQUIRE(!gain || std::ranges::find(methods, "net") != methods.end(), ErrorCode::kInvalidArgument,
+                 "--gain is of net: expected --model FILE.onnx");
   UNRECT_REQUIRE(!noise.empty() && noise.size() <= 100, ErrorCode::kInvalidArgument,
                  "--noise: {} numbers, expected 1 to 100", noise.size());
   for (const double sigma : noise) {  // before work is done for the others

@@ -94,6 +94,9 @@ void Command::run() const {
   rows.push_back(scored("lmmse", test, [&](const Matrix& y) { return best_affine.decode(phi, y); }));
   for (const std::filesystem::path& file : networks) {
     const Network network = read_network(file, {});
+    UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == pixels, ErrorCode::kInvalidArgument,
+                   "--net {}: {} → {}; expected {} → {}", file.string(), network.input_size(), network.output_size(),
+                   phi.rows(), pixels);
     const std::clock_t start = std::clock();
     const double error = score(network, test, {}, {}).squared_error * static_cast<double>(pixels);
     const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;

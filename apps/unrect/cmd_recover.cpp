@@ -34,14 +34,26 @@ void Command::run() {
                  ErrorCode::kInvalidArgument, "--reference {}: {} × {} pixels, but {} × {} were measured",
                  reference.string(), truth->rows(), truth->cols(), measured.height, measured.width);
   const Learned learned = read_learned(train_folder, model, {method}, measured.sampling.block, seed);
-  const Decoder decode = decoder_named(method, measured.sampling, learned.options(measured.noise, seed));
-  decode.prepare(measured.height, measured.width);
+  UNRECT_REQUIRE(model.empty() || method == "net", ErrorCode::kInvalidArgument,
+                 "--model goes with --method net, not {}", method);
+  const std::string at_fault = model.empty() ? name : name + " or " + model.string();
+  const Decoder decode = naming(at_fault, [&] {
+    Decoder chosen = decoder_named(method, measured.sampling, learned.options(measured.noise, seed));
+    chosen.prepare(measured.height, measured.width);
+    return chosen;
+  });
   const std::clock_t start = std::clock();
-  const Image found = decode(measured);
+  const Image found = naming(at_fault, [&] { return decode(measured); });
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  UNRECT_REQUIRE(found.allFinite(), ErrorCode::kInvalidArgument,
+                 "{}: {} finds no finite image; expected numbers of sane size", at_fault, method);
   write_png(out, found);
   const double norm = measured.y.norm();
   const double left = residual(measured, found), misfit = norm > 0 ? left / norm : left;
+  if (left > asked_residual(measured))
+    fmt::print(stderr,
+               "unrect: {}: no image gives these measurements; the nearest leaves {:.2g} of {:.2g} (noise {:g})\n",
+               name, left, norm, measured.noise);
   if (json) {
     nlohmann::ordered_json result{{"method", method},           {"height", measured.height},
                                   {"width", measured.width},    {"seconds", seconds},

@@ -63,7 +63,13 @@ struct Command {
 
 Network Command::start_network(const TrainingData& sets) const {
   if (sets.images) return sets.images->network;
-  if (!data.start.empty()) return read_network(data.start, {.fold = false});
+  if (!data.start.empty()) {
+    Network start = read_network(data.start, {.fold = false});
+    UNRECT_REQUIRE(start.input_size() == sets.train.inputs.cols() && start.output_size() == sets.train.targets.cols(),
+                   ErrorCode::kInvalidArgument, "--start {}: {} → {}; the samples are {} → {}", data.start.string(),
+                   start.input_size(), start.output_size(), sets.train.inputs.cols(), sets.train.targets.cols());
+    return start;
+  }
   std::vector<Index> widths{sets.train.inputs.cols()};
   widths.insert(widths.end(), layers.begin(), layers.end());
   widths.push_back(sets.train.targets.cols());
@@ -110,6 +116,8 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   // goes on past the best test loss.
   const bool own = recovery() && !sets.renew && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
   chosen.decay = decay.value_or(own ? 1e-3 : 0);
+  UNRECT_REQUIRE(log_scale >= 0 && std::isfinite(log_scale), ErrorCode::kInvalidArgument, "--log-loss {}; expected > 0",
+                 log_scale);
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "--log-loss goes with --task recovery and regress");
   chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
@@ -365,6 +373,8 @@ void Command::run() const {
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
+  UNRECT_REQUIRE(sets.images || !data.phases, ErrorCode::kInvalidArgument,
+                 "--phases goes with --task recovery of a folder of images");
   UNRECT_REQUIRE(consistency == 0 || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
                  "--consistent goes with --task recovery of MNIST's folder, digits and signals in files");
   // Better before the training than after it.
@@ -435,7 +445,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       "images: learn for any Φ and noise: another one of 1 to 50 % in every epoch, σ up to 0.1 in every other");
   verb->add_option("--phases", command->data.phases,
                    "images: phases of the network (default 4, or as many as --start has; more than these: further "
-                   "ones that add nothing yet)")
+                   "ones that add but W r yet)")
       ->check(CLI::Range(1, 64));
   verb->add_option("--channels", command->data.channels, "images: channels of its convolutions")
       ->capture_default_str()
@@ -493,9 +503,8 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "--augment)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option(
-          "--log-loss", command->log_scale,
-          "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)")
-      ->check(CLI::NonNegativeNumber);
+      "--log-loss", command->log_scale,
+      "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)");
   verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
   verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");
   verb->add_option("--warm-up", o.warm_up, "steps in which the rate rises to its height")

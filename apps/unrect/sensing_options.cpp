@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/signal/dictionary.hpp"
@@ -14,12 +15,15 @@ void SensingOptions::add_to(CLI::App& verb) {
   verb.add_option("--ratio", ratio, "measurements for every pixel, above 0, at most 1");
   verb.add_option("--operator", kind, "gaussian, bernoulli (±1), orthonormal (rows), hadamard, dct (random rows)")
       ->capture_default_str();
-  verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator");
+  verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator")
+      ->excludes("--operator");
   verb.add_option("--block", block, "side of the blocks measured one by one (default: 33; 32 for hadamard)");
   verb.add_option("--seed", seed, "seed of the operator and the noise")->capture_default_str();
 }
 
 Sampling SensingOptions::sampling() const {
+  constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 53;  // what files keep as it is
+  UNRECT_REQUIRE(seed <= kMostSeed, ErrorCode::kInvalidArgument, "--seed {}, expected 0 to 2^53", seed);
   if (!phi.empty()) {
     UNRECT_REQUIRE(!ratio, ErrorCode::kInvalidArgument, "--phi {} has its own ratio, expected no --ratio",
                    phi.string());
@@ -68,7 +72,10 @@ Learned read_learned(const std::string& train_folder, const std::filesystem::pat
                  wanted("lmmse") ? "lmmse" : "ksvd");
   std::vector<Image> images;
   for (NamedImage& named : images_of(train_folder, Rng(seed).split(1), 60)) images.push_back(std::move(named.image));
-  if (wanted("lmmse")) learned.statistics = block_statistics(images, block);
+  if (wanted("lmmse")) {
+    const auto statistics = [&] { return block_statistics(images, block); };
+    learned.statistics = naming("--train-folder " + train_folder, statistics);
+  }
   if (wanted("ksvd")) {
     constexpr Index kPatch = 8, kAtoms = 128, kSamples = 10000;
     Context context;

@@ -7,8 +7,9 @@
 
 namespace unrect {
 
-/// A decoder's x, m → n, and after it, `rounds` times, x ← min(max(x + Φ⁺(y − Φx), 0), 1): the point nearest to x of all
-/// that would give the same measurements, cut to what a pixel can be. Φ: m × n. O(m² n) to build, 2mn a round to run.
+/// A decoder's x, m → n, and after it, `rounds` times, x ← min(max(x + Φ⁺(y − Φx), 0), 1): the point nearest to x of
+/// all that would give the same measurements, cut to what a pixel can be. Φ: m × n. O(m² n) to build, 2mn a round to
+/// run.
 /// @throws Error kInvalidArgument for a Φ that does not fit, rounds < 1.
 Network consistent(const Network& decoder, const Matrix& phi, int rounds = 1);
 

@@ -84,12 +84,8 @@ Decoder tv_decoder(const White& white, double noise) {
 /// Index of the image mirrored at its edges again and again.
 Index reflected(Index i, Index n) { return i % (2 * n) < n ? i % (2 * n) : 2 * n - 1 - i % (2 * n); }
 
-/// Wavelets want sides that can be halved: the image is mirrored beyond its right and lower edge.
-ImageThreshold any_size_wavelets(Index height, Index width) {
-  const Index levels = std::clamp<Index>(std::bit_width(static_cast<std::size_t>(std::min(height, width))) - 4, 1, 3);
-  const Index step = Index{1} << levels, rows = (height + step - 1) / step * step,
-              cols = (width + step - 1) / step * step;
-  const ImageThreshold shrink = wavelet_threshold(rows, cols, Wavelet::kDaubechies8, levels);
+/// What shrinks images of rows × cols, of smaller ones: mirrored beyond their right and lower edge.
+ImageThreshold mirrored(Index height, Index width, Index rows, Index cols, const ImageThreshold& shrink) {
   if (rows == height && cols == width) return shrink;
   return [=](const Matrix& image, double threshold, Rng& rng) -> Matrix {
     Matrix wide(rows, cols);
@@ -98,6 +94,14 @@ ImageThreshold any_size_wavelets(Index height, Index width) {
     }
     return shrink(wide, threshold, rng).topLeftCorner(height, width);
   };
+}
+
+/// Wavelets want sides that can be halved.
+ImageThreshold any_size_wavelets(Index height, Index width) {
+  const Index levels = std::clamp<Index>(std::bit_width(static_cast<std::size_t>(std::min(height, width))) - 4, 1, 3);
+  const Index step = Index{1} << levels, rows = (height + step - 1) / step * step,
+              cols = (width + step - 1) / step * step;
+  return mirrored(height, width, rows, cols, wavelet_threshold(rows, cols, Wavelet::kDaubechies8, levels));
 }
 
 /// Iterative hard thresholding by what `shrink_for` an image's size gives.
@@ -116,7 +120,8 @@ Decoder threshold_decoder(const White& white, double noise, std::uint64_t seed,
 }
 
 ImageThreshold patches(Index height, Index width) {
-  return patch_threshold(height, width, std::min({Index{16}, height, width}));
+  const Index rows = std::max<Index>(2, height), cols = std::max<Index>(2, width);  // the least that has a patch
+  return mirrored(height, width, rows, cols, patch_threshold(rows, cols, std::min({Index{16}, rows, cols})));
 }
 
 /// Decoders that find the DCT coefficients of every block.
@@ -267,9 +272,9 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
   return bp_decoder(codes);
 }
 
-/// The image near x that fits y as asked: conjugate gradients on Φ d = y − Φ x in every block, over the pixels inside
-/// the image. With noise the last step is cut where the residual is what was asked. Where Φ has orthonormal rows,
-/// blocks inside the image take one step, the projection.
+/// The image near x that fits y as asked, or as well as any: conjugate gradients on min ‖Φ d − (y − Φ x)‖ in every
+/// block, over the pixels inside the image. With noise the last step is cut where the residual is what was asked. Where
+/// Φ has orthonormal rows, blocks inside the image take one step, the projection.
 Image fitted(const Image& x, const Measurement& m, const White& white) {
   const double enough = asked_residual(m) * (1 - 1e-9);
   Matrix blocks = to_blocks(x, white.block);
@@ -282,11 +287,23 @@ Image fitted(const Image& x, const Measurement& m, const White& white) {
   Vector square = gradient.rowwise().squaredNorm();
   std::vector<Index> open(static_cast<std::size_t>(blocks.rows()));
   std::iota(open.begin(), open.end(), Index{0});
+  const Vector sizes = y.rowwise().norm().cwiseMax(rest.rowwise().norm());
   for (int k = 0; k < 1000; ++k) {
-    std::erase_if(open, [&](Index i) { return !(square(i) > 0) || rest.row(i).norm() <= 1e-12 * y.row(i).norm(); });
+    // Done: nothing is left, or nothing that pixels could explain.
+    std::erase_if(open, [&](Index i) {
+      const double left_over = rest.row(i).norm();
+      return left_over <= 1e-12 * sizes(i) || !(std::sqrt(square(i)) > 1e-10 * left_over);
+    });
     if (open.empty()) break;
     const Matrix ahead = direction(open, Eigen::all), image = white.phi.apply_rows(ahead);
-    const Vector steps = square(open).array() / image.rowwise().squaredNorm().array().max(1e-300);
+    Vector steps = square(open).array() / image.rowwise().squaredNorm().array().max(1e-300);
+    // What a block leaves falls with every step; where it does not, rounding rules.
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const auto at = static_cast<Index>(i);
+      if ((rest.row(open[i]) - steps(at) * image.row(at)).norm() < rest.row(open[i]).norm()) continue;
+      steps(at) = 0;
+      square(open[i]) = 0;
+    }
     const Matrix moves = steps.asDiagonal() * ahead;
     blocks(open, Eigen::all) += moves;
     if (m.noise > 0) {
@@ -303,9 +320,9 @@ Image fitted(const Image& x, const Measurement& m, const White& white) {
     rest(open, Eigen::all) -= steps.asDiagonal() * image;
     const Matrix next = white.phi.adjoint_rows(rest(open, Eigen::all)).cwiseProduct(inside(open, Eigen::all));
     const Vector squares = next.rowwise().squaredNorm();
-    const Vector ratios = squares.array() / square(open).array();
+    const Vector ratios = (square(open).array() > 0).select(squares.array() / square(open).array(), 0);
     direction(open, Eigen::all) = next + ratios.asDiagonal() * ahead;
-    square(open) = squares;
+    square(open) = (square(open).array() > 0).select(squares, 0);
   }
   return from_blocks(blocks, m.height, m.width, white.block);
 }

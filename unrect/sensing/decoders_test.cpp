@@ -4,6 +4,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/scores.hpp"
+#include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
 
 namespace unrect {
@@ -75,12 +76,12 @@ TEST(Measurement, FilesThatDoNotFitAreNamed) {
     ArrayMap arrays = to_arrays(good);
     arrays.at(key) = value;
     const std::string message = message_of([&] { to_measurement(arrays, "y.npz"); });
-    EXPECT_TRUE(message.starts_with("y.npz: ") || key == "operator") << message;
+    EXPECT_TRUE(message.starts_with("y.npz: ")) << message;
     return message;
   };
   EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Zero(8, 16)))).find("expected 9 blocks"), std::string::npos);
-  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Zero(9, 65)))).find("\"y\""), std::string::npos);
-  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Constant(9, 16, std::nan(""))))).find("finite"), std::string::npos);
+  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Zero(9, 65)))).find("65"), std::string::npos);
+  EXPECT_NE(refusal("y", Array::from(Matrix(Matrix::Constant(9, 16, std::nan(""))))).find("nan"), std::string::npos);
   EXPECT_NE(refusal("size", Array::from(std::vector<std::int64_t>{20, -3, 8})).find("-3"), std::string::npos);
   EXPECT_NE(refusal("size", Array::from(std::vector<std::int64_t>{1 << 30, 1 << 30, 8})).find("pixels"),
             std::string::npos);
@@ -223,6 +224,34 @@ TEST(BlockStatistics, CountEveryOffset) {
   EXPECT_LT((statistics.covariance - centred.transpose() * centred / 6).norm(), 1e-12);
   EXPECT_THROW(block_statistics({image}, 6), Error);
   EXPECT_THROW(block_statistics({image}, 2, 0), Error);
+}
+
+// Blocks at the edge have fewer pixels than measurements: with noise in y, and none told of, no image gives them.
+TEST(Decoders, WhatNoImageGivesIsMetAsWellAsAnyDoes) {
+  const Sampling sampling = draw_sampling(SensingKind::kGaussian, 18, 6, 1);
+  Measurement m = measure(scene(13, 10), sampling, 0.1, 3);
+  m.noise = 0;
+  const Matrix phi = sampling.phi.to_matrix();
+  const Matrix ones = to_blocks(Matrix::Ones(13, 10), 6);
+  double least = 0;
+  for (Index k = 0; k < m.y.rows(); ++k) {
+    const Matrix seen = phi * ones.row(k).asDiagonal();
+    const Vector y = m.y.row(k).transpose();
+    least += (y - seen * seen.completeOrthogonalDecomposition().solve(y)).squaredNorm();
+  }
+  ASSERT_GT(std::sqrt(least), 100 * asked_residual(m));
+  for (const std::string_view name : {"tv", "iht", "wavelet", "omp", "fista", "bp"}) {
+    const Image found = decoder_named(name, sampling, {})(m);
+    EXPECT_LT(residual(m, found), 1.2 * std::sqrt(least)) << name;
+    EXPECT_LT(found.cwiseAbs().maxCoeff(), 10) << name;
+  }
+}
+
+TEST(Decoders, TakeASingleRow) {
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 18, 6, 1);
+  const Measurement m = measure(scene(1, 20), sampling);
+  for (const std::string_view name : {"tv", "iht", "wavelet", "omp", "fista", "bp"})
+    EXPECT_LT(residual(m, decoder_named(name, sampling, {})(m)), asked_residual(m)) << name;
 }
 
 }  // namespace

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kNames{"gaussian", "bernoulli", "orthonormal", "hadamard", "dct", "given"};
 constexpr Index kMostEntries = Index{1} << 26;  // of a stored Φ
+constexpr double kLargest = 1e100;              // of y: squares must not overflow
+
+double largest(const Matrix& y) { return y.cwiseAbs().maxCoeff<Eigen::PropagateNaN>(); }
+
+bool sane(const Matrix& y) { return largest(y) <= kLargest; }
 
 Vector probe(const LinearOperator& phi) { return phi.apply(Rng(0).normal_vector(phi.cols())); }
 
@@ -46,7 +51,14 @@ Sampling to_sampling(const ArrayMap& arrays, Index measurements, Index block, st
   const std::string kind = find(arrays, "operator", name).bytes;
   if (kind == "given") return given_sampling(find(arrays, "phi", name).to_matrix(name), name);
   const auto seed = static_cast<std::uint64_t>(whole(arrays, "seed", 1, name)[0]);
-  Sampling sampling = draw_sampling(sensing_kind_named(kind), measurements, block, seed);
+  const auto drawn = [&] {
+    try {
+      return draw_sampling(sensing_kind_named(kind), measurements, block, seed);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::kFormat, fmt::format("{}: {}", name, error.what()));
+    }
+  };
+  Sampling sampling = drawn();
   const Vector expected = find(arrays, "probe", name).to_vector();
   UNRECT_REQUIRE(
       expected.size() == measurements && (probe(sampling.phi) - expected).norm() <= 1e-9 * (1 + expected.norm()),
@@ -74,9 +86,11 @@ Measurement with_sampling(const ArrayMap& arrays, const Frame& frame, Sampling s
                  "{}: blocks of {} × {}, but the operator takes {} × {}", name, block, block, result.sampling.block,
                  result.sampling.block);
   const Index blocks = ((frame.height + block - 1) / block) * ((frame.width + block - 1) / block);
-  UNRECT_REQUIRE(result.y.rows() == blocks && result.y.cols() == result.sampling.measurements() && result.y.allFinite(),
-                 ErrorCode::kFormat, "{}: y is {} × {}, expected {} blocks × {} measurements, all finite", name,
-                 result.y.rows(), result.y.cols(), blocks, result.sampling.measurements());
+  UNRECT_REQUIRE(result.y.rows() == blocks && result.y.cols() == result.sampling.measurements(), ErrorCode::kFormat,
+                 "{}: y is {} × {}, expected {} blocks × {} measurements", name, result.y.rows(), result.y.cols(),
+                 blocks, result.sampling.measurements());
+  UNRECT_REQUIRE(sane(result.y), ErrorCode::kFormat, "{}: y goes up to {:g}, expected finite numbers of at most {:g}",
+                 name, largest(result.y), kLargest);
   const Vector noise = find(arrays, "noise", name).to_vector();
   UNRECT_REQUIRE(noise.size() == 1 && noise[0] >= 0 && std::isfinite(noise[0]), ErrorCode::kFormat,
                  "{}: \"noise\" is not one number ≥ 0", name);
@@ -133,6 +147,7 @@ Sampling given_sampling(Matrix phi, std::string_view name) {
   UNRECT_REQUIRE(phi.rows() >= 1 && block >= 1 && phi.allFinite(), ErrorCode::kInvalidArgument,
                  "{}: operator of {} × {}, expected rows of a square number of pixels, all finite", name, phi.rows(),
                  phi.cols());
+  UNRECT_REQUIRE(!phi.isZero(0), ErrorCode::kInvalidArgument, "{}: an operator of zeros measures nothing", name);
   return {SensingKind::kGiven, 0, block, LinearOperator(std::move(phi))};
 }
 
@@ -143,6 +158,9 @@ Sampling read_sampling(const std::filesystem::path& npy) {
 Measurement measure(const MatrixRef& image, const Sampling& sampling, double noise, std::uint64_t seed) {
   Matrix y = sampling.phi.apply_rows(to_blocks(image, sampling.block));
   if (noise != 0) y = add_noise(y, noise, Rng(seed).split(1));
+  UNRECT_REQUIRE(sane(y), ErrorCode::kInvalidArgument,
+                 "measurements go up to {:g}, expected at most {:g}: an operator or a noise of saner size", largest(y),
+                 kLargest);
   return {sampling, image.rows(), image.cols(), noise, std::move(y)};
 }
 
@@ -173,8 +191,8 @@ ArrayMap to_arrays(const Measurement& measurement) {
 Measurement to_measurement(const ArrayMap& arrays, std::string_view name) {
   const Frame frame = to_frame(arrays, name);
   const Array& y = find(arrays, "y", name);
-  UNRECT_REQUIRE(y.shape.size() == 2 && y.shape[1] >= 1 && y.shape[1] <= frame.block * frame.block, ErrorCode::kFormat,
-                 "{}: \"y\" is not blocks × measurements", name);
+  UNRECT_REQUIRE(y.shape.size() == 2 && y.shape[1] >= 1, ErrorCode::kFormat, "{}: \"y\" is not blocks × measurements",
+                 name);
   return with_sampling(arrays, frame, to_sampling(arrays, y.shape[1], frame.block, name), name);
 }
 

@@ -31,7 +31,7 @@ struct Unrolled {
 
   /// Random kernels, 0.7 × He normal; less where they add to a shortcut or to the image.
   static Unrolled random(PixelStatistics statistics, int phases, Index channels, Rng rng);
-  /// With more phases, repeats of the last one that add nothing to the image yet: what to train a deeper network from.
+  /// With more phases, repeats of the last one that as yet add but W r: what to train a deeper network from.
   /// @throws Error kInvalidArgument for fewer phases than it has.
   Unrolled deepened(int phases) const;
   /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach

@@ -1,6 +1,7 @@
 #include "unrect/sensing/whiten.hpp"
 
 #include <Eigen/Eigenvalues>
+#include <cmath>
 
 #include "unrect/base/error.hpp"
 
@@ -8,16 +9,18 @@ namespace unrect {
 
 Matrix whitening(const MatrixRef& phi, double noise) {
   constexpr double kPixelSpread = 0.2;
-  const Matrix gram = phi * phi.transpose();
-  if ((gram - Matrix::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff() < 1e-4) return {};
+  const double scale = phi.cwiseAbs().maxCoeff();
+  UNRECT_REQUIRE(scale > 0, ErrorCode::kInvalidArgument, "an operator of zeros measures nothing");
+  const Matrix unit = phi / scale;  // products of its entries neither overflow nor vanish
+  const Matrix gram = unit * unit.transpose();
+  if ((scale * scale * gram - Matrix::Identity(gram.rows(), gram.cols())).cwiseAbs().maxCoeff() < 1e-4) return {};
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
   const Eigen::VectorXd& values = solver.eigenvalues();  // rising
-  const double ridge = (noise / kPixelSpread) * (noise / kPixelSpread);
+  const double ridge = std::pow(noise / (kPixelSpread * scale), 2);
   const double least = 1e-10 * values(values.size() - 1);
   const Index rank = (values.array() > least).count();
-  UNRECT_REQUIRE(rank > 0, ErrorCode::kInvalidArgument, "an operator of zeros measures nothing");
   return (values.tail(rank).array() + ridge).rsqrt().matrix().asDiagonal() *
-         solver.eigenvectors().rightCols(rank).transpose();
+         solver.eigenvectors().rightCols(rank).transpose() / scale;
 }
 
 double whitened_noise(const MatrixRef& transform, double noise) {
