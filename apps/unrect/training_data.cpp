@@ -11,7 +11,7 @@
 #include "sensing_options.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/network/evaluate.hpp"
+#include "unrect/learn/pass.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/deformation.hpp"
@@ -245,13 +245,20 @@ class Teachers {
   Samples operator()(Samples samples) const {
     if (networks_.empty()) return samples;
     samples.targets.setZero();
-    for (const Evaluator<float>& network : networks_) samples.targets += network(samples.inputs);
-    samples.targets /= static_cast<float>(networks_.size());
+    const float share = 1 / static_cast<float>(networks_.size());
+    for (const Model& model : networks_) {
+      const FloatVector weights = model.weights();
+      Pass pass(model, std::min<Index>(500, samples.size()));
+      for (Index begin = 0; begin < samples.size(); begin += pass.rows()) {
+        const Index count = pass.load(samples.inputs, begin);
+        samples.targets.middleRows(begin, count) += share * pass.forward(weights.data()).topRows(count);
+      }
+    }
     return samples;
   }
 
  private:
-  std::vector<Evaluator<float>> networks_;
+  std::vector<Model> networks_;
 };
 
 // The training pictures, bent by the seed and the epoch.
