@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/Dense>
+
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"

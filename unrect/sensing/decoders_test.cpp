@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <Eigen/Dense>
+
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/scores.hpp"
 #include "unrect/signal/blocks.hpp"
@@ -75,7 +77,7 @@ TEST(Measurement, FilesThatDoNotFitAreNamed) {
   const auto refusal = [&](const std::string& key, const Array& value) {
     ArrayMap arrays = to_arrays(good);
     arrays.at(key) = value;
-    const std::string message = message_of([&] { to_measurement(arrays, "y.npz"); });
+    std::string message = message_of([&] { to_measurement(arrays, "y.npz"); });
     EXPECT_TRUE(message.starts_with("y.npz: ")) << message;
     return message;
   };

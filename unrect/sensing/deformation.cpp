@@ -1,5 +1,7 @@
 #include "unrect/sensing/deformation.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -21,8 +21,9 @@ Ink ink_of(const MatrixOf<float>& pictures, Index which) {
   for (Index p = 0; p < pictures.cols(); ++p) {
     const double value = pictures(which, p);
     ink.mass += value;
-    ink.row += value * static_cast<double>(p / kSide);
-    ink.col += value * static_cast<double>(p % kSide);
+    const Index row = p / kSide, col = p % kSide;
+    ink.row += value * static_cast<double>(row);
+    ink.col += value * static_cast<double>(col);
   }
   ink.row /= ink.mass;
   ink.col /= ink.mass;
@@ -34,7 +35,8 @@ MatrixOf<float> spots(Index count) {
   MatrixOf<float> pictures(count, kSide * kSide);
   for (Index i = 0; i < count; ++i) {
     for (Index p = 0; p < kSide * kSide; ++p) {
-      const double y = static_cast<double>(p / kSide) - 12.3, x = static_cast<double>(p % kSide) - 14.6;
+      const Index row = p / kSide, col = p % kSide;
+      const double y = static_cast<double>(row) - 12.3, x = static_cast<double>(col) - 14.6;
       pictures(i, p) = static_cast<float>(0.7 * std::exp(-(x * x + y * y) / 18));
     }
   }

@@ -51,7 +51,7 @@ PixelStatistics pixel_statistics(const BlockStatistics& statistics) {
   }
   for (Index i = 0; i < block; ++i) {
     for (Index j = 0; j < block; ++j)
-      result.lags(i, j) /= static_cast<double>((i > 0 ? 2 : 1) * (j > 0 ? 2 : 1) * (block - i) * (block - j));
+      result.lags(i, j) /= static_cast<double>((i > 0 ? 2 : 1) * (block - i) * (j > 0 ? 2 : 1) * (block - j));
   }
   return result;
 }

@@ -160,7 +160,7 @@ Image parse_png(std::string_view bytes, std::string_view name) {
   const bool wide = reader.wide();
   Image image(height, width);
   const png_byte* at = pixels.data();
-  double channel[4];
+  double channel[4] = {};
   for (Index i = 0; i < image.size(); ++i) {
     for (Index c = 0; c < channels; ++c, at += wide ? 2 : 1) {
       channel[c] = wide ? (256 * at[0] + at[1]) / 65535.0 : at[0] / 255.0;

@@ -1,5 +1,7 @@
 #include "unrect/sensing/recovery_region.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "unrect/base/error.hpp"
