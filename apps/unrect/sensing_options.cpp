@@ -29,7 +29,7 @@ Sampling SensingOptions::sampling() const {
                    phi.string());
     Sampling given = read_sampling(phi);
     UNRECT_REQUIRE(block.value_or(given.block) == given.block, ErrorCode::kInvalidArgument,
-                   "--block {}, but {} measures blocks of {} × {}", *block, phi.string(), given.block, given.block);
+                   "--block {}, but {} measures blocks of {} × {}", block.value_or(0), phi.string(), given.block, given.block);
     return given;
   }
   UNRECT_REQUIRE(ratio.has_value(), ErrorCode::kInvalidArgument,
@@ -45,6 +45,7 @@ Sampling SensingOptions::sampling() const {
 std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count) {
   if (data != kLeavesName) return read_images(data);
   std::vector<NamedImage> images;
+  images.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i)
     images.push_back(
         {fmt::format("leaves {}", i + 1), dead_leaves(180, 180, rng.split(static_cast<std::uint64_t>(i)))});

@@ -134,7 +134,7 @@ Content spiral(Index count, Rng rng) {
 
 Matrix sensing_matrix(const DataRequest& request, Index signal) {
   if (!request.phi.empty()) {
-    const Matrix phi = read_npy(request.phi).to_matrix(request.phi.string());
+    Matrix phi = read_npy(request.phi).to_matrix(request.phi.string());
     UNRECT_REQUIRE(phi.cols() == signal && phi.allFinite(), ErrorCode::kInvalidArgument,
                    "{}: a matrix of {} × {}; expected finite numbers in {} columns, as many as a signal has values",
                    request.phi.string(), phi.rows(), phi.cols(), signal);

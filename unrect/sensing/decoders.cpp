@@ -110,7 +110,6 @@ Decoder threshold_decoder(const White& white, double noise, std::uint64_t seed,
   ThresholdOptions options{.step = 1};
   options.last_threshold = std::max(options.last_threshold, 3 * noise);
   options.first_threshold = std::max(options.first_threshold, 3 * noise);
-  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the function that is returned owns it
   return [=](const Measurement& m) {
     Context context;
     context.seed = seed;
@@ -266,7 +265,6 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
     const auto shrink_for = [atoms = *options.dictionary](Index height, Index width) {
       const bool fits = atoms.cols() <= std::min(height, width) * std::min(height, width);
       return fits ? dictionary_threshold(height, width, atoms) : patches(height, width);
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the decoder owns it
     };
     return threshold_decoder(white, noise, options.seed, shrink_for);
   }
