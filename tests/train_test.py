@@ -176,6 +176,13 @@ class Train(Case):
         rows = json.loads(self.ok(*args, "--measurements", "20"))["decoders"]
         error = {row["decoder"]: row["squared_error"] for row in rows}
         self.assertAlmostEqual(error["net.onnx"], 64 * got["test_loss"], delta=1e-5 * error["net.onnx"])
+        # Two networks' mean: its error is below the mean of theirs.
+        self.train("--task", "recovery", "--data", "mnist", "--phi", "phi.npy", "--seed", "4", "--layers", "60", "--batch", "50",
+                   "--epochs", "5", "--validation", "60", "--out", "other.onnx")
+        both = json.loads(self.ok(*[a if a != "net.onnx" else "net.onnx,other.onnx" for a in args], "--phi", "phi.npy"))["decoders"]
+        three = [row["squared_error"] for row in both[-3:]]
+        self.assertEqual((both[-1]["decoder"], three[0]), ("mean of networks", error["net.onnx"]))
+        self.assertLess(three[2], (three[0] + three[1]) / 2)
         from_file = json.loads(self.ok(*args, "--phi", "phi.npy"))["decoders"]
         self.assertEqual([r["squared_error"] for r in from_file], [r["squared_error"] for r in rows])
         pictures = gzip.decompress((self.mnist / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]

@@ -6,12 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "ensemble.hpp"
 #include "montage.hpp"
 #include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/learn/train.hpp"
-#include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/lmmse.hpp"
 #include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
@@ -92,18 +91,13 @@ void Command::run() const {
   }
   const AffineDecoder best_affine = affine(sets, side);
   rows.push_back(scored("lmmse", test, [&](const Matrix& y) { return best_affine.decode(phi, y); }));
-  for (const std::filesystem::path& file : networks) {
-    const Network network = read_network(file, {});
-    UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == pixels, ErrorCode::kInvalidArgument,
-                   "--net {}: {} → {}; expected {} → {}", file.string(), network.input_size(), network.output_size(),
-                   phi.rows(), pixels);
-    const std::clock_t start = std::clock();
-    const double error = score(network, test, {}, {}).squared_error * static_cast<double>(pixels);
-    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-    const Matrix y = test.inputs.topRows(std::min(kShown, test.size())).cast<double>();
-    rows.push_back({file.filename().string(), error, test.size(), seconds / static_cast<double>(test.size()),
-                    Evaluator<double>(network)(y)});
-  }
+  const auto answers = [&](const std::string& name, const std::vector<std::filesystem::path>& files) {
+    const Ensemble ensemble(files, phi.rows(), pixels, "--net");
+    rows.push_back(
+        scored(name, test, [&](const Matrix& y) { return Matrix(ensemble(y.cast<float>()).cast<double>()); }));
+  };
+  for (const std::filesystem::path& file : networks) answers(file.filename().string(), {file});
+  if (networks.size() > 1) answers("mean of networks", networks);
   if (!picture.empty()) draw(test, rows, side);
   if (!first.empty()) write_npy(first, Array::from(Vector(test.inputs.row(0).cast<double>().transpose())));
   if (json) {
@@ -153,7 +147,7 @@ void add_bench_recovery(CLI::App& bench) {
   verb->add_option("--phi", command->data.phi, "Φ itself, m × n, .npy")->excludes("--measurements");
   verb->add_option("--samples", command->data.samples, "training samples, as they were for train");
   verb->add_option("--seed", command->data.seed, "seed of Φ and of what is held out")->capture_default_str();
-  verb->add_option("--net", command->networks, "networks from y to x")->delimiter(',');
+  verb->add_option("--net", command->networks, "networks from y to x; of several their mean, too")->delimiter(',');
   verb->add_option("--sparse", command->sparse, "ℓ1 decoders: the first so many test signals; 0 for none")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -29,7 +29,8 @@ Sampling SensingOptions::sampling() const {
                    phi.string());
     Sampling given = read_sampling(phi);
     UNRECT_REQUIRE(block.value_or(given.block) == given.block, ErrorCode::kInvalidArgument,
-                   "--block {}, but {} measures blocks of {} × {}", block.value_or(0), phi.string(), given.block, given.block);
+                   "--block {}, but {} measures blocks of {} × {}", block.value_or(0), phi.string(), given.block,
+                   given.block);
     return given;
   }
   UNRECT_REQUIRE(ratio.has_value(), ErrorCode::kInvalidArgument,

@@ -8,11 +8,10 @@
 #include <numbers>
 #include <numeric>
 
+#include "ensemble.hpp"
 #include "sensing_options.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/learn/pass.hpp"
-#include "unrect/network/network_file.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/deformation.hpp"
 
@@ -230,39 +229,14 @@ TrainingData image_recovery(const DataRequest& request) {
 
 Samples sensed(const Rows& x, const Matrix& phi) { return {(x.cast<double>() * phi.transpose()).cast<float>(), x}; }
 
-// Puts the mean of what networks recover in the targets' place.
-class Teachers {
- public:
-  Teachers(const std::vector<std::filesystem::path>& files, const Matrix& phi) {
-    for (const std::filesystem::path& file : files) {
-      const Network network = read_network(file, {});
-      UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == phi.cols(),
-                     ErrorCode::kInvalidArgument, "--teachers {}: {} → {}; expected {} → {}", file.string(),
-                     network.input_size(), network.output_size(), phi.rows(), phi.cols());
-      networks_.emplace_back(network);
-    }
-  }
-  Samples operator()(Samples samples) const {
-    if (networks_.empty()) return samples;
-    samples.targets.setZero();
-    const float share = 1 / static_cast<float>(networks_.size());
-    for (const Model& model : networks_) {
-      const FloatVector weights = model.weights();
-      Pass pass(model, std::min<Index>(500, samples.size()));
-      for (Index begin = 0; begin < samples.size(); begin += pass.rows()) {
-        const Index count = pass.load(samples.inputs, begin);
-        samples.targets.middleRows(begin, count) += share * pass.forward(weights.data()).topRows(count);
-      }
-    }
-    return samples;
-  }
-
- private:
-  std::vector<Model> networks_;
-};
+// In the targets' place what the teachers say, if there are any.
+Samples taught(Samples samples, const Ensemble& teachers) {
+  if (!teachers.empty()) samples.targets = teachers(samples.inputs);
+  return samples;
+}
 
 // The training pictures, bent by the seed and the epoch.
-std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const Teachers& teachers,
+std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const Ensemble& teachers,
                                  const DataRequest& request) {
   UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
                  ErrorCode::kInvalidArgument,
@@ -273,9 +247,10 @@ std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const 
   const Deformation how{request.augment * plain.affine, request.augment * plain.elastic, plain.lattice};
   const auto shared = std::make_shared<const Content>(train);
   return [shared, phi, teachers, how, rng = Rng(request.seed).split(kBend)](int epoch) {
-    return teachers(sensed(
-        deformed(shared->x, shared->extents[1], shared->extents[2], how, rng.split(static_cast<std::uint64_t>(epoch))),
-        phi));
+    return taught(sensed(deformed(shared->x, shared->extents[1], shared->extents[2], how,
+                                  rng.split(static_cast<std::uint64_t>(epoch))),
+                         phi),
+                  teachers);
   };
 }
 
@@ -350,9 +325,9 @@ TrainingData read_training_data(const DataRequest& request) {
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
   UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
                  "--teachers goes with --task recovery");
-  const Teachers teachers(request.teachers, result.sensing);
+  const Ensemble teachers(request.teachers, result.sensing.rows(), result.sensing.cols(), "--teachers");
   if (request.augment > 0) result.renew = bent(train, result.sensing, teachers, request);
-  result.train = result.renew ? result.renew(0) : teachers(samples(train));
+  result.train = result.renew ? result.renew(0) : taught(samples(train), teachers);
   result.validation = samples(validation);
   result.test = samples(test);
   check(result.train, request.data);  // Φx can overflow where x does not
