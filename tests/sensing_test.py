@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from cli_test import DATA, Case
+from cli_test import DATA, Case, run
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
@@ -309,6 +309,20 @@ class Sensing(Case):
         self.refused(2, *bench, "--methods", "tv", "--picture", "x.gif", ["x.gif", ".png"])
         self.refused(2, *bench, "--methods", "lmmse", "--block", "64", "--train-folder", "images", ["64"])
 
+    def test_measurements_that_no_image_gives(self):
+        # Blocks at the edges have fewer pixels than measurements: rounded ones fit no image, nor do noisy ones called exact.
+        self.ok("sense", "image.png", "--ratio", "0.5", "--block", "19", "--operator", "gaussian", "--out", "y.npz")
+        held = dict(np.load(self.dir / "y.npz"))
+        noisy = held["y"] + 0.05 * np.random.default_rng(0).normal(size=held["y"].shape)
+        for y, most, said in ((held["y"].astype(np.float32), 1e-6, False), (noisy, 0.1, True)):
+            np.savez(self.dir / "bent.npz", **held | {"y": y})
+            for method in ("tv", "iht", "omp", "fista"):
+                done = run("recover", "bent.npz", "--method", method, "--out", "x.png", "--reference", "image.png", "--json", cwd=self.dir)
+                got = json.loads(done.stdout)
+                self.assertLess(got["relative_residual"], most, method)
+                self.assertGreater(got["psnr"], 8, method)
+                self.assertEqual("no image gives these" in done.stderr, said, done.stderr)
+
     def test_refuses_measurements_that_do_not_fit(self):
         self.ok("sense", "image.png", "--ratio", "0.5", "--block", "16", "--out", "y.npz")
         held = dict(np.load(self.dir / "y.npz"))
@@ -319,6 +333,11 @@ class Sensing(Case):
                               ({"y": held["y"][:, :0]}, ["y"]), ({"noise": np.array([-1.0])}, ["noise"])):
             np.savez(self.dir / "bad.npz", **held | change)
             self.refused(4, *recover, ["bad.npz", *words])
+        self.refused(2, "recover", "y.npz", "--method", "tv", "--model", "net.onnx", "--out", "x.png", ["--model", "tv"])
+        self.refused(2, "sense", "image.png", "--ratio", "0.5", "--seed", "-1", "--out", "z.npz", ["--seed", "2^53"])
+        np.save(self.dir / "zeros.npy", np.zeros((3, 64)))
+        self.refused(2, "sense", "image.png", "--phi", "zeros.npy", "--out", "z.npz", ["zeros.npy", "zeros"])
+        self.refused(2, "sense", "image.png", "--ratio", "0.5", "--noise", "1e308", "--out", "z.npz", ["1e+100"])
         np.savez(self.dir / "bad.npz", x=held["y"])
         self.refused(4, *recover, ["bad.npz", "unrect sense"])
         (self.dir / "bad.npz").write_bytes((self.dir / "y.npz").read_bytes()[:300])

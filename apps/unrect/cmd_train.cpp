@@ -454,7 +454,8 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "images: side of the crops to learn from; blocks that reach beyond teach what an edge is")
       ->capture_default_str()
       ->check(CLI::Range(3, 4096));
-  verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones");
+  verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones")
+      ->excludes("--channels");
   verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
   verb->add_option(
           "--consistent", command->consistency,
