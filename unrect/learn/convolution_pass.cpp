@@ -13,12 +13,6 @@ memory::desc strided(const memory::dims& extents, const memory::dims& strides) {
   return {extents, memory::data_type::f32, strides};
 }
 
-bool multiplies_bfloat16() {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (isa & needed) == needed;
-}
-
 // A value in the caller's layout beside the one a primitive asks for, with the way between them.
 class Port {
  public:

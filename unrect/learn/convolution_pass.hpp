@@ -16,10 +16,7 @@ class ConvolutionPass {
   static constexpr Index kPatchesPerSample = 128;
 
   enum class Weights { kTrained, kFixed };  // fixed ones are the same at every call
-  enum class Products { kFloat32, kBfloat16 };
 
-  /// Bfloat16 rounds what is multiplied to 8 bits; sums are float32. Where the processor cannot, it is float32 all
-  /// through.
   ConvolutionPass(const Window& window, Index out_channels, Index rows, Weights weights, Products products);
   ~ConvolutionPass();
 

@@ -1,7 +1,7 @@
 #include "unrect/learn/gemm.hpp"
 
-#include <dnnl.h>
 #include <fmt/format.h>
+#include <dnnl.hpp>
 
 #include "unrect/base/error.hpp"
 
@@ -12,6 +12,12 @@ namespace unrect {
 void stay_on_this_thread() {
   thread_local const bool told = (omp_set_num_threads(1), true);  // the setting is the calling thread's own
   static_cast<void>(told);
+}
+
+bool multiplies_bfloat16() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (isa & needed) == needed;
 }
 
 void gemm(const FloatRef& a, Transpose of_a, const FloatRef& b, Transpose of_b, FloatOut c, float alpha, float beta) {

@@ -17,6 +17,11 @@ enum class Transpose { kNo, kYes };
 void gemm(const FloatRef& a, Transpose of_a, const FloatRef& b, Transpose of_b, FloatOut c, float alpha = 1,
           float beta = 0);
 
+/// What convolutions multiply; sums are float32. Bfloat16 keeps 8 bits of its factors; where the processor cannot, it
+/// is float32 all through.
+enum class Products { kFloat32, kBfloat16 };
+bool multiplies_bfloat16();
+
 /// Tells oneDNN to keep to the calling thread: our threads share the work among themselves.
 void stay_on_this_thread();
 

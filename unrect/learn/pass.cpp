@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <variant>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/convolution_pass.hpp"
+#include "unrect/learn/pointwise.hpp"
+#include "unrect/network/evaluate.hpp"
 
 namespace unrect {
 namespace {
@@ -19,6 +22,12 @@ struct Cases : F... {
 template <class... F>
 Cases(F...) -> Cases<F...>;  // clang 16 cannot deduce an aggregate's arguments without
 
+// Of W̃ = [W, b].
+Index columns_of(const OpOf<float>& op) {
+  const auto* dense = std::get_if<DenseOf<float>>(&op);
+  return (dense != nullptr ? dense->weight.cols() : std::get<ConvolutionOf<float>>(op).kernel.cols()) + 1;
+}
+
 }  // namespace
 
 struct Pass::State {
@@ -29,15 +38,14 @@ struct Pass::State {
 
   const Model& model;
   Index rows;
-  std::vector<OpOf<float>> ops;
+  std::vector<std::shared_ptr<const OpOf<float>>> ops;         // equal ones are one, as in the network
   std::vector<std::unique_ptr<ConvolutionPass>> convolutions;  // of Convolution nodes
   std::vector<int> home;                                       // the node in whose buffer a node's value stands
   std::vector<Buffer> buffers;
-  std::vector<char> written;        // backward: this buffer's cotangent holds something already
-  std::vector<char> layer_written;  // backward: so does this layer's gradient
-  FloatVector constants;            // weights of affine nodes that are not trained
-  std::vector<Layer> constant_of;
-  FloatMatrix transformed;  // Ã in a layer's metric
+  std::vector<char> written;                            // backward: this buffer's cotangent holds something already
+  std::vector<char> layer_written;                      // backward: so does this layer's gradient
+  std::map<const OpOf<float>*, FloatMatrix> constants;  // W̃ of affine nodes that are not trained
+  FloatMatrix transformed;                              // Ã in a layer's metric
 
   State(const Model& m, Index n, bool bfloat16);
 
@@ -51,13 +59,14 @@ struct Pass::State {
   FloatRef value(int node) const { return buffer(node).value.leftCols(size(node)); }
   FloatRef with_one(int node) const { return buffer(node).value.leftCols(size(node) + 1); }
   FloatOut cotangent(int node) { return buffer(node).cotangent.leftCols(size(node)); }
-  const OpOf<float>& op(int node) const { return ops[static_cast<std::size_t>(node)]; }
+  const OpOf<float>& op(int node) const { return *ops[static_cast<std::size_t>(node)]; }
   int input(int node, std::size_t k = 0) const { return network().node(node).inputs[k]; }
 
   FloatRef weights_at(int node, const float* weights) const {
     const int layer = model.layer_of(node);
     if (layer >= 0) return model.layers()[static_cast<std::size_t>(layer)].in(weights);
-    return constant_of[static_cast<std::size_t>(node)].in(constants.data());
+    const FloatMatrix& constant = constants.at(&op(node));
+    return constant.leftCols(columns_of(op(node)));
   }
 
   void forward(int node, const float* weights);
@@ -79,21 +88,18 @@ struct Pass::State {
   }
 };
 
-Pass::State::State(const Model& m, Index n, bool bfloat16) : model(m), rows(n) {
+Pass::State::State(const Model& m, Index n, bool bfloat16) : model(m), rows(n), ops(converted_ops<float>(m.network())) {
   const std::vector<Node>& nodes = network().nodes();
   std::vector<int> readers(nodes.size(), 0);
   for (const Node& node : nodes) {
     for (const int i : node.inputs) ++readers[static_cast<std::size_t>(i)];
   }
   ++readers[static_cast<std::size_t>(network().output())];
-  Index constant_size = 0;
-  constant_of.resize(nodes.size());
   buffers.resize(nodes.size());
   convolutions.resize(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    ops.push_back(converted<float>(*nodes[i].op));
     home.push_back(static_cast<int>(i));
-    const PiecewiseOf<float>* piecewise = std::get_if<PiecewiseOf<float>>(&ops[i]);
+    const PiecewiseOf<float>* piecewise = std::get_if<PiecewiseOf<float>>(ops[i].get());
     if (piecewise != nullptr && piecewise->is_relu() && nodes[i].inputs[0] != 0 &&
         readers[static_cast<std::size_t>(nodes[i].inputs[0])] == 1) {
       home[i] = home[static_cast<std::size_t>(nodes[i].inputs[0])];
@@ -103,33 +109,26 @@ Pass::State::State(const Model& m, Index n, bool bfloat16) : model(m), rows(n) {
     buffers[i].value = FloatMatrix::Zero(rows, width);
     buffers[i].value.col(nodes[i].size).setOnes();
     if (i > 0) buffers[i].cotangent = FloatMatrix::Zero(rows, width);
-    const auto* conv = std::get_if<ConvolutionOf<float>>(&ops[i]);
+    const auto* conv = std::get_if<ConvolutionOf<float>>(ops[i].get());
     if (conv != nullptr) {
       const bool trained = model.layer_of(static_cast<int>(i)) >= 0;
       convolutions[i] = std::make_unique<ConvolutionPass>(
           conv->window, conv->kernel.rows(), rows,
           trained ? ConvolutionPass::Weights::kTrained : ConvolutionPass::Weights::kFixed,
-          trained && bfloat16 ? ConvolutionPass::Products::kBfloat16 : ConvolutionPass::Products::kFloat32);
+          trained && bfloat16 ? Products::kBfloat16 : Products::kFloat32);
     }
     UNRECT_REQUIRE(conv == nullptr || conv->groups == 1, ErrorCode::kUnsupported,
                    "node '{}': a convolution in {} groups cannot be trained; expected one", nodes[i].name,
                    conv->groups);
     if (model.layer_of(static_cast<int>(i)) >= 0) continue;
-    const auto* dense = std::get_if<DenseOf<float>>(&ops[i]);
+    const auto* dense = std::get_if<DenseOf<float>>(ops[i].get());
     if (dense == nullptr && conv == nullptr) continue;
+    FloatMatrix& constant = constants[ops[i].get()];
+    if (constant.size() > 0) continue;
     const FloatMatrix& w = dense != nullptr ? dense->weight : conv->kernel;
-    constant_of[i] = {static_cast<int>(i), w.rows(), w.cols() + 1, padded(w.cols() + 1), constant_size};
-    constant_size += w.rows() * padded(w.cols() + 1);
-  }
-  constants = FloatVector::Zero(constant_size);
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (constant_of[i].rows == 0) continue;
-    if (const auto* dense = std::get_if<DenseOf<float>>(&ops[i])) {
-      constant_of[i].in(constants.data()) << dense->weight, dense->bias;
-    } else {
-      const auto& conv = std::get<ConvolutionOf<float>>(ops[i]);
-      constant_of[i].in(constants.data()) << conv.kernel, conv.bias;
-    }
+    constant = FloatMatrix::Zero(w.rows(), padded(w.cols() + 1));
+    constant.leftCols(w.cols()) = w;
+    constant.col(w.cols()) = dense != nullptr ? dense->bias : conv->bias;
   }
   written.resize(nodes.size());
   layer_written.resize(model.layers().size());
@@ -146,51 +145,10 @@ void Pass::State::forward(int node, const float* weights) {
                    convolutions[static_cast<std::size_t>(node)]->forward(value(input(node)), weights_at(node, weights),
                                                                          y);
                  },
-                 [&](const ScaleOf<float>& scale) {
-                   y = value(input(node)).array().rowwise() * scale.factor.transpose().array();
-                   y.rowwise() += scale.shift.transpose();
-                 },
-                 [&](const SelectOf<float>& select) {
-                   const FloatOut x = value(input(node));
-                   for (Index i = 0; i < rows; ++i) {
-                     for (std::size_t k = 0; k < select.index.size(); ++k) {
-                       const Index j = select.index[k];
-                       y(i, static_cast<Index>(k)) = j < 0 ? select.fill[static_cast<Index>(k)] : x(i, j);
-                     }
-                   }
-                 },
-                 [&](const SumOf<float>& sum) {
-                   y = sum.factors[0] * value(input(node));
-                   for (std::size_t k = 1; k < sum.factors.size(); ++k) y += sum.factors[k] * value(input(node, k));
-                 },
-                 [&](const Concat&) {
-                   Index begin = 0;
-                   for (const int part : network().node(node).inputs) {
-                     y.middleCols(begin, size(part)) = value(part);
-                     begin += size(part);
-                   }
-                 },
-                 [&](const PiecewiseOf<float>& f) {
-                   const FloatOut z = value(input(node));
-                   if (f.is_relu()) {
-                     y = z.cwiseMax(0.F);
-                     return;
-                   }
-                   for (Index i = 0; i < rows; ++i) {
-                     for (Index j = 0; j < y.cols(); ++j) {
-                       const Index piece = f.piece(j, z(i, j));
-                       y(i, j) = f.slopes(f.row_of(j), piece) * z(i, j) + f.offsets(f.row_of(j), piece);
-                     }
-                   }
-                 },
-                 [&](const Maximum& max) {
-                   const FloatOut x = value(input(node));
-                   for (Index i = 0; i < rows; ++i) {
-                     for (Index u = 0; u < y.cols(); ++u) {
-                       const Index slot = max.top_slot(u, x.row(i).data());
-                       y(i, u) = x(i, max.index[static_cast<std::size_t>(u * max.width + slot)]);
-                     }
-                   }
+                 [&](const auto&) {
+                   std::vector<FloatRef> inputs;
+                   for (const int i : network().node(node).inputs) inputs.push_back(std::as_const(*this).value(i));
+                   pointwise(op(node), inputs, y);
                  },
              },
              op(node));

@@ -17,17 +17,26 @@ constexpr Index kBlockElements = Index{1} << 20;
 }  // namespace
 
 template <class S>
-Evaluator<S>::Evaluator(const Network& network) : network_(network), last_use_(network.nodes().size(), 0) {
-  std::map<const Op*, std::shared_ptr<const OpOf<S>>> shared;
+std::vector<std::shared_ptr<const OpOf<S>>> converted_ops(const Network& network) {
+  std::map<const Op*, std::shared_ptr<const OpOf<S>>> known;
+  std::vector<std::shared_ptr<const OpOf<S>>> ops;
+  for (const Node& node : network.nodes()) {
+    std::shared_ptr<const OpOf<S>>& own = known[node.op.get()];
+    if constexpr (std::is_same_v<S, double>) {
+      own = node.op;
+    } else {
+      if (!own) own = std::make_shared<const OpOf<S>>(converted<S>(*node.op));
+    }
+    ops.push_back(own);
+  }
+  return ops;
+}
+
+template <class S>
+Evaluator<S>::Evaluator(const Network& network)
+    : network_(network), ops_(converted_ops<S>(network)), last_use_(network.nodes().size(), 0) {
   for (std::size_t i = 0; i < network.nodes().size(); ++i) {
     const Node& node = network.nodes()[i];
-    std::shared_ptr<const OpOf<S>>& op = shared[node.op.get()];
-    if constexpr (std::is_same_v<S, double>) {
-      op = node.op;
-    } else {
-      if (!op) op = std::make_shared<const OpOf<S>>(converted<S>(*node.op));
-    }
-    ops_.push_back(op);
     for (const int input : node.inputs) last_use_[static_cast<std::size_t>(input)] = i;
     widest_ = std::max(widest_, node.size);
   }
@@ -60,6 +69,8 @@ MatrixOf<S> Evaluator<S>::operator()(const MatrixRefOf<S>& samples) const {
   return result;
 }
 
+template std::vector<std::shared_ptr<const OpOf<float>>> converted_ops<float>(const Network&);
+template std::vector<std::shared_ptr<const OpOf<double>>> converted_ops<double>(const Network&);
 template class Evaluator<float>;
 template class Evaluator<double>;
 

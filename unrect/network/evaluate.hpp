@@ -9,6 +9,12 @@
 
 namespace unrect {
 
+/// The nodes' ops with their parameters rounded to Scalar; nodes that share parameters share these.
+template <class Scalar>
+std::vector<std::shared_ptr<const OpOf<Scalar>>> converted_ops(const Network& network);
+extern template std::vector<std::shared_ptr<const OpOf<float>>> converted_ops<float>(const Network&);
+extern template std::vector<std::shared_ptr<const OpOf<double>>> converted_ops<double>(const Network&);
+
 /// Runs a network on batches; parameters and values are held in `Scalar`, products summed in double. Owns the converted
 /// parameters.
 template <class Scalar>

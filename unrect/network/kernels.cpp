@@ -48,11 +48,6 @@ MatrixOf<S> rounded(Matrix&& wide) {
   }
 }
 
-bool is_pointwise(const Window& w) {
-  return w.kernel_height == 1 && w.kernel_width == 1 && w.stride_height == 1 && w.stride_width == 1 && w.pad_top == 0 &&
-         w.pad_left == 0 && w.pad_bottom == 0 && w.pad_right == 0;
-}
-
 template <class S>
 struct Patches {
   explicit Patches(const ConvolutionOf<S>& conv)
@@ -61,7 +56,7 @@ struct Patches {
         outputs(conv.kernel.rows() / conv.groups),
         pixels(window.out_height() * window.out_width()),
         taps(conv.kernel.cols()),
-        direct(is_pointwise(window)) {}
+        direct(window.pointwise()) {}
 
   const Window& window;
   Index channels, outputs, pixels, taps;  // per group

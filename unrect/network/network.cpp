@@ -98,7 +98,11 @@ NetworkBuilder::NetworkBuilder(Shape input_shape) : input_shape_(std::move(input
 }
 
 int NetworkBuilder::add(Op op, std::vector<int> inputs, std::string name) {
-  Node node{std::move(name), std::make_shared<const Op>(std::move(op)), std::move(inputs), 0};
+  return add(std::make_shared<const Op>(std::move(op)), std::move(inputs), std::move(name));
+}
+
+int NetworkBuilder::add(std::shared_ptr<const Op> op, std::vector<int> inputs, std::string name) {
+  Node node{std::move(name), std::move(op), std::move(inputs), 0};
   node.size = checked_size(node, nodes_.size(), nodes_);
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;

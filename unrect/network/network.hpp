@@ -60,6 +60,8 @@ class NetworkBuilder {
 
   /// The number of the new node. @throws Error kInvalidArgument naming it.
   int add(Op op, std::vector<int> inputs, std::string name = {});
+  /// The same with parameters that other nodes have as well.
+  int add(std::shared_ptr<const Op> op, std::vector<int> inputs, std::string name = {});
   Index size(int node) const { return nodes_[static_cast<std::size_t>(node)].size; }
 
   Network build(int output, Shape output_shape) &&;

@@ -42,6 +42,11 @@ struct Window {
   Index out_width() const {
     return out_extent(width, pad_left + pad_right, kernel_width, dilation_width, stride_width);
   }
+  /// An output pixel sees its own input pixel alone.
+  bool pointwise() const {
+    return kernel_height == 1 && kernel_width == 1 && stride_height == 1 && stride_width == 1 && pad_top == 0 &&
+           pad_left == 0 && pad_bottom == 0 && pad_right == 0;
+  }
 
  private:
   static Index out_extent(Index in, Index pad, Index kernel, Index dilation, Index stride) {

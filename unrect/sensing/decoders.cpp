@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/forward.hpp"
 #include "unrect/sensing/whiten.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/blocks.hpp"
@@ -214,24 +214,16 @@ Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
 Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
   require_small(sampling);
   UNRECT_REQUIRE(options.model != nullptr, ErrorCode::kInvalidArgument, "net needs a model, a trained network");
-  struct Prepared {
-    Model model;
-    FloatVector weights;
-    Pass pass;
-    // What knows Φ stays in float32.
-    explicit Prepared(const Network& network)
-        : model(network, sensing_nodes(network)), weights(model.weights()), pass(model, 1, true) {}
-  };
   // One size at a time: a folder's images mostly have one.
   struct Last {
     Index height = 0, width = 0;
-    std::unique_ptr<Prepared> prepared;
+    std::unique_ptr<Forward> net;
   };
   const auto last = std::make_shared<Last>();
   const Matrix phi = sampling.phi.to_matrix();
   const auto prepare = [last, phi, model = options.model, noise = options.noise](Index height, Index width) {
     if (height == last->height && width == last->width) return;
-    last->prepared = std::make_unique<Prepared>(model->network(phi, height, width, noise));
+    last->net = std::make_unique<Forward>(model->network(phi, height, width, noise), Products::kBfloat16);
     last->height = height;
     last->width = width;
   };
@@ -240,10 +232,8 @@ Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
                    "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
                    m.sampling.block, rows, block);
     prepare(m.height, m.width);
-    Prepared& net = *last->prepared;
-    const FloatMatrix y = Eigen::Map<const Matrix>(m.y.data(), 1, m.y.size()).cast<float>();
-    net.pass.load(y, 0);
-    const Matrix x = net.pass.forward(net.weights.data()).cast<double>();
+    const FloatVector y = Eigen::Map<const Vector>(m.y.data(), m.y.size()).cast<float>();
+    const Vector x = (*last->net)(y).cast<double>();
     return Image(Eigen::Map<const Matrix>(x.data(), m.height, m.width));
   };
   return {decode, prepare};

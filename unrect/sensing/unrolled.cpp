@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -70,10 +71,12 @@ class Phases {
   int memory_ = -1;
 };
 
-// Blocks that are alike, the best affine decoder for them, and the best gain for what its x̂ is still off.
+using SharedOp = std::shared_ptr<const Op>;
+
+// Blocks that are alike, the best affine decoder for them, and the best guess at what its x̂ is still off.
 struct DecodedGroup : BlockGroup {
   AffineDecoder affine;
-  Matrix gain;
+  SharedOp guess;
 };
 
 // Lays out one network. Its image stands as z = 4(x − μ) in four planes, pixels 2 × 2 apart: what convolutions see.
@@ -99,43 +102,38 @@ class Builder {
 
   Network build() {
     y_ = b_.add(choice(columns_of(measurements_)), {0}, "measurements");
-    if (transform_.size() > 0) y_ = everywhere(transform_, Vector::Zero(transform_.rows()), y_, "whiten");
+    if (transform_.size() > 0) {
+      const SharedOp whiten = on_columns(transform_, Vector::Zero(transform_.rows()), blocks());
+      y_ = b_.add(whiten, {y_}, "whiten");
+    }
+    // What all phases have in common.
+    to_blocks_ = shared(to_blocks());
+    sense_ = on_columns(phi_ / kImageGain, phi_ * Vector::Constant(phi_.cols(), mean_), blocks());
+    const bool fills_planes = height_ == 2 * plane_height_ && width_ == 2 * plane_width_;
+    const SharedOp inside_image = fills_planes ? nullptr : shared(inside());
+    const SharedOp transposed = on_columns(kResidualGain * phi_.transpose(), Vector::Zero(phi_.cols()), blocks());
+    const SharedOp from_groups = shared(planes([this](Index i, Index j) { return in_groups(i, j); }, 0));
+    const SharedOp from_blocks = shared(planes([this](Index i, Index j) { return in_blocks(i, j); }, 0));
+
     int z = b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, -kImageGain * mean_),
                    {by_group(y_,
                              [&](const DecodedGroup& group) {
                                const Matrix gain = kImageGain * group.affine.gain;
-                               return std::pair(gain, Vector(-(gain * (phi_ * group.affine.mean))));
+                               return on_columns(gain, -(gain * (phi_ * group.affine.mean)), count_of(group));
                              })},
                    "start");
     Phases phases(b_, unrolled_, plane_height_, plane_width_);
     for (std::size_t p = 0; p < unrolled_.phases.size(); ++p) {
       const int r = residual(z);
       const int guess =
-          b_.add(planes([this](Index i, Index j) { return in_groups(i, j); }, 0),
-                 {by_group(r,
-                           [&](const DecodedGroup& group) {
-                             return std::pair(Matrix(kResidualGain * group.gain), Vector(Vector::Zero(phi_.cols())));
-                           })},
-                 "guess");
-      const int back =
-          b_.add(planes([this](Index i, Index j) { return in_blocks(i, j); }, 0),
-                 {everywhere(kResidualGain * phi_.transpose(), Vector::Zero(phi_.cols()), r, "transposed")}, "back");
+          b_.add(from_groups, {by_group(r, [](const DecodedGroup& group) { return group.guess; })}, "guess");
+      const int back = b_.add(from_blocks, {b_.add(transposed, {r}, "transposed")}, "back");
       const int change = phases.next({z, guess, back});
-      z = inside(b_.add(Sum{{1.0, kImageGain / kResidualGain, kImageGain}}, {z, guess, change}, "update"));
+      z = b_.add(Sum{{1.0, kImageGain / kResidualGain, kImageGain}}, {z, guess, change}, "update");
+      if (inside_image) z = b_.add(inside_image, {z}, "inside");
     }
     const int missing = by_group(residual(z), [&](const DecodedGroup& group) {
-      const Vector shift = Vector::Constant(phi_.cols(), mean_);
-      const bool whole = group.rows == block_ && group.cols == block_;
-      const double ratio = noise_ / kLeft * (noise_ / kLeft);
-      if (whole) return std::pair(Matrix(phi_.transpose() / (1 + ratio)), shift);
-      Matrix seen = phi_;
-      for (Index pixel = 0; pixel < seen.cols(); ++pixel) {
-        if (pixel / block_ >= group.rows || pixel % block_ >= group.cols) seen.col(pixel).setZero();
-      }
-      if (noise_ == 0) return std::pair(Matrix(seen.completeOrthogonalDecomposition().pseudoInverse()), shift);
-      Matrix square = seen * seen.transpose();
-      square.diagonal().array() += ratio;
-      return std::pair(Matrix(square.llt().solve(seen).transpose()), shift);
+      return on_columns(last_step(group), Vector::Constant(phi_.cols(), mean_), count_of(group));
     });
     std::vector<Index> image, exact;
     for (Index i = 0; i < height_; ++i) {
@@ -155,17 +153,34 @@ class Builder {
     place_.resize(static_cast<std::size_t>(blocks()));
     Index before = 0;
     for (BlockGroup& group : block_groups(height_, width_, block_)) {
-      const auto count = static_cast<Index>(group.blocks.size());
+      const Index count = count_of(group);
       for (Index rank = 0; rank < count; ++rank)
         place_[static_cast<std::size_t>(group.blocks[static_cast<std::size_t>(rank)])] = {before + rank, count};
       before += count * phi_.cols();
       AffineDecoder affine = lmmse(phi_, statistics, group.rows, group.cols, noise_);
       Matrix gain = noise_ == 0 ? affine.gain : lmmse(phi_, statistics, group.rows, group.cols, noise_ / kOff).gain;
-      groups_.push_back({std::move(group), std::move(affine), std::move(gain)});
+      SharedOp guess = on_columns(kResidualGain * gain, Vector::Zero(phi_.cols()), count);
+      groups_.push_back({std::move(group), std::move(affine), std::move(guess)});
     }
   }
 
+  // Φᵀ(ΦΦᵀ + (σ/s)² I)⁻¹ over the pixels inside the image.
+  Matrix last_step(const BlockGroup& group) const {
+    const double ratio = noise_ / kLeft * (noise_ / kLeft);
+    if (group.rows == block_ && group.cols == block_) return phi_.transpose() / (1 + ratio);
+    Matrix seen = phi_;
+    for (Index pixel = 0; pixel < seen.cols(); ++pixel) {
+      if (pixel / block_ >= group.rows || pixel % block_ >= group.cols) seen.col(pixel).setZero();
+    }
+    if (noise_ == 0) return seen.completeOrthogonalDecomposition().pseudoInverse();
+    Matrix square = seen * seen.transpose();
+    square.diagonal().array() += ratio;
+    return square.llt().solve(seen).transpose();
+  }
+
   Index blocks() const { return down_ * across_; }
+  static Index count_of(const BlockGroup& group) { return static_cast<Index>(group.blocks.size()); }
+  static SharedOp shared(Op op) { return std::make_shared<const Op>(std::move(op)); }
 
   static Select choice(std::vector<Index> index) {
     const auto size = static_cast<Index>(index.size());
@@ -181,19 +196,16 @@ class Builder {
   }
 
   // A matrix on every column of a (matrix.cols(), count) value.
-  int on_columns(const Matrix& matrix, const Vector& bias, Index count, int input, std::string_view name) {
+  static SharedOp on_columns(const Matrix& matrix, const Vector& bias, Index count) {
     Convolution conv;
     conv.window = {.channels = matrix.cols(), .height = 1, .width = count};
     conv.kernel = matrix;
     conv.bias = bias;
-    return b_.add(std::move(conv), {input}, std::string(name));
+    return shared(std::move(conv));
   }
-  int everywhere(const Matrix& matrix, const Vector& bias, int input, std::string_view name) {
-    return on_columns(matrix, bias, blocks(), input, name);
-  }
-  // A group's own matrix and bias on its columns of a (m, blocks) value; the groups' results end to end.
-  template <class Map>
-  int by_group(int input, const Map& map) {
+  // What `op_of` says of a group on its columns of a (m, blocks) value; the groups' results end to end.
+  template <class OpOfGroup>
+  int by_group(int input, const OpOfGroup& op_of) {
     std::vector<int> parts;
     for (const DecodedGroup& group : groups_) {
       int own = input;
@@ -204,21 +216,14 @@ class Builder {
         }
         own = b_.add(choice(std::move(index)), {input}, "group");
       }
-      const auto [matrix, bias] = map(group);
-      parts.push_back(on_columns(matrix, bias, static_cast<Index>(group.blocks.size()), own, "blockwise"));
+      parts.push_back(b_.add(op_of(group), {own}, "blockwise"));
     }
     return parts.size() == 1 ? parts[0] : b_.add(Concat{}, parts, "groups");
   }
 
   // y − Φx; beyond the image's edges x is 0.
   int residual(int z) {
-    std::vector<Index> index;
-    for (Index pixel = 0; pixel < phi_.cols(); ++pixel) {
-      for (Index k = 0; k < blocks(); ++k)
-        index.push_back(in_planes(k / across_ * block_ + pixel / block_, k % across_ * block_ + pixel % block_));
-    }
-    const int x = b_.add(choice(std::move(index)), {z}, "blocks");
-    const int seen = everywhere(phi_ / kImageGain, phi_ * Vector::Constant(phi_.cols(), mean_), x, "sense");
+    const int seen = b_.add(sense_, {b_.add(to_blocks_, {z}, "blocks")}, "sense");
     return b_.add(Sum{{1.0, -1.0}}, {y_, seen}, "residual");
   }
 
@@ -248,9 +253,17 @@ class Builder {
     return select;
   }
 
+  Select to_blocks() const {
+    std::vector<Index> index;
+    for (Index pixel = 0; pixel < phi_.cols(); ++pixel) {
+      for (Index k = 0; k < blocks(); ++k)
+        index.push_back(in_planes(k / across_ * block_ + pixel / block_, k % across_ * block_ + pixel % block_));
+    }
+    return choice(std::move(index));
+  }
+
   // The image with what is known beyond its edges.
-  int inside(int z) {
-    if (height_ == 2 * plane_height_ && width_ == 2 * plane_width_) return z;
+  Scale inside() const {
     const Index size = 4 * plane_height_ * plane_width_;
     Scale scale{Vector::Zero(size), Vector::Constant(size, -kImageGain * mean_)};
     for (Index i = 0; i < height_; ++i) {
@@ -259,7 +272,7 @@ class Builder {
         scale.shift[in_planes(i, j)] = 0;
       }
     }
-    return b_.add(std::move(scale), {z}, "inside");
+    return scale;
   }
 
   const Unrolled& unrolled_;
@@ -272,6 +285,7 @@ class Builder {
       place_;  // of a block's first pixel in by_group(): where, from there how far apart
   NetworkBuilder b_;
   int y_ = 0;
+  SharedOp to_blocks_, sense_;
 };
 
 }  // namespace
