@@ -30,6 +30,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             # The files that the pages speak of.
+            (folder / "models").symlink_to(ROOT / "models")
             subprocess.run([UNRECT, "random", "2,16,16,3", "--seed", "7", "--out", folder / "net.onnx"], check=True,
                            stdout=subprocess.DEVNULL)
             subprocess.run([UNRECT, "random", "784,32,32,10", "--seed", "1", "--out", folder / "mnist.onnx"], check=True,

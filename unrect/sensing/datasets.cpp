@@ -141,12 +141,12 @@ Image dead_leaves(Index height, Index width, Rng rng) {
   const Index rows = 2 * height, cols = 2 * width;
   // From the front: what is covered stays. A leaf lies on the plane, its middle perhaps beyond the edge.
   Matrix fine = Matrix::Constant(rows, cols, -1);
-  const double smallest = 1, largest = 0.5 * static_cast<double>(std::max(rows, cols));
+  const double smallest = 4, largest = 0.5 * static_cast<double>(std::max(rows, cols));
   const double few = 1 / (smallest * smallest), many = 1 / (largest * largest);
   for (Index left = fine.size(); left > 0;) {
     const double r = 1 / std::sqrt(few - rng.uniform() * (few - many));
     const double y = rng.uniform(-r, static_cast<double>(rows) + r), x = rng.uniform(-r, static_cast<double>(cols) + r);
-    const double value = rng.uniform();
+    const double value = 0.5 * (rng.uniform() + rng.uniform());
     const Index top = std::max<Index>(0, static_cast<Index>(std::ceil(y - r)));
     const Index bottom = std::min(rows - 1, static_cast<Index>(std::floor(y + r)));
     for (Index i = top; i <= bottom; ++i) {

@@ -23,9 +23,11 @@ struct DigitSet {
 /// random width. Digit i depends on the seed and i alone. @throws Error kInvalidArgument for count < 1.
 DigitSet draw_digits(Index count, std::uint64_t seed);
 
-/// Opaque discs over one another until nothing is left uncovered, radii with density ~ r⁻³ from half a pixel to half
-/// the longer side, grey values uniform: edges, occlusion and a power spectrum ~ 1 / f² as natural images have (Lee,
-/// Mumford, Huang 2001). Drawn at twice the resolution and averaged. @throws Error kInvalidArgument for an empty image.
+/// Opaque discs over one another until nothing is left uncovered, radii with density ~ r⁻³ from two pixels to half the
+/// longer side, greys the mean of two uniform ones: edges, occlusion, flat parts, and a power spectrum ~ f^−2.5, as
+/// natural images have (Lee, Mumford, Huang 2001; their steepness differs, 2.4 in the mean of BSD500's). Smaller discs
+/// would cover most of it with noise. Drawn at twice the resolution and averaged. @throws Error kInvalidArgument for an
+/// empty image.
 Image dead_leaves(Index height, Index width, Rng rng);
 
 /// One of the square's eight symmetries: a transpose if which & 4, then rows reversed if & 1, columns if & 2.
