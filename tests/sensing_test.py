@@ -128,7 +128,7 @@ class Sensing(Case):
     def test_recovers(self):
         for kind in ("gaussian", "bernoulli", "orthonormal", "hadamard", "dct"):
             self.ok("sense", "image.png", "--ratio", "0.5", "--operator", kind, "--block", "16", "--seed", "1", "--out", "y.npz")
-            for method in ("tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse") if kind == "gaussian" else ("tv",):
+            for method in ("tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse", "wiener") if kind == "gaussian" else ("tv",):
                 got = json.loads(self.ok("recover", "y.npz", "--method", method, "--train-folder", "images", "--out", "x.png",
                                          "--reference", "image.png", "--json"))
                 self.assertGreater(got["psnr"], 17, (kind, method))
@@ -173,7 +173,7 @@ class Sensing(Case):
             self.assertIn(word, text)
 
     def test_bench_over_noise(self):
-        methods = ["tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse"]
+        methods = ["tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse", "wiener"]
         args = ["bench", "sensing", "--data", "images", "--ratio", "0.3", "--block", "16", "--train-folder", "images",
                 "--methods", ",".join(methods), "--noise", "0,0.02,0.2"]
         got = json.loads(self.ok(*args, "--picture", "noise.svg", "--json"))

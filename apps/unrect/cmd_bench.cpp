@@ -237,7 +237,7 @@ void add_bench(CLI::App& app) {
       ->excludes("--ratio", "--phi");
   verb->add_flag("--gain", command->gain, "net: its noise gain around the first image, up to a minute each time");
   verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
-  verb->add_option("--train-folder", command->train_folder, "lmmse, ksvd: images to learn from, or leaves");
+  verb->add_option("--train-folder", command->train_folder, "lmmse, wiener, ksvd: images to learn from, or leaves");
   verb->add_option("--picture", command->picture,
                    "draw originals, recoveries and error maps, or PSNR over --noise or --ratios: .png or .svg");
   verb->add_flag("--json", command->json, "print one JSON object: the best method's scores, and all methods'");

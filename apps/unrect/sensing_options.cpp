@@ -56,6 +56,7 @@ std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int c
 DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
   return {.noise = noise,
           .statistics = statistics ? &*statistics : nullptr,
+          .lags = lags ? &*lags : nullptr,
           .dictionary = dictionary ? &*dictionary : nullptr,
           .model = model ? &*model : nullptr,
           .seed = seed};
@@ -69,15 +70,18 @@ Learned read_learned(const std::string& train_folder, const std::filesystem::pat
     UNRECT_REQUIRE(!model.empty(), ErrorCode::kInvalidArgument, "--method net is learned: expected --model FILE.onnx");
     learned.model = read_unrolled(model);
   }
-  if (!wanted("lmmse") && !wanted("ksvd")) return learned;
+  const auto learner = std::ranges::find_if(
+      methods, [](const std::string& name) { return name == "lmmse" || name == "wiener" || name == "ksvd"; });
+  if (learner == methods.end()) return learned;
   UNRECT_REQUIRE(!train_folder.empty(), ErrorCode::kInvalidArgument, "--method {} learns: expected --train-folder DIR",
-                 wanted("lmmse") ? "lmmse" : "ksvd");
+                 *learner);
   std::vector<Image> images;
   for (NamedImage& named : images_of(train_folder, Rng(seed).split(1), 60)) images.push_back(std::move(named.image));
   if (wanted("lmmse")) {
     const auto statistics = [&] { return block_statistics(images, block); };
     learned.statistics = naming("--train-folder " + train_folder, statistics);
   }
+  if (wanted("wiener")) learned.lags = pixel_statistics(images, 2 * block);
   if (wanted("ksvd")) {
     constexpr Index kPatch = 8, kAtoms = 128, kSamples = 10000;
     Context context;

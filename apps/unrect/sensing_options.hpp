@@ -35,6 +35,7 @@ std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int c
 /// What methods look at that learn, or were trained.
 struct Learned {
   std::optional<BlockStatistics> statistics;  // lmmse
+  std::optional<PixelStatistics> lags;        // wiener
   std::optional<Matrix> dictionary;           // ksvd
   std::optional<Unrolled> model;              // net
 

@@ -15,6 +15,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/learn/forward.hpp"
 #include "unrect/sensing/whiten.hpp"
+#include "unrect/sensing/wiener.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"
@@ -211,37 +212,57 @@ Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
   };
 }
 
-Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
-  require_small(sampling);
-  UNRECT_REQUIRE(options.model != nullptr, ErrorCode::kInvalidArgument, "net needs a model, a trained network");
-  // One size at a time: a folder's images mostly have one.
+/// A decoder that `make`s what images of one size share and keeps it for the last size: a folder's mostly have one.
+template <class Shared, class Make, class Decode>
+Decoder for_size(const Sampling& sampling, const Make& make, const Decode& decode) {
   struct Last {
     Index height = 0, width = 0;
-    std::unique_ptr<Forward> net;
+    std::unique_ptr<Shared> shared;
   };
   const auto last = std::make_shared<Last>();
-  const Matrix phi = sampling.phi.to_matrix();
-  const auto prepare = [last, phi, model = options.model, noise = options.noise](Index height, Index width) {
-    if (height == last->height && width == last->width) return;
-    last->net = std::make_unique<Forward>(model->network(phi, height, width, noise), Products::kBfloat16);
-    last->height = height;
-    last->width = width;
+  const auto prepare = [last, make](Index height, Index width) {
+    if (last->shared && height == last->height && width == last->width) return;
+    *last = {height, width, make(height, width)};
   };
-  const auto decode = [last, prepare, rows = phi.rows(), block = sampling.block](const Measurement& m) {
+  const auto run = [last, prepare, decode, rows = sampling.phi.rows(), block = sampling.block](const Measurement& m) {
     UNRECT_REQUIRE(m.y.cols() == rows && m.sampling.block == block, ErrorCode::kInvalidArgument,
                    "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
                    m.sampling.block, rows, block);
     prepare(m.height, m.width);
-    const FloatVector y = Eigen::Map<const Vector>(m.y.data(), m.y.size()).cast<float>();
-    const Vector x = (*last->net)(y).cast<double>();
-    return Image(Eigen::Map<const Matrix>(x.data(), m.height, m.width));
+    return decode(*last->shared, m);
   };
-  return {decode, prepare};
+  return {run, prepare};
+}
+
+Decoder wiener_decoder(const Sampling& sampling, const DecoderOptions& options) {
+  require_small(sampling);
+  UNRECT_REQUIRE(options.lags != nullptr, ErrorCode::kInvalidArgument,
+                 "wiener needs covariances of pixels from training images");
+  const auto make = [phi = sampling.phi.to_matrix(), lags = options.lags, noise = options.noise](Index height,
+                                                                                                 Index width) {
+    return std::make_unique<Wiener>(phi, *lags, height, width, noise);
+  };
+  return for_size<Wiener>(sampling, make, [](const Wiener& wiener, const Measurement& m) { return wiener(m.y); });
+}
+
+Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
+  require_small(sampling);
+  UNRECT_REQUIRE(options.model != nullptr, ErrorCode::kInvalidArgument, "net needs a model, a trained network");
+  const auto make = [phi = sampling.phi.to_matrix(), model = options.model, noise = options.noise](Index height,
+                                                                                                   Index width) {
+    return std::make_unique<Forward>(model->network(phi, height, width, noise), Products::kBfloat16);
+  };
+  return for_size<Forward>(sampling, make, [](Forward& net, const Measurement& m) {
+    const FloatVector y = Eigen::Map<const Vector>(m.y.data(), m.y.size()).cast<float>();
+    const Vector x = net(y).cast<double>();
+    return Image(Eigen::Map<const Matrix>(x.data(), m.height, m.width));
+  });
 }
 
 Decoder plain_decoder(std::string_view name, const Sampling& sampling, const White& white,
                       const DecoderOptions& options) {
   if (name == "lmmse") return lmmse_decoder(sampling, options);
+  if (name == "wiener") return wiener_decoder(sampling, options);
   if (name == "net") return net_decoder(sampling, options);
   const double noise = whitened_noise(white.transform, options.noise);
   if (name == "tv") return tv_decoder(white, noise);
@@ -328,8 +349,8 @@ double asked_residual(const Measurement& measurement) {
 }
 
 const std::vector<std::string_view>& decoder_names() {
-  static const std::vector<std::string_view> names{"tv",    "iht", "wavelet", "ksvd", "omp",
-                                                   "fista", "bp",  "lmmse",   "net"};
+  static const std::vector<std::string_view> names{"tv",    "iht", "wavelet", "ksvd",   "omp",
+                                                   "fista", "bp",  "lmmse",   "wiener", "net"};
   return names;
 }
 

@@ -35,6 +35,7 @@ class Decoder {
 struct DecoderOptions {
   double noise = 0;                             // σ of the measurements to come
   const BlockStatistics* statistics = nullptr;  // lmmse's; used while the decoder is made and by it
+  const PixelStatistics* lags = nullptr;        // wiener's; used by it
   const Matrix* dictionary = nullptr;           // ksvd's atoms, one a row; used while the decoder is made
   const Unrolled* model = nullptr;              // net's; used by it
   std::uint64_t seed = 0;                       // of random shifts (iht, wavelet, ksvd)
@@ -52,12 +53,14 @@ double asked_residual(const Measurement& measurement);
 ///   fista   ℓ1-regularised codes in the DCT of blocks, weights that grow with frequency
 ///   bp      basis pursuit with those weights: the codes fit y exactly
 ///   lmmse   the best affine map of a block's measurements
+///   wiener  the best affine map of all blocks' measurements at once, for covariances that depend on distance alone
 ///   net     a trained recovery network
 /// All see Φ with orthonormal rows: others are whitened, y ↦ (ΦΦᵀ + (σ/s)² I)^(−1/2) y with s = 0.2, a pixel's spread.
 /// What fits y less well than asked is moved to an image near by that does, by conjugate gradients.
 const std::vector<std::string_view>& decoder_names();
 /// @throws Error kInvalidArgument for another name, an operator too large to be a matrix (for decoders of blocks),
-/// lmmse without statistics of its blocks, ksvd without a dictionary, net without a model.
+/// lmmse without statistics of its blocks, wiener without lags of at least a block, ksvd without a dictionary, net
+/// without a model.
 Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options = {});
 
 }  // namespace unrect

@@ -113,7 +113,8 @@ TEST(Decoders, RecoverAScene) {
     const Measurement measured = measure(image, sampling);
     const Unrolled model = untrained(statistics);
     for (const std::string_view name : decoder_names()) {
-      const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
+      const DecoderOptions options{
+          .statistics = &statistics, .lags = &model.statistics, .dictionary = &atoms, .model = &model};
       const Image found = decoder_named(name, sampling, options)(measured);
       ASSERT_EQ(found.rows(), 48);
       ASSERT_EQ(found.cols(), 43);
@@ -134,7 +135,11 @@ TEST(Decoders, FitNoLessThanAsked) {
       const Measurement measured = measure(image, sampling, noise, 3);
       EXPECT_LE(residual(measured, image), std::max(1e-12, asked_residual(measured)));
       for (const std::string_view name : decoder_names()) {
-        const DecoderOptions options{.noise = noise, .statistics = &statistics, .dictionary = &atoms, .model = &model};
+        const DecoderOptions options{.noise = noise,
+                                     .statistics = &statistics,
+                                     .lags = &model.statistics,
+                                     .dictionary = &atoms,
+                                     .model = &model};
         const Image found = decoder_named(name, sampling, options)(measured);
         EXPECT_LE(residual(measured, found), asked_residual(measured)) << kind << ' ' << name << ' ' << noise;
         EXPECT_GT(psnr(found, image), noise == 0.1 ? 9 : 13) << kind << ' ' << name << ' ' << noise;
@@ -154,10 +159,11 @@ TEST(Decoders, OneColourSmallImagesAndDependentRows) {
       const BlockStatistics statistics = block_statistics({scene(30, 30), Image::Constant(20, 20, 0.3)}, 8, 2);
       const Unrolled model = untrained(statistics);
       for (const std::string_view name : decoder_names()) {
-        const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
+        const DecoderOptions options{
+            .statistics = &statistics, .lags = &model.statistics, .dictionary = &atoms, .model = &model};
         const Image found = decoder_named(name, sampling, options)(measure(image, sampling));
         EXPECT_TRUE(found.allFinite()) << name;
-        if (level == 0 && name != "lmmse" && name != "net") {
+        if (level == 0 && name != "lmmse" && name != "wiener" && name != "net") {
           EXPECT_LT(found.cwiseAbs().maxCoeff(), 1e-12) << name;
         }
         if (height == 24 || name == "tv") {
@@ -182,11 +188,13 @@ TEST(Decoders, RefuseOthersMeasurements) {
   const BlockStatistics statistics = block_statistics({scene(30, 30)}, 8, 2);
   const Unrolled model = untrained(statistics);
   const Matrix atoms = dictionary(4);
-  const DecoderOptions options{.statistics = &statistics, .dictionary = &atoms, .model = &model};
+  const DecoderOptions options{
+      .statistics = &statistics, .lags = &model.statistics, .dictionary = &atoms, .model = &model};
   for (const std::string_view name : decoder_names())
     EXPECT_THROW(decoder_named(name, sampling, options)(other), Error) << name;
   EXPECT_THROW(decoder_named("magic", sampling), Error);
   EXPECT_THROW(decoder_named("lmmse", sampling), Error);
+  EXPECT_THROW(decoder_named("wiener", sampling), Error);
   EXPECT_THROW(decoder_named("net", sampling), Error);
   EXPECT_THROW(decoder_named("ksvd", sampling), Error);
   const Matrix odd = Matrix::Ones(5, 7);

@@ -10,6 +10,28 @@
 #include "unrect/signal/blocks.hpp"
 
 namespace unrect {
+namespace {
+
+// 1 for a pixel of the first rows × cols, else 0.
+Vector pixels_inside(const BlockStatistics& statistics, Index rows, Index cols) {
+  const Index pixels = statistics.mean.size(), block = block_side(pixels);
+  Vector inside(pixels);
+  for (Index i = 0; i < pixels; ++i) inside(i) = i / block < rows && i % block < cols ? 1 : 0;
+  return inside;
+}
+
+// Φ on those pixels.
+Matrix masked_operator(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
+  const Index pixels = statistics.mean.size(), block = block_side(pixels);
+  UNRECT_REQUIRE(phi.cols() == pixels && phi.rows() >= 1, ErrorCode::kInvalidArgument,
+                 "operator of {} × {} for statistics of {} pixels", phi.rows(), phi.cols(), pixels);
+  UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
+                 ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
+                 rows, cols, block, noise);
+  return phi * pixels_inside(statistics, rows, cols).asDiagonal();
+}
+
+}  // namespace
 
 BlockStatistics block_statistics(const std::vector<Image>& images, Index block, Index stride) {
   UNRECT_REQUIRE(block >= 1 && stride >= 1, ErrorCode::kInvalidArgument, "blocks of {} every {}, expected at least 1",
@@ -74,20 +96,10 @@ Matrix AffineDecoder::decode(const MatrixRef& phi, const MatrixRef& y) const {
   return (y * gain.transpose()).rowwise() + offset.transpose();
 }
 
-AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
-  const Index pixels = statistics.mean.size();
-  const Index block = block_side(pixels);
-  UNRECT_REQUIRE(phi.cols() == pixels && phi.rows() >= 1, ErrorCode::kInvalidArgument,
-                 "operator of {} × {} for statistics of {} pixels", phi.rows(), phi.cols(), pixels);
-  UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
-                 ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
-                 rows, cols, block, noise);
-  Vector inside(pixels);
-  for (Index i = 0; i < pixels; ++i) inside(i) = i / block < rows && i % block < cols ? 1 : 0;
-  AffineDecoder result{statistics.mean.cwiseProduct(inside), {}};
-  const Matrix masked = phi * inside.asDiagonal();
-  const Matrix cross = inside.asDiagonal() * (statistics.covariance * masked.transpose());  // CΦᵀ
-  Matrix seen = masked * cross;
+Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols,
+                                double noise) {
+  const Matrix masked = masked_operator(phi, statistics, rows, cols, noise);
+  Matrix seen = masked * (statistics.covariance * masked.transpose());
   // Where there is no noise, rounding is: a flat image has no covariance at all.
   const double size = seen.trace() / static_cast<double>(seen.rows());
   double floor = std::max(noise * noise, 1e-10 * size + 1e-30);
@@ -98,8 +110,18 @@ AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Ind
     seen.diagonal().array() += 9 * floor;
     factor.compute(seen);
   }
-  result.gain = factor.solve(cross.transpose()).transpose();
-  return result;
+  return factor.matrixL();
+}
+
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
+  const Matrix masked = masked_operator(phi, statistics, rows, cols, noise);
+  const Vector inside = pixels_inside(statistics, rows, cols);
+  const Matrix cross = inside.asDiagonal() * (statistics.covariance * masked.transpose());  // CΦᵀ
+  const Matrix root = measured_covariance_root(phi, statistics, rows, cols, noise);
+  Matrix gain = cross.transpose();
+  root.triangularView<Eigen::Lower>().solveInPlace(gain);
+  root.transpose().triangularView<Eigen::Upper>().solveInPlace(gain);
+  return {statistics.mean.cwiseProduct(inside), gain.transpose()};
 }
 
 }  // namespace unrect

@@ -21,9 +21,12 @@ BlockStatistics block_statistics(const std::vector<Image>& images, Index block =
 /// Statistics that are the same everywhere: E x = mean, Cov(x_ij, x_kl) = lags(|i − k|, |j − l|).
 struct PixelStatistics {
   double mean = 0;
-  Matrix lags;  // block × block
+  Matrix lags;  // a square
 };
 
+/// Over all pairs of pixels so far apart, lags below `side`. O(N log N) for N pixels (FFT).
+/// @throws Error kInvalidArgument without a pixel, for side < 1.
+PixelStatistics pixel_statistics(const std::vector<Image>& images, Index side);
 /// The same lag's covariances averaged: natural images have no preferred place, a sample of them has.
 PixelStatistics pixel_statistics(const BlockStatistics& statistics);
 /// For blocks no larger than those that the lags are of. @throws Error kInvalidArgument for larger ones.
@@ -38,6 +41,9 @@ struct AffineDecoder {
   Matrix decode(const MatrixRef& phi, const MatrixRef& y) const;
 };
 
+/// The lower triangle L of ΦCΦᵀ + σ²I = LLᵀ, σ² no less than rounding. Pixels, cost and errors are lmmse's.
+Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols,
+                                double noise);
 /// For blocks of which only the first rows × cols pixels may differ from 0 (those at the image's edges).
 /// O(m n²). @throws Error kInvalidArgument for sizes and σ < 0.
 AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise = 0);
