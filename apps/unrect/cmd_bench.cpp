@@ -11,6 +11,7 @@
 #include "montage.hpp"
 #include "sensing_options.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/recovery_region.hpp"
 #include "unrect/sensing/scores.hpp"
 #include "unrect/view/table.hpp"

@@ -8,6 +8,7 @@
 #include "cli.hpp"
 #include "sensing_options.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/scores.hpp"
 
 namespace unrect::cli {

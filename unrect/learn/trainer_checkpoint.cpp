@@ -111,6 +111,12 @@ void Trainer::load() {
   std::memcpy(position, array("position", DType::kInt64, 7).bytes.data(), sizeof position);
   UNRECT_REQUIRE(std::bit_cast<std::uint64_t>(position[0]) == fingerprint(), ErrorCode::kInvalidArgument,
                  "{}: a checkpoint of another network, other samples or other options", name);
+  const std::int64_t most[7] = {0,  options_.epochs, steps_per_epoch_, std::int64_t{1} << 62, std::int64_t{1} << 62,
+                                64, options_.epochs};
+  for (int i = 1; i < 7; ++i) {
+    UNRECT_REQUIRE(position[i] >= 0 && position[i] <= most[i], ErrorCode::kFormat,
+                   "{}: 'position' has {} at {}; expected 0 to {}", name, position[i], i, most[i]);
+  }
   floats("weights", weights_);
   floats("best_weights", best_);
   RuleState state = std::visit([](auto& rule) { return rule.state(); }, rule_);

@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <map>
 #include <memory>
-#include <numeric>
 #include <utility>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/forward.hpp"
+#include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/whiten.hpp"
 #include "unrect/sensing/wiener.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
@@ -25,41 +24,6 @@
 
 namespace unrect {
 namespace {
-
-constexpr Index kMostEntries = Index{1} << 26;
-
-/// Φ with rows as good as orthonormal, and what makes its measurements of Φ's.
-struct White {
-  LinearOperator phi;
-  Matrix transform;  // empty: none
-  Index block;
-
-  Matrix measurements(const Measurement& m) const {
-    const Index expected = transform.size() > 0 ? transform.cols() : phi.rows();
-    UNRECT_REQUIRE(m.y.cols() == expected && m.sampling.block == block, ErrorCode::kInvalidArgument,
-                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
-                   m.sampling.block, expected, block);
-    return transform.size() > 0 ? Matrix(m.y * transform.transpose()) : m.y;
-  }
-};
-
-void require_small(const Sampling& sampling) {
-  UNRECT_REQUIRE(sampling.phi.rows() <= kMostEntries / sampling.phi.cols(), ErrorCode::kInvalidArgument,
-                 "operator of {} × {} is too large for a decoder of blocks, expected tv or iht", sampling.phi.rows(),
-                 sampling.phi.cols());
-}
-
-White whiten(const Sampling& sampling, double noise) {
-  const bool orthonormal = sampling.kind == SensingKind::kOrthonormal || sampling.kind == SensingKind::kHadamard ||
-                           sampling.kind == SensingKind::kDct;
-  if (orthonormal) return {sampling.phi, {}, sampling.block};
-  require_small(sampling);
-  const Matrix phi = sampling.phi.to_matrix();
-  Matrix transform = whitening(phi, noise);
-  if (transform.size() == 0) return {sampling.phi, {}, sampling.block};
-  LinearOperator whitened(Matrix(transform * phi));
-  return {std::move(whitened), std::move(transform), sampling.block};
-}
 
 /// Solves for what differs from the one grey that fits y best: few measurements take long to tell a level.
 template <class Solve>
@@ -177,38 +141,16 @@ Decoder fista_decoder(const BlockCodes& codes, double noise) {
 
 Decoder bp_decoder(const BlockCodes& codes) {
   const Vector spread = codes.weights().cwiseInverse();
-  return [codes, spread, weighted = Matrix(codes.atoms() * spread.asDiagonal())](const Measurement& m) {
+  const auto pursuit = std::make_shared<const BasisPursuit>(Matrix(codes.atoms() * spread.asDiagonal()));
+  return [codes, spread, pursuit](const Measurement& m) {
     const Matrix y = codes.measurements(m);
-    Matrix found = Matrix::Zero(y.rows(), weighted.cols());
+    Matrix found = Matrix::Zero(y.rows(), spread.size());
     for (Index i = 0; i < y.rows(); ++i) {
       if (y.row(i).squaredNorm() == 0) continue;
-      const SparseResult result =
-          basis_pursuit_admm(weighted, y.row(i).transpose(), {.max_iterations = 300, .tolerance = 1e-3});
+      const SparseResult result = pursuit->solve(y.row(i).transpose(), {.max_iterations = 300, .tolerance = 1e-3});
       if (result.x.size() > 0) found.row(i) = result.x.cwiseProduct(spread).transpose();
     }
     return codes.image(found, m);
-  };
-}
-
-Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
-  require_small(sampling);
-  UNRECT_REQUIRE(options.statistics != nullptr && options.statistics->mean.size() == sampling.phi.cols(),
-                 ErrorCode::kInvalidArgument, "lmmse needs statistics of blocks of {} × {} from training images",
-                 sampling.block, sampling.block);
-  using Maps = std::map<std::pair<Index, Index>, AffineDecoder>;  // by the pixels inside the image
-  const auto maps = std::make_shared<Maps>();
-  return [maps, phi = sampling.phi.to_matrix(), block = sampling.block, statistics = options.statistics,
-          noise = options.noise](const Measurement& m) {
-    UNRECT_REQUIRE(m.y.cols() == phi.rows() && m.sampling.block == block, ErrorCode::kInvalidArgument,
-                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
-                   m.sampling.block, phi.rows(), block);
-    Matrix blocks(m.y.rows(), phi.cols());
-    for (const BlockGroup& group : block_groups(m.height, m.width, block)) {
-      const auto [at, fresh] = maps->try_emplace({group.rows, group.cols});
-      if (fresh) at->second = lmmse(phi, *statistics, group.rows, group.cols, noise);
-      blocks(group.blocks, Eigen::all) = at->second.decode(phi, m.y(group.blocks, Eigen::all));
-    }
-    return from_blocks(blocks, m.height, m.width, block);
   };
 }
 
@@ -225,13 +167,35 @@ Decoder for_size(const Sampling& sampling, const Make& make, const Decode& decod
     *last = {height, width, make(height, width)};
   };
   const auto run = [last, prepare, decode, rows = sampling.phi.rows(), block = sampling.block](const Measurement& m) {
-    UNRECT_REQUIRE(m.y.cols() == rows && m.sampling.block == block, ErrorCode::kInvalidArgument,
-                   "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}", m.y.cols(),
-                   m.sampling.block, rows, block);
+    require_measured_by(m, rows, block);
     prepare(m.height, m.width);
     return decode(*last->shared, m);
   };
   return {run, prepare};
+}
+
+Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
+  require_small(sampling);
+  UNRECT_REQUIRE(options.statistics != nullptr && options.statistics->mean.size() == sampling.phi.cols(),
+                 ErrorCode::kInvalidArgument, "lmmse needs statistics of blocks of {} × {} from training images",
+                 sampling.block, sampling.block);
+  using Maps = std::vector<std::pair<BlockGroup, AffineDecoder>>;
+  const Matrix phi = sampling.phi.to_matrix();
+  const auto make = [phi, block = sampling.block, statistics = options.statistics, noise = options.noise](Index height,
+                                                                                                          Index width) {
+    auto maps = std::make_unique<Maps>();
+    for (BlockGroup& group : block_groups(height, width, block)) {
+      AffineDecoder map = lmmse(phi, *statistics, group.rows, group.cols, noise);
+      maps->emplace_back(std::move(group), std::move(map));
+    }
+    return maps;
+  };
+  return for_size<Maps>(sampling, make, [phi](const Maps& maps, const Measurement& m) {
+    Matrix blocks(m.y.rows(), phi.cols());
+    for (const auto& [group, map] : maps)
+      blocks(group.blocks, Eigen::all) = map.decode(phi, m.y(group.blocks, Eigen::all));
+    return from_blocks(blocks, m.height, m.width, m.sampling.block);
+  });
 }
 
 Decoder wiener_decoder(const Sampling& sampling, const DecoderOptions& options) {
@@ -285,68 +249,7 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
   return bp_decoder(codes);
 }
 
-/// The image near x that fits y as asked, or as well as any: conjugate gradients on min ‖Φ d − (y − Φ x)‖ in every
-/// block, over the pixels inside the image. With noise the last step is cut where the residual is what was asked. Where
-/// Φ has orthonormal rows, blocks inside the image take one step, the projection.
-Image fitted(const Image& x, const Measurement& m, const White& white) {
-  const double enough = asked_residual(m) * (1 - 1e-9);
-  Matrix blocks = to_blocks(x, white.block);
-  const auto left = [&]() -> Matrix { return m.y - m.sampling.phi.apply_rows(blocks); };
-  Matrix misfit = left();
-  if (misfit.norm() <= enough) return x;
-  const Matrix inside = to_blocks(Matrix::Ones(m.height, m.width), white.block), y = white.measurements(m);
-  Matrix rest = y - white.phi.apply_rows(blocks);
-  Matrix gradient = white.phi.adjoint_rows(rest).cwiseProduct(inside), direction = gradient;
-  Vector square = gradient.rowwise().squaredNorm();
-  std::vector<Index> open(static_cast<std::size_t>(blocks.rows()));
-  std::iota(open.begin(), open.end(), Index{0});
-  const Vector sizes = y.rowwise().norm().cwiseMax(rest.rowwise().norm());
-  for (int k = 0; k < 1000; ++k) {
-    // Done: nothing is left, or nothing that pixels could explain.
-    std::erase_if(open, [&](Index i) {
-      const double left_over = rest.row(i).norm();
-      return left_over <= 1e-12 * sizes(i) || !(std::sqrt(square(i)) > 1e-10 * left_over);
-    });
-    if (open.empty()) break;
-    const Matrix ahead = direction(open, Eigen::all), image = white.phi.apply_rows(ahead);
-    Vector steps = square(open).array() / image.rowwise().squaredNorm().array().max(1e-300);
-    // What a block leaves falls with every step; where it does not, rounding rules.
-    for (std::size_t i = 0; i < open.size(); ++i) {
-      const auto at = static_cast<Index>(i);
-      if ((rest.row(open[i]) - steps(at) * image.row(at)).norm() < rest.row(open[i]).norm()) continue;
-      steps(at) = 0;
-      square(open[i]) = 0;
-    }
-    const Matrix moves = steps.asDiagonal() * ahead;
-    blocks(open, Eigen::all) += moves;
-    if (m.noise > 0) {
-      const Matrix before = misfit;
-      misfit = left();
-      if (misfit.norm() <= enough) {  // ‖before + t (misfit − before)‖ = enough
-        const Matrix change = misfit - before;
-        const double c2 = change.squaredNorm(), c1 = change.cwiseProduct(before).sum();
-        const double t = (-c1 - std::sqrt(std::max(0.0, c1 * c1 - c2 * (before.squaredNorm() - enough * enough)))) / c2;
-        blocks(open, Eigen::all) -= (1 - std::clamp(t, 0.0, 1.0)) * moves;
-        break;
-      }
-    }
-    rest(open, Eigen::all) -= steps.asDiagonal() * image;
-    const Matrix next = white.phi.adjoint_rows(rest(open, Eigen::all)).cwiseProduct(inside(open, Eigen::all));
-    const Vector squares = next.rowwise().squaredNorm();
-    const Vector ratios = (square(open).array() > 0).select(squares.array() / square(open).array(), 0);
-    direction(open, Eigen::all) = next + ratios.asDiagonal() * ahead;
-    square(open) = (square(open).array() > 0).select(squares, 0);
-  }
-  return from_blocks(blocks, m.height, m.width, white.block);
-}
-
 }  // namespace
-
-double asked_residual(const Measurement& measurement) {
-  const auto count = static_cast<double>(measurement.y.size());
-  return measurement.noise > 0 ? measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count))
-                               : 1e-6 * measurement.y.norm();
-}
 
 const std::vector<std::string_view>& decoder_names() {
   static const std::vector<std::string_view> names{"tv",    "iht", "wavelet", "ksvd",   "omp",
@@ -361,9 +264,13 @@ Decoder decoder_named(std::string_view name, const Sampling& sampling, const Dec
                  "noise {}, expected ≥ 0", options.noise);
   const bool whole = name == "tv" || name == "iht" || name == "wavelet" || name == "ksvd";
   if (!whole) require_small(sampling);
-  const White white = whiten(sampling, options.noise);
+  const White white = whitened(sampling, options.noise);
   const Decoder decoder = plain_decoder(name, sampling, white, options);
-  return {[=](const Measurement& m) { return fitted(decoder(m), m, white); },
+  return {[=, noise = options.noise](const Measurement& m) {
+            UNRECT_REQUIRE(m.noise == noise, ErrorCode::kInvalidArgument,
+                           "measurements with noise {}, but the decoder was made for {}", m.noise, noise);
+            return fitted(decoder(m), m, white);
+          },
           [=](Index height, Index width) { decoder.prepare(height, width); }};
 }
 

@@ -41,9 +41,6 @@ struct DecoderOptions {
   std::uint64_t seed = 0;                       // of random shifts (iht, wavelet, ksvd)
 };
 
-/// σ √(M + 2√(2M)) for M measurements: the noise itself stays below with probability 0.977. Without noise 1e−6 ‖y‖.
-double asked_residual(const Measurement& measurement);
-
 /// The names that decoder_named knows:
 ///   tv      total variation over the whole image
 ///   iht     iterative hard thresholding in the DCT of all 16 × 16 patches

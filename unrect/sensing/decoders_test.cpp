@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/scores.hpp"
 #include "unrect/signal/blocks.hpp"
 #include "unrect/signal/fourier.hpp"

@@ -13,22 +13,48 @@ namespace unrect {
 namespace {
 
 // 1 for a pixel of the first rows × cols, else 0.
-Vector pixels_inside(const BlockStatistics& statistics, Index rows, Index cols) {
-  const Index pixels = statistics.mean.size(), block = block_side(pixels);
+Vector pixels_inside(Index pixels, Index rows, Index cols) {
+  const Index block = block_side(pixels);
   Vector inside(pixels);
   for (Index i = 0; i < pixels; ++i) inside(i) = i / block < rows && i % block < cols ? 1 : 0;
   return inside;
 }
 
-// Φ on those pixels.
-Matrix masked_operator(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
-  const Index pixels = statistics.mean.size(), block = block_side(pixels);
-  UNRECT_REQUIRE(phi.cols() == pixels && phi.rows() >= 1, ErrorCode::kInvalidArgument,
-                 "operator of {} × {} for statistics of {} pixels", phi.rows(), phi.cols(), pixels);
-  UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
-                 ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
-                 rows, cols, block, noise);
-  return phi * pixels_inside(statistics, rows, cols).asDiagonal();
+// Φ on those pixels and CΦᵀ.
+struct Masked {
+  Vector inside;
+  Matrix phi, cross;
+
+  Masked(const MatrixRef& all, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
+    const Index pixels = statistics.mean.size(), block = block_side(pixels);
+    UNRECT_REQUIRE(all.cols() == pixels && all.rows() >= 1, ErrorCode::kInvalidArgument,
+                   "operator of {} × {} for statistics of {} pixels", all.rows(), all.cols(), pixels);
+    UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
+                   ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
+                   rows, cols, block, noise);
+    inside = pixels_inside(pixels, rows, cols);
+    phi = all * inside.asDiagonal();
+    cross = inside.asDiagonal() * (statistics.covariance * phi.transpose());
+  }
+};
+
+// The lower triangle of ΦCΦᵀ + σ²I = LLᵀ.
+Matrix root_of(const Masked& masked, double noise) {
+  Matrix seen = masked.phi * masked.cross;
+  // Where there is no noise, rounding is: a flat image has no covariance at all.
+  const double size = seen.trace() / static_cast<double>(seen.rows());
+  const double most = seen.cwiseAbs().rowwise().sum().maxCoeff();  // no eigenvalue is below −most
+  double floor = std::max(noise * noise, 1e-10 * size + 1e-30);
+  seen.diagonal().array() += floor;
+  Eigen::LLT<Matrix> factor(seen);
+  // Covariances averaged over few images need not be those of anything: what is negative is taken for rounding, too.
+  for (; factor.info() != Eigen::Success && floor <= 2 * most; floor *= 10) {
+    seen.diagonal().array() += 9 * floor;
+    factor.compute(seen);
+  }
+  UNRECT_REQUIRE(factor.info() == Eigen::Success, ErrorCode::kInvalidArgument,
+                 "covariances that are not finite, or too large");
+  return factor.matrixL();
 }
 
 }  // namespace
@@ -98,30 +124,16 @@ Matrix AffineDecoder::decode(const MatrixRef& phi, const MatrixRef& y) const {
 
 Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols,
                                 double noise) {
-  const Matrix masked = masked_operator(phi, statistics, rows, cols, noise);
-  Matrix seen = masked * (statistics.covariance * masked.transpose());
-  // Where there is no noise, rounding is: a flat image has no covariance at all.
-  const double size = seen.trace() / static_cast<double>(seen.rows());
-  double floor = std::max(noise * noise, 1e-10 * size + 1e-30);
-  seen.diagonal().array() += floor;
-  Eigen::LLT<Matrix> factor(seen);
-  // Covariances averaged over few images need not be those of anything: what is negative is taken for rounding, too.
-  for (; factor.info() != Eigen::Success && floor < size; floor *= 10) {
-    seen.diagonal().array() += 9 * floor;
-    factor.compute(seen);
-  }
-  return factor.matrixL();
+  return root_of(Masked(phi, statistics, rows, cols, noise), noise);
 }
 
 AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
-  const Matrix masked = masked_operator(phi, statistics, rows, cols, noise);
-  const Vector inside = pixels_inside(statistics, rows, cols);
-  const Matrix cross = inside.asDiagonal() * (statistics.covariance * masked.transpose());  // CΦᵀ
-  const Matrix root = measured_covariance_root(phi, statistics, rows, cols, noise);
-  Matrix gain = cross.transpose();
+  const Masked masked(phi, statistics, rows, cols, noise);
+  const Matrix root = root_of(masked, noise);
+  Matrix gain = masked.cross.transpose();
   root.triangularView<Eigen::Lower>().solveInPlace(gain);
   root.transpose().triangularView<Eigen::Upper>().solveInPlace(gain);
-  return {statistics.mean.cwiseProduct(inside), gain.transpose()};
+  return {statistics.mean.cwiseProduct(masked.inside), gain.transpose()};
 }
 
 }  // namespace unrect

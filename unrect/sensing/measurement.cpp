@@ -200,4 +200,17 @@ Measurement to_measurement(const ArrayMap& arrays, std::string_view name, const 
   return with_sampling(arrays, to_frame(arrays, name), sampling, name);
 }
 
+void require_small(const Sampling& sampling) {
+  UNRECT_REQUIRE(sampling.phi.rows() <= kMostEntries / sampling.phi.cols(), ErrorCode::kInvalidArgument,
+                 "operator of {} × {} is too large for a decoder of blocks, expected tv or iht", sampling.phi.rows(),
+                 sampling.phi.cols());
+}
+
+void require_measured_by(const Measurement& measurement, Index measurements, Index block) {
+  UNRECT_REQUIRE(measurement.y.cols() == measurements && measurement.sampling.block == block,
+                 ErrorCode::kInvalidArgument,
+                 "{} measurements of blocks of {}, but the decoder was made for {} of blocks of {}",
+                 measurement.y.cols(), measurement.sampling.block, measurements, block);
+}
+
 }  // namespace unrect

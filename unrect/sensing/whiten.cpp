@@ -2,6 +2,7 @@
 
 #include <Eigen/Eigenvalues>
 #include <cmath>
+#include <utility>
 
 #include "unrect/base/error.hpp"
 
@@ -25,6 +26,24 @@ Matrix whitening(const MatrixRef& phi, double noise) {
 
 double whitened_noise(const MatrixRef& transform, double noise) {
   return transform.size() == 0 ? noise : noise * transform.norm() / std::sqrt(static_cast<double>(transform.rows()));
+}
+
+Matrix White::measurements(const Measurement& m) const {
+  const Index expected = transform.size() > 0 ? transform.cols() : phi.rows();
+  require_measured_by(m, expected, block);
+  return transform.size() > 0 ? Matrix(m.y * transform.transpose()) : m.y;
+}
+
+White whitened(const Sampling& sampling, double noise) {
+  const bool orthonormal = sampling.kind == SensingKind::kOrthonormal || sampling.kind == SensingKind::kHadamard ||
+                           sampling.kind == SensingKind::kDct;
+  if (orthonormal) return {sampling.phi, {}, sampling.block};
+  require_small(sampling);
+  const Matrix phi = sampling.phi.to_matrix();
+  Matrix transform = whitening(phi, noise);
+  if (transform.size() == 0) return {sampling.phi, {}, sampling.block};
+  LinearOperator white(Matrix(transform * phi));
+  return {std::move(white), std::move(transform), sampling.block};
 }
 
 }  // namespace unrect

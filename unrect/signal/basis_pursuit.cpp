@@ -56,25 +56,26 @@ SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y) {
   return result;
 }
 
-SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const AdmmOptions& options) {
-  require(a, y);
+BasisPursuit::BasisPursuit(Matrix a) : a_(std::move(a)) {
+  require(a_, Vector::Zero(a_.rows()));
+  const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a_.transpose());
+  const Index rank = factors.rank();
+  q_ = factors.householderQ() * Eigen::MatrixXd::Identity(a_.cols(), rank);
+  r_ = factors.matrixQR().topLeftCorner(rank, rank).triangularView<Eigen::Upper>();
+  const auto& order = factors.colsPermutation().indices();
+  order_.assign(order.data(), order.data() + rank);
+}
+
+SparseResult BasisPursuit::solve(const VectorRef& y, const AdmmOptions& options) const {
+  require(a_, y);
   UNRECT_REQUIRE(options.penalty >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
                  ErrorCode::kInvalidArgument, "penalty {}, {} iterations, tolerance {}: expected none below 0",
                  options.penalty, options.max_iterations, options.tolerance);
-  // Aᵀ P = Q R: x satisfies the equations if and only if Qᵀx = w for the w that the first `rank` of them give.
-  const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a.transpose());
-  const Index rank = factors.rank();
-  const Eigen::MatrixXd q = factors.householderQ() * Eigen::MatrixXd::Identity(a.cols(), rank);
-  const Vector permuted = factors.colsPermutation().transpose() * y;
-  const Vector fixed = factors.matrixQR()
-                           .topLeftCorner(rank, rank)
-                           .triangularView<Eigen::Upper>()
-                           .transpose()
-                           .solve(permuted.head(rank));
-  const Vector start = q * fixed;
+  const Vector fixed = r_.transpose().triangularView<Eigen::Lower>().solve(Vector(y(order_)));
+  const Vector start = q_ * fixed;
   SparseResult result;
   result.x = start;
-  result.residual = (a * start - y).norm();
+  result.residual = (a_ * start - y).norm();
   if (result.residual > 1e-9 * y.norm()) {
     result.status = SolverStatus::kInfeasible;
     return result;
@@ -84,7 +85,7 @@ SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const Ad
   Vector x = start, z = start, u = Vector::Zero(start.size());
   for (int iteration = 1; iteration <= options.max_iterations; ++iteration) {
     x = z - u;
-    x -= q * (q.transpose() * x - fixed);
+    x -= q_ * (q_.transpose() * x - fixed);
     const Vector before = z;
     const Vector sum = x + u;
     z = soft_threshold(sum, 1 / penalty);
@@ -92,8 +93,8 @@ SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const Ad
     result.iterations = iteration;
     if (iteration % 10 != 0 && iteration != options.max_iterations) continue;
     // ρu is a subgradient at z; its part in the range of Aᵀ, made feasible, is the dual point Aᵀν = Q w.
-    const Vector w = penalty * (q.transpose() * u);
-    const double most = (q * w).cwiseAbs().maxCoeff();
+    const Vector w = penalty * (q_.transpose() * u);
+    const double most = (q_ * w).cwiseAbs().maxCoeff();
     result.duality_gap = x.lpNorm<1>() - fixed.dot(w) / std::max(1.0, most);
     if (result.duality_gap <= options.tolerance * x.lpNorm<1>()) {
       result.status = SolverStatus::kConverged;
@@ -107,8 +108,12 @@ SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const Ad
     }
   }
   result.x = x;
-  result.residual = (a * x - y).norm();
+  result.residual = (a_ * x - y).norm();
   return result;
+}
+
+SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const AdmmOptions& options) {
+  return BasisPursuit(a).solve(y, options);
 }
 
 }  // namespace unrect

@@ -1,6 +1,8 @@
 // min ‖x‖₁ subject to A x = y.
 #pragma once
 
+#include <vector>
+
 #include "unrect/signal/sparse.hpp"
 
 namespace unrect {
@@ -16,9 +18,23 @@ struct AdmmOptions {
   double tolerance = 1e-8;     // stop once the duality gap ≤ tolerance · ‖x‖₁
 };
 
-/// By alternating directions: x ← projection of z − u on {A x = y}, z ← soft(x + u, 1/ρ), u ← u + x − z (Boyd et al.
-/// 2011, 6.2). x satisfies the equations to rounding; it is sparse only in the limit. O(m²n) once, O(mn) an iteration.
-/// kInfeasible if A lacks full row rank and the equations disagree.
+/// By alternating directions, for many y: x ← projection of z − u on {A x = y}, z ← soft(x + u, 1/ρ), u ← u + x − z
+/// (Boyd et al. 2011, 6.2). x satisfies the equations to rounding; it is sparse only in the limit. kInfeasible if A
+/// lacks full row rank and the equations disagree.
+class BasisPursuit {
+ public:
+  /// O(m²n). @throws Error kInvalidArgument for a matrix that is empty or not finite.
+  explicit BasisPursuit(Matrix a);
+  /// O(mn) an iteration. @throws Error kInvalidArgument for sizes, a y that is not finite, options.
+  SparseResult solve(const VectorRef& y, const AdmmOptions& options = {}) const;
+
+ private:
+  // Aᵀ P = Q R: x satisfies the equations if and only if Qᵀx = w for the w that the first rank(A) of them give.
+  Matrix a_, q_, r_;
+  std::vector<Index> order_;  // of the equations, as P has it
+};
+
+/// For one y.
 SparseResult basis_pursuit_admm(const MatrixRef& a, const VectorRef& y, const AdmmOptions& options = {});
 
 }  // namespace unrect

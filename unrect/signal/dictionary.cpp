@@ -64,6 +64,7 @@ Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options
     }
     result.codes = Omp(result.atoms.transpose()).solve_rows(samples, options.code);
     Matrix rest = samples - result.codes * result.atoms;
+    Vector free = Vector::Ones(samples.rows());  // 0 for a sample that an idle atom has become
     for (Index k = 0; k < options.atoms; ++k) {
       std::vector<Index> users;
       for (Index i = 0; i < samples.rows(); ++i) {
@@ -71,9 +72,9 @@ Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options
       }
       if (users.empty()) {
         Index worst = 0;
-        if (rest.rowwise().squaredNorm().maxCoeff(&worst) > 0) {
+        if (rest.rowwise().squaredNorm().cwiseProduct(free).maxCoeff(&worst) > 0) {
           result.atoms.row(k) = samples.row(worst).normalized();
-          rest.row(worst).setZero();  // so that the next idle atom takes another
+          free(worst) = 0;
         }
         continue;
       }

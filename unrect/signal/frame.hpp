@@ -16,8 +16,10 @@ struct FrameBounds {
   double upper = 0;  // B
   double error = 0;  // each is this close to an eigenvalue; 0 where computed in full
 
-  /// A = B to a relative tolerance: F/A is its own dual.
-  bool tight(double tolerance = 1e-9) const { return upper - lower <= tolerance * upper; }
+  /// A = B > 0 to a relative tolerance, and known as closely: F/A is its own dual.
+  bool tight(double tolerance = 1e-9) const {
+    return lower > 0 && upper - lower <= tolerance * upper && error <= tolerance * upper;
+  }
 };
 
 /// By all singular values: O(N n²). @throws Error kInvalidArgument for an empty matrix.

@@ -66,12 +66,14 @@ const Vector& Omp::gram_column(Index atom) {
 SparseResult Omp::solve(const VectorRef& y, const OmpOptions& options) {
   UNRECT_REQUIRE(y.size() == atoms_.rows(), ErrorCode::kInvalidArgument, "signal of size {}, expected {}", y.size(),
                  atoms_.rows());
+  UNRECT_REQUIRE(y.allFinite(), ErrorCode::kInvalidArgument, "a signal that is not finite");
   return solve(y, Vector(atoms_.transpose() * y), options);
 }
 
 Matrix Omp::solve_rows(const MatrixRef& signals, const OmpOptions& options) {
   UNRECT_REQUIRE(signals.cols() == atoms_.rows(), ErrorCode::kInvalidArgument, "signals of size {}, expected {}",
                  signals.cols(), atoms_.rows());
+  UNRECT_REQUIRE(signals.allFinite(), ErrorCode::kInvalidArgument, "signals that are not finite");
   const Matrix correlations = signals * atoms_;
   Matrix codes(signals.rows(), atoms_.cols());
   for (Index i = 0; i < signals.rows(); ++i) {
@@ -134,6 +136,7 @@ SparseResult cosamp(const MatrixRef& a, const VectorRef& y, Index sparsity, int 
   UNRECT_REQUIRE(y.size() == m, ErrorCode::kInvalidArgument, "signal of size {}, expected {}", y.size(), m);
   UNRECT_REQUIRE(sparsity >= 1 && 3 * sparsity <= m, ErrorCode::kInvalidArgument, "sparsity {}, expected 1 … {}",
                  sparsity, m / 3);
+  UNRECT_REQUIRE(a.allFinite() && y.allFinite(), ErrorCode::kInvalidArgument, "equations that are not finite");
   SparseResult result;
   result.x = Vector::Zero(n);
   Vector error = y;
@@ -169,6 +172,7 @@ SparseResult iht(const LinearOperator& a, const VectorRef& y, const IhtOptions& 
   UNRECT_REQUIRE(options.sparsity >= 1 && options.sparsity <= a.cols(), ErrorCode::kInvalidArgument,
                  "sparsity {}, expected 1 … {}", options.sparsity, a.cols());
   UNRECT_REQUIRE(options.step >= 0, ErrorCode::kInvalidArgument, "step {}, expected ≥ 0", options.step);
+  UNRECT_REQUIRE(y.allFinite(), ErrorCode::kInvalidArgument, "a signal that is not finite");
   SparseResult result;
   result.x = Vector::Zero(a.cols());
   Vector error = y;  // y − A x
@@ -194,10 +198,11 @@ SparseResult iht(const LinearOperator& a, const VectorRef& y, const IhtOptions& 
       if (step * along <= 0.99 * change.squaredNorm()) break;
       step = std::min(0.5 * step, 0.99 * change.squaredNorm() / along);
     }
+    result.iterations = iteration;
+    if (!std::isfinite(x.squaredNorm())) break;  // too long a step: the last x that was any is the answer
     support = std::move(next);
     result.x = x;
     error = y - a.apply(x);
-    result.iterations = iteration;
     if (change.norm() <= options.tolerance * x.norm()) {
       result.status = SolverStatus::kConverged;
       break;

@@ -101,6 +101,7 @@ std::vector<SparseResult> lasso_rows(const LinearOperator& a, const MatrixRef& s
                  ErrorCode::kInvalidArgument, "{} weights, expected none or {} above 0", options.weights.size(),
                  a.cols());
   UNRECT_REQUIRE(signals.allFinite(), ErrorCode::kInvalidArgument, "signals that are not finite");
+  if (signals.rows() == 0) return {};
   Problem problem(a, signals, options);
   Matrix x = Matrix::Zero(signals.rows(), a.cols());
   int iterations = 0;

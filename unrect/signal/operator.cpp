@@ -5,7 +5,6 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "unrect/base/error.hpp"
 
@@ -21,9 +20,9 @@ LinearOperator::LinearOperator(Matrix matrix) : rows_(matrix.rows()), cols_(matr
   UNRECT_REQUIRE(matrix.size() > 0, ErrorCode::kInvalidArgument, "operator of {} × {}, expected at least 1 × 1", rows_,
                  cols_);
   UNRECT_REQUIRE(matrix.allFinite(), ErrorCode::kInvalidArgument, "operator with entries that are not finite");
-  const auto shared = std::make_shared<const Matrix>(std::move(matrix));
-  apply_ = [shared](const MatrixRef& x) -> Matrix { return x * shared->transpose(); };
-  adjoint_ = [shared](const MatrixRef& y) -> Matrix { return y * *shared; };
+  matrix_ = std::make_shared<const Matrix>(std::move(matrix));
+  apply_ = [shared = matrix_](const MatrixRef& x) -> Matrix { return x * shared->transpose(); };
+  adjoint_ = [shared = matrix_](const MatrixRef& y) -> Matrix { return y * *shared; };
 }
 
 Matrix LinearOperator::apply_rows(const MatrixRef& samples) const {
@@ -46,7 +45,18 @@ Vector LinearOperator::adjoint(const VectorRef& y) const {
   return adjoint_rows(Eigen::Map<const Matrix>(y.data(), 1, y.size())).transpose();
 }
 
-Matrix LinearOperator::to_matrix() const { return apply_(Matrix::Identity(cols_, cols_)).transpose(); }
+Matrix LinearOperator::to_matrix() const {
+  if (matrix_) return *matrix_;
+  constexpr Index kMostUnits = 256;  // at once
+  Matrix result(rows_, cols_);
+  for (Index begin = 0; begin < cols_; begin += kMostUnits) {
+    const Index count = std::min(kMostUnits, cols_ - begin);
+    Matrix units = Matrix::Zero(count, cols_);
+    units.middleCols(begin, count).setIdentity();
+    result.middleCols(begin, count) = apply_(units).transpose();
+  }
+  return result;
+}
 
 LinearOperator compose(const LinearOperator& first, const LinearOperator& second) {
   UNRECT_REQUIRE(first.cols() == second.rows(), ErrorCode::kInvalidArgument,

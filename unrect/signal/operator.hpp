@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "unrect/base/rng.hpp"
 #include "unrect/base/types.hpp"
@@ -33,6 +34,7 @@ class LinearOperator {
  private:
   Index rows_, cols_;
   RowMap apply_, adjoint_;
+  std::shared_ptr<const Matrix> matrix_;  // where it was given
 };
 
 /// x ↦ first(second(x)). @throws Error kInvalidArgument for sizes.
