@@ -40,10 +40,11 @@ struct Command {
   DataRequest data;
   std::string task = "recovery";
   std::vector<std::string> compare;
-  std::vector<Index> layers{512, 512};
+  std::vector<Index> layers;  // none given: 512, 512
   std::filesystem::path out, phi_out, log, plot, frames;
   TrainOptions options;
-  std::optional<double> decay;
+  std::optional<Index> batch;
+  std::optional<double> decay, trust;
   double log_scale = 0;
   int threads = 1;
   int consistency = 0;  // rounds
@@ -71,7 +72,8 @@ Network Command::start_network(const TrainingData& sets) const {
     return start;
   }
   std::vector<Index> widths{sets.train.inputs.cols()};
-  widths.insert(widths.end(), layers.begin(), layers.end());
+  const std::vector<Index> hidden = layers.empty() ? std::vector<Index>{512, 512} : layers;
+  widths.insert(widths.end(), hidden.begin(), hidden.end());
   widths.push_back(sets.train.targets.cols());
   Vector bias = sets.train.targets.colwise().mean().cast<double>().transpose();
   // The logarithms of the classes' shares: the best constant answer.
@@ -121,6 +123,14 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "--log-loss goes with --task recovery and regress");
   chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
+  // Images: few large samples. κ, δ and η are what half an hour's trainings at 10 % were found to need.
+  chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
+  chosen.trust = trust.value_or(0);
+  if (sets.images && chosen.method == Method::kFeasibleAl && !trust) {
+    chosen.trust = 0.03;
+    if (chosen.damping == 0) chosen.damping = 0.1;
+    if (chosen.rate == 0) chosen.rate = 1;
+  }
   chosen.renew = sets.renew;
   chosen.warm_start = !data.start.empty();
   if (sets.images) {
@@ -212,7 +222,7 @@ Json Command::json_of(const TrainingData& sets, const Run& run) const {
   result["samples"] = sets.train.size();
   result["validation_samples"] = sets.validation.size();
   result["test_samples"] = sets.test.size();
-  if (recovery()) result["measurements"] = sets.sensing.rows();
+  if (recovery() && !data.any_operator) result["measurements"] = sets.sensing.rows();
   result["parameters"] = sets.parameters(run.result.network);
   result["threads"] = threads;
   result["seed"] = data.seed;
@@ -373,8 +383,13 @@ void Command::run() const {
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
-  UNRECT_REQUIRE(sets.images || !data.phases, ErrorCode::kInvalidArgument,
-                 "--phases goes with --task recovery of a folder of images");
+  UNRECT_REQUIRE(sets.images || !(data.phases || data.channels || data.crop || data.any_operator),
+                 ErrorCode::kInvalidArgument,
+                 "--phases, --channels, --crop and --any-operator go with --task recovery of a folder of images");
+  UNRECT_REQUIRE(!sets.images || layers.empty(), ErrorCode::kInvalidArgument,
+                 "--layers goes with chains; networks for images have --phases and --channels");
+  UNRECT_REQUIRE(!data.any_operator || phi_out.empty(), ErrorCode::kInvalidArgument,
+                 "--save-phi: --any-operator draws another Φ for every epoch");
   UNRECT_REQUIRE(consistency == 0 || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
                  "--consistent goes with --task recovery of MNIST's folder, digits and signals in files");
   // Better before the training than after it.
@@ -438,7 +453,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->required();
   verb->add_option("--layers", command->layers, "widths of the hidden layers")
       ->delimiter(',')
-      ->capture_default_str()
+      ->default_str("512,512")
       ->check(CLI::Range(1, 65536));
   verb->add_flag(
       "--any-operator", command->data.any_operator,
@@ -447,12 +462,13 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "images: phases of the network (default 4, or as many as --start has; more than these: further "
                    "ones that add but W r yet)")
       ->check(CLI::Range(1, 64));
-  verb->add_option("--channels", command->data.channels, "images: channels of its convolutions")
-      ->capture_default_str()
+  verb->add_option("--channels", command->data.channels, "images: channels of its convolutions (default 32)")
+
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--crop", command->data.crop,
-                   "images: side of the crops to learn from; blocks that reach beyond teach what an edge is")
-      ->capture_default_str()
+  verb->add_option(
+          "--crop", command->data.crop,
+          "images: side of the crops to learn from; blocks that reach beyond teach what an edge is (default 124)")
+
       ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones")
       ->excludes("--channels");
@@ -492,13 +508,14 @@ void add_train(CLI::App& app, Ranks ranks) {
   TrainOptions& o = command->options;
   verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
       ->capture_default_str();
-  verb->add_option("--batch", o.batch, "samples a step")->capture_default_str();
-  verb->add_option("--rate", o.rate, "η at its height, explicit-al's first ρ (default: the method's own)");
+  verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(CLI::PositiveNumber);
+  verb->add_option("--rate", o.rate,
+                   "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 1)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
-  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget)");
-  verb->add_option("--trust", o.trust,
-                   "κ of feasible-al: largest relative change of a layer's output in a step; 0: none")
-      ->capture_default_str();
+  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget; images: 0.1)");
+  verb->add_option("--trust", command->trust,
+                   "κ of feasible-al: largest relative change of a layer's output in a step (default 0: none; images: "
+                   "0.03; with one of your own δ is 0.3 and η as ever)");
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")

@@ -185,7 +185,7 @@ TrainingData image_recovery(const DataRequest& request) {
   UNRECT_REQUIRE(request.teachers.empty() && request.augment == 0, ErrorCode::kInvalidArgument,
                  "--data {}: images; --teachers and --augment go with MNIST's folder and signals in files",
                  request.data);
-  constexpr Index kHeldCrops = 64;
+  constexpr Index kHeldCrops = 64, kCrop = 124;
   const Rng rng(request.seed);
   std::vector<Image> train, held;
   for (NamedImage& named : images_of(request.data, rng.split(kLeaves), 60)) train.push_back(std::move(named.image));
@@ -198,13 +198,19 @@ TrainingData image_recovery(const DataRequest& request) {
   const Sampling given = image_sampling(request);
   const Index block = given.block;
   const PixelStatistics statistics = pixel_statistics(block_statistics(train, block));
-  const Crops crops(std::move(train), request.crop), held_crops(std::move(held), request.crop);
-  Unrolled start = request.start.empty()
-                       ? Unrolled::random(statistics, request.phases.value_or(4), request.channels, rng.split(kWeights))
-                       : read_unrolled(request.start);
+  const auto largest_crop = [](const std::vector<Image>& images) {
+    Index side = 0;
+    for (const Image& image : images) side = std::max(side, std::min(image.rows(), image.cols()));
+    return side;
+  };
+  const Index side = request.crop.value_or(std::min({kCrop, largest_crop(train), largest_crop(held)}));
+  const Crops crops(std::move(train), side), held_crops(std::move(held), side);
+  Unrolled start = request.start.empty() ? Unrolled::random(statistics, request.phases.value_or(4),
+                                                            request.channels.value_or(32), rng.split(kWeights))
+                                         : read_unrolled(request.start);
   if (request.phases) start = start.deepened(*request.phases);
   const Index count = request.samples > 0 ? request.samples : 512;
-  const auto network = [start, side = request.crop](const Sensor& sensor) {
+  const auto network = [start, side](const Sensor& sensor) {
     return start.network(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
   };
   const auto sensor_of = [given, block, rng, any = request.any_operator](int epoch) {

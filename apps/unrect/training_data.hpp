@@ -49,8 +49,8 @@ struct DataRequest {
   std::filesystem::path start;  // images: the network to start from; "" for random kernels
   std::vector<std::filesystem::path> teachers;  // recovery: the mean of what they recover is the training's targets
   std::optional<int> phases;                    // images: of the network; as many as `start` has, or 4
-  Index channels = 32;                          // images: of its convolutions
-  Index crop = 91;                              // images: side of what is learned from
+  std::optional<Index> channels;                // images: of its convolutions; 32
+  std::optional<Index> crop;                    // images: side of what is learned from; 124, or what they hold
   std::uint64_t seed = 0;
 };
 

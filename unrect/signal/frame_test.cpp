@@ -40,6 +40,13 @@ TEST(FrameBounds, HoldForEveryVectorAndAreAttained) {
   EXPECT_LE(bounds.lower, 20.0 / 6);
 }
 
+TEST(FrameBounds, AreTightOnlyWhereTheyAreKnown) {
+  // After one step of Lanczos' method both bounds are one number, and nothing is known.
+  const LinearOperator frame(random_frame(20, 6, Rng(5)));
+  EXPECT_FALSE(frame_bounds(frame, Rng(1), 1).tight());
+  EXPECT_FALSE(FrameBounds{}.tight());
+}
+
 TEST(FrameBounds, OfTooFewVectorsAreZeroBelow) {
   EXPECT_EQ(frame_bounds(random_frame(3, 5, Rng(4))).lower, 0);
   EXPECT_THROW(canonical_dual(random_frame(3, 5, Rng(4))), Error);

@@ -118,6 +118,26 @@ TEST(Iht, FindsPlantedCodes) {
   }
 }
 
+TEST(Iht, TooLongAStepIsNoConvergence) {
+  const Problem p = planted(20, 40, 5, Rng(1));
+  const SparseResult result = iht(LinearOperator(p.a), p.y, {.sparsity = 5, .step = 100, .max_iterations = 500});
+  EXPECT_EQ(result.status, SolverStatus::kIterationLimit);
+  EXPECT_TRUE(result.x.allFinite());
+}
+
+TEST(Greedy, RefusesWhatIsNotFinite) {
+  const Problem p = planted(20, 40, 5, Rng(1));
+  Vector y = p.y;
+  y(3) = std::nan("");
+  Matrix a = p.a;
+  a(2, 7) = std::nan("");
+  EXPECT_THROW(Omp(p.a).solve(y, {.sparsity = 3}), Error);
+  EXPECT_THROW(Omp(p.a).solve_rows(y.transpose(), {.sparsity = 3}), Error);
+  EXPECT_THROW(cosamp(p.a, y, 3), Error);
+  EXPECT_THROW(cosamp(a, p.y, 3), Error);
+  EXPECT_THROW(iht(LinearOperator(p.a), y, {.sparsity = 3}), Error);
+}
+
 TEST(Iht, ConstantStepFindsPlantedCodesOfOrthonormalRows) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     const LinearOperator a = orthonormal_operator(140, 200, Rng(seed));
