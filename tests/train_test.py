@@ -173,6 +173,7 @@ class Train(Case):
         got = self.train("--task", "recovery", "--data", "mnist", "--measurements", "20", "--seed", "3", "--layers", "60", "--batch",
                          "50", "--epochs", "5", "--validation", "60", "--out", "net.onnx", "--save-phi", "phi.npy")
         args = ["bench", "recovery", "--data", "mnist", "--seed", "3", "--net", "net.onnx", "--sparse", "10", "--json"]
+        self.refused(2, *[a if a != "3" else "4" for a in args], "--measurements", "20", ["net.onnx", "another operator"])
         rows = json.loads(self.ok(*args, "--measurements", "20"))["decoders"]
         error = {row["decoder"]: row["squared_error"] for row in rows}
         self.assertAlmostEqual(error["net.onnx"], 64 * got["test_loss"], delta=1e-5 * error["net.onnx"])

@@ -112,6 +112,8 @@ void require_place(const std::filesystem::path& file, const std::set<std::string
   const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
   UNRECT_REQUIRE(std::filesystem::is_directory(folder) && access(folder.c_str(), W_OK) == 0, ErrorCode::kFile,
                  "{} {}: {} is no folder that can be written", option, file.string(), folder.string());
+  UNRECT_REQUIRE(!std::filesystem::is_directory(file), ErrorCode::kFile, "{} {}: a folder; expected a file", option,
+                 file.string());
 }
 
 std::string shape_text(const Shape& shape) { return shape.empty() ? "1" : fmt::format("{}", fmt::join(shape, "×")); }

@@ -201,7 +201,7 @@ void Command::run() {
   const std::string how =
       fmt::format("blocks of {} × {} ({})", first.block, first.block,
                   sensing.phi.empty() ? std::string(name_of(first.kind)) : sensing.phi.filename().string());
-  const std::string name = std::filesystem::path(data).filename().string();
+  const std::string name = (std::filesystem::path(data) / "").parent_path().filename().string();
   const std::string axis = ratios.empty() ? "noise σ" : "ratio";
   const std::string what =
       ratios.empty() ? fmt::format("{}: {} of {} measurements in {}{}", name, first.measurements(), first.phi.cols(),
@@ -214,7 +214,7 @@ void Command::run() {
     object["sweep"] = Json::array();
     for (const Step& step : steps) object["sweep"].push_back(json_of(step, images));
   }
-  fmt::print("{}\n", object.dump(2));
+  fmt::print("{}\n", object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace

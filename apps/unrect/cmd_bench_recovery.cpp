@@ -92,7 +92,7 @@ void Command::run() const {
   const AffineDecoder best_affine = affine(sets, side);
   rows.push_back(scored("lmmse", test, [&](const Matrix& y) { return best_affine.decode(phi, y); }));
   const auto answers = [&](const std::string& name, const std::vector<std::filesystem::path>& files) {
-    const Ensemble ensemble(files, phi.rows(), pixels, "--net");
+    const Ensemble ensemble(files, phi, "--net");
     rows.push_back(
         scored(name, test, [&](const Matrix& y) { return Matrix(ensemble(y.cast<float>()).cast<double>()); }));
   };
@@ -107,7 +107,7 @@ void Command::run() const {
                                     {"squared_error", row.error},
                                     {"signals", row.signals},
                                     {"seconds_per_signal", row.seconds}});
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
   Table table;

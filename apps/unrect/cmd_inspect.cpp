@@ -80,7 +80,7 @@ void Command::decide(const Network& net) const {
       result["ball"] = {{"center", std::vector<double>(ball.center.begin(), ball.center.end())},
                         {"radius", ball.radius}};
     }
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else if (!decided) {
     fmt::print(
         "undecided: the inequalities hold together only where rounding opens or closes them; --box gives a domain\n");

@@ -25,7 +25,7 @@ struct Command {
 
 void Command::run() {
   if (method.empty()) method = model.empty() ? "iht" : "net";
-  UNRECT_REQUIRE(out.extension() == ".png", ErrorCode::kInvalidArgument, "--out {}: expected .png", out.string());
+  require_place(out, {".png"}, "--out");
   const std::string name = measurements.string();
   const ArrayMap arrays = read_npz(measurements);
   const Measurement measured =
@@ -52,8 +52,7 @@ void Command::run() {
   const double norm = measured.y.norm();
   const double left = residual(measured, found), misfit = norm > 0 ? left / norm : left;
   if (left > asked_residual(measured))
-    fmt::print(stderr,
-               "unrect: {}: no image gives these measurements; the nearest leaves {:.2g} of {:.2g} (noise {:g})\n",
+    fmt::print(stderr, "unrect: {}: no image near by gives these measurements: {:.2g} of {:.2g} is left (noise {:g})\n",
                name, left, norm, measured.noise);
   if (json) {
     nlohmann::ordered_json result{{"method", method},           {"height", measured.height},
@@ -65,7 +64,7 @@ void Command::run() {
       result["ssim"] = ssim(found, *truth);
       result["nmse"] = nmse(found, *truth);
     }
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
   fmt::print("{}: {} × {} pixels by {} in {:.2f} s, ‖Φx − y‖ = {:.2g} ‖y‖\n", out.string(), measured.height,

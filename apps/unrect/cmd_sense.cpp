@@ -29,7 +29,7 @@ struct Command {
                                           {"measurements_per_block", sampling.measurements()},
                                           {"measurements", count},
                                           {"noise", measured.noise}};
-      fmt::print("{}\n", result.dump(2));
+      fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
       return;
     }
     fmt::print("{}: {} × {} pixels, {} blocks of {} × {} with {} measurements each ({}): {} numbers, {:.3g} a pixel\n",

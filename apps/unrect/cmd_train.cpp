@@ -8,12 +8,12 @@
 #include <optional>
 
 #include "cli.hpp"
+#include "ensemble.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
 #include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/base/hash.hpp"
 #include "unrect/learn/chain.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/sensing/consistency.hpp"
@@ -363,13 +363,8 @@ void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& l
 }
 
 void Command::write(const TrainingData& sets, const Network& network) const {
-  if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32);
-  Metadata about;
-  if (!data.any_operator) {
-    Hash hash;
-    hash.add(sets.sensing);
-    about["unrect.phi"] = fmt::format("{} × {}, {:016x}", sets.sensing.rows(), sets.sensing.cols(), hash.value());
-  }
+  const Metadata about = recovery() && !data.any_operator ? about_operator(sets.sensing) : Metadata{};
+  if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32, about);
   write_unrolled(out, unrolled_of(network, sets.images->start.statistics), about);
 }
 
@@ -406,7 +401,11 @@ void Command::run() const {
                                      {"--checkpoint", &options.checkpoint}}) {
     UNRECT_REQUIRE(path->parent_path().empty() || std::filesystem::is_directory(path->parent_path()), ErrorCode::kFile,
                    "{} {}: no such folder", option, path->string());
+    UNRECT_REQUIRE(!std::filesystem::is_directory(*path), ErrorCode::kFile, "{} {}: a folder; expected a file", option,
+                   path->string());
   }
+  UNRECT_REQUIRE(options.checkpoint.empty() || options.checkpoint != out, ErrorCode::kInvalidArgument,
+                 "--checkpoint and --out are both {}", out.string());
   UNRECT_REQUIRE(plot.empty() || plot.extension() == ".svg" || plot.extension() == ".png", ErrorCode::kInvalidArgument,
                  "--plot {}: expected a file name that ends in .svg or .png", plot.string());
   UNRECT_REQUIRE(phi_out.empty() || recovery(), ErrorCode::kInvalidArgument, "--save-phi goes with --task recovery");

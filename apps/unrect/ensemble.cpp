@@ -5,19 +5,39 @@
 #include <algorithm>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+#include "unrect/base/hash.hpp"
 #include "unrect/learn/pass.hpp"
-#include "unrect/network/network_file.hpp"
 
 namespace unrect::cli {
 
-Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, Index inputs, Index outputs,
-                   const std::string& option)
-    : outputs_(outputs) {
+namespace {
+
+constexpr const char* kPhi = "unrect.phi";
+
+}  // namespace
+
+Metadata about_operator(const Matrix& phi) {
+  Hash hash;
+  hash.add(phi);
+  return {{kPhi, fmt::format("{} × {}, {:016x}", phi.rows(), phi.cols(), hash.value())}};
+}
+
+Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option)
+    : outputs_(phi.cols()) {
   for (const std::filesystem::path& file : files) {
     const Network network = read_network(file, {});
-    UNRECT_REQUIRE(network.input_size() == inputs && network.output_size() == outputs, ErrorCode::kInvalidArgument,
-                   "{} {}: {} → {}; expected {} → {}", option, file.string(), network.input_size(),
-                   network.output_size(), inputs, outputs);
+    UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == phi.cols(),
+                   ErrorCode::kInvalidArgument, "{} {}: {} → {}; expected {} → {}", option, file.string(),
+                   network.input_size(), network.output_size(), phi.rows(), phi.cols());
+    if (file.extension() == ".onnx") {
+      const Metadata says = parse_onnx_metadata(read_file(file), file.string());
+      const auto trained_for = says.find(kPhi);
+      const std::string own = about_operator(phi).at(kPhi);
+      UNRECT_REQUIRE(trained_for == says.end() || trained_for->second == own, ErrorCode::kInvalidArgument,
+                     "{} {}: trained for another operator ({}; this one is {})", option, file.string(),
+                     trained_for->second, own);
+    }
     networks_.emplace_back(network);
   }
 }

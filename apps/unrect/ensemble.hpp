@@ -6,13 +6,18 @@
 #include <vector>
 
 #include "unrect/learn/model.hpp"
+#include "unrect/network/network_file.hpp"
 
 namespace unrect::cli {
 
+/// What a network's file says of the Φ that it was trained for: its extents and a fingerprint.
+Metadata about_operator(const Matrix& phi);
+
 class Ensemble {
  public:
-  /// @throws Error, naming `option` and the file, for what is no network inputs → outputs.
-  Ensemble(const std::vector<std::filesystem::path>& files, Index inputs, Index outputs, const std::string& option);
+  /// Networks that recover x from Φx. @throws Error, naming `option` and the file, for what is none, or says that it
+  /// was trained for another Φ.
+  Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option);
 
   bool empty() const { return networks_.empty(); }
   /// One sample a row, in float32.

@@ -43,8 +43,7 @@ void draw_filter(const std::filesystem::path& path, const Image& filter, Index r
 }  // namespace
 
 void inspect_recovery(const RecoveryRequest& request) {
-  UNRECT_REQUIRE(request.filter.empty() || request.filter.extension() == ".png" || request.filter.extension() == ".svg",
-                 ErrorCode::kInvalidArgument, "--filter {}: expected .png or .svg", request.filter.string());
+  require_place(request.filter, {".png", ".svg"}, "--filter");
   const Unrolled unrolled = read_unrolled(request.model);
   const Measurement measurement = to_measurement(read_npz(request.measurement), request.measurement.string());
   Index row = measurement.height / 2, col = measurement.width / 2;
@@ -95,7 +94,7 @@ void inspect_recovery(const RecoveryRequest& request) {
                                   {"filter_own_block", own}};
     for (std::size_t i = 0; i < std::size(kSigmas); ++i)
       result["switched"][fmt::format("{:g}", kSigmas[i])] = opened.switched(kSigmas[i], rng.split(i + 1));
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
   fmt::print("{} at a measurement of {} × {} pixels: x̂ = A y + c as long as no unit switches\n\n",

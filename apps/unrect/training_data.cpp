@@ -198,6 +198,8 @@ TrainingData image_recovery(const DataRequest& request) {
   const Sampling given = image_sampling(request);
   const Index block = given.block;
   const PixelStatistics statistics = pixel_statistics(block_statistics(train, block));
+  UNRECT_REQUIRE(statistics.lags(0, 0) > 1e-12, ErrorCode::kInvalidArgument,
+                 "{}: images of one grey; expected some to learn from", request.data);
   const auto largest_crop = [](const std::vector<Image>& images) {
     Index side = 0;
     for (const Image& image : images) side = std::max(side, std::min(image.rows(), image.cols()));
@@ -331,7 +333,7 @@ TrainingData read_training_data(const DataRequest& request) {
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
   UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
                  "--teachers goes with --task recovery");
-  const Ensemble teachers(request.teachers, result.sensing.rows(), result.sensing.cols(), "--teachers");
+  const Ensemble teachers(request.teachers, result.sensing, "--teachers");
   if (request.augment > 0) result.renew = bent(train, result.sensing, teachers, request);
   result.train = result.renew ? result.renew(0) : taught(samples(train), teachers);
   result.validation = samples(validation);

@@ -7,8 +7,10 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <string_view>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/hash.hpp"
 
 namespace unrect {
 namespace {
@@ -45,6 +47,14 @@ std::vector<std::size_t> in_units_of(std::size_t size, std::vector<std::size_t> 
   return cuts;
 }
 
+std::uint64_t hash_of(const Samples& samples) {
+  Hash hash;
+  for (const FloatMatrix* part : {&samples.inputs, &samples.targets})
+    hash.add(std::string_view(reinterpret_cast<const char*>(part->data()),
+                              static_cast<std::size_t>(part->size()) * sizeof(float)));
+  return hash.value();
+}
+
 std::vector<Index> range(Index begin, Index end) {
   std::vector<Index> rows(static_cast<std::size_t>(end - begin));
   std::iota(rows.begin(), rows.end(), begin);
@@ -61,6 +71,7 @@ Trainer::Trainer(const Network& start, const Samples& samples, const Samples& va
       ranks_(ranks),
       samples_(samples),
       validation_size_(validation.size()),
+      validation_hash_(hash_of(validation)),
       batch_(std::min(options.batch, samples.size())),
       summed_(options.method == Method::kLbfgs ? samples.size() : batch_),
       team_(context.threads),

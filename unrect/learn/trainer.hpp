@@ -116,6 +116,7 @@ class Trainer {
   const Ranks& ranks_;
   const Samples& samples_;
   Index validation_size_;
+  std::uint64_t validation_hash_;
   Index batch_;
   Index summed_;  // samples in a gradient: a batch, or all
   Team team_;

@@ -50,6 +50,7 @@ std::uint64_t Trainer::fingerprint() const {
        {o.loss.delta, o.rate, o.momentum, o.damping, o.trust, o.decay, o.lipschitz, double(o.bfloat16)})
     hash.add(x);
   hash.add(context_.seed);
+  hash.add(validation_hash_);
   return hash.value();
 }
 

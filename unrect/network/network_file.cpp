@@ -69,14 +69,15 @@ Network read_network(const std::filesystem::path& path, const ImportOptions& opt
   return extension == ".npz" ? parse_npz_network(bytes, path.string()) : parse_onnx(bytes, path.string(), options);
 }
 
-void write_network(const std::filesystem::path& path, const Network& network, ExportPrecision precision) {
+void write_network(const std::filesystem::path& path, const Network& network, ExportPrecision precision,
+                   const Metadata& metadata) {
   const std::string extension = path.extension().string();
   UNRECT_REQUIRE(extension == ".onnx" || extension == ".npz", ErrorCode::kInvalidArgument,
                  "{}: extension '{}', expected .onnx or .npz", path.string(), extension);
   if (extension == ".npz") {
     write_npz(path, chain_arrays(network));
   } else {
-    write_file(path, format_onnx(network, precision));
+    write_file(path, format_onnx(network, precision, metadata));
   }
 }
 

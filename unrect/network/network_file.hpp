@@ -34,9 +34,9 @@ Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name);
 /// An ONNX model (opset 13) that computes the same function; its input has a symbolic batch axis.
 std::string format_onnx(const Network& network, ExportPrecision precision, const Metadata& metadata = {});
 
-/// Writes .onnx, or .npz when the network is a fully connected chain. @throws Error kInvalidArgument for another
-/// extension.
+/// Writes .onnx, or .npz (which keeps no metadata) when the network is a fully connected chain. @throws Error
+/// kInvalidArgument for another extension.
 void write_network(const std::filesystem::path& path, const Network& network,
-                   ExportPrecision precision = ExportPrecision::kFloat64);
+                   ExportPrecision precision = ExportPrecision::kFloat64, const Metadata& metadata = {});
 
 }  // namespace unrect

@@ -11,8 +11,7 @@ namespace unrect {
 
 double asked_residual(const Measurement& measurement) {
   const auto count = static_cast<double>(measurement.y.size());
-  return measurement.noise > 0 ? measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count))
-                               : 1e-6 * measurement.y.norm();
+  return std::max(measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count)), 1e-6 * measurement.y.norm());
 }
 
 Image fitted(const Image& x, const Measurement& m, const White& white) {
@@ -21,6 +20,10 @@ Image fitted(const Image& x, const Measurement& m, const White& white) {
   const auto left = [&]() -> Matrix { return m.y - m.sampling.phi.apply_rows(blocks); };
   Matrix misfit = left();
   if (misfit.norm() <= enough) return x;
+  if (!(misfit.norm() <= m.y.norm())) {  // black is nearer to it
+    blocks.setZero();
+    misfit = m.y;
+  }
   const Matrix inside = to_blocks(Matrix::Ones(m.height, m.width), white.block), y = white.measurements(m);
   Matrix rest = y - white.phi.apply_rows(blocks);
   Matrix gradient = white.phi.adjoint_rows(rest).cwiseProduct(inside), direction = gradient;

@@ -6,7 +6,7 @@
 
 namespace unrect {
 
-/// σ √(M + 2√(2M)) for M measurements: the noise itself stays below with probability 0.977. Without noise 1e−6 ‖y‖.
+/// σ √(M + 2√(2M)) for M measurements, which the noise itself stays below with probability 0.977; at least 1e−6 ‖y‖.
 double asked_residual(const Measurement& measurement);
 
 /// The image near x with residual() ≤ asked_residual(), or as small as any has: conjugate gradients on

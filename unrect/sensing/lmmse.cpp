@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 
 #include "unrect/base/error.hpp"
 #include "unrect/signal/blocks.hpp"
@@ -39,12 +40,11 @@ struct Masked {
 };
 
 // The lower triangle of ΦCΦᵀ + σ²I = LLᵀ.
-Matrix root_of(const Masked& masked, double noise) {
+Matrix root_of(const Masked& masked, double least) {
   Matrix seen = masked.phi * masked.cross;
-  // Where there is no noise, rounding is: a flat image has no covariance at all.
-  const double size = seen.trace() / static_cast<double>(seen.rows());
+  const double size = seen.diagonal().cwiseAbs().mean();
   const double most = seen.cwiseAbs().rowwise().sum().maxCoeff();  // no eigenvalue is below −most
-  double floor = std::max(noise * noise, 1e-10 * size + 1e-30);
+  double floor = std::max(least, 1e-10 * size);
   seen.diagonal().array() += floor;
   Eigen::LLT<Matrix> factor(seen);
   // Covariances averaged over few images need not be those of anything: what is negative is taken for rounding, too.
@@ -63,6 +63,9 @@ BlockStatistics block_statistics(const std::vector<Image>& images, Index block, 
   UNRECT_REQUIRE(block >= 1 && stride >= 1, ErrorCode::kInvalidArgument, "blocks of {} every {}, expected at least 1",
                  block, stride);
   const Index pixels = block * block;
+  constexpr Index kMostEntries = Index{1} << 26;
+  UNRECT_REQUIRE(block <= 4096 && pixels <= kMostEntries / pixels, ErrorCode::kInvalidArgument,
+                 "covariances of blocks of {} × {} pixels are too many; expected at most 90 × 90", block, block);
   BlockStatistics result{Vector::Zero(pixels), Matrix::Zero(pixels, pixels), 0};
   for (const Image& image : images) {
     const Index down = image.rows() < block ? 0 : (image.rows() - block) / stride + 1;
@@ -105,9 +108,10 @@ PixelStatistics pixel_statistics(const BlockStatistics& statistics) {
 }
 
 BlockStatistics block_statistics(const PixelStatistics& statistics, Index block) {
-  UNRECT_REQUIRE(block >= 1 && block <= statistics.lags.rows() && block <= statistics.lags.cols(),
-                 ErrorCode::kInvalidArgument, "covariances at lags up to {} × {} for blocks of {}",
-                 statistics.lags.rows() - 1, statistics.lags.cols() - 1, block);
+  UNRECT_REQUIRE(
+      block >= 1 && block <= statistics.lags.rows() && block <= statistics.lags.cols(), ErrorCode::kInvalidArgument,
+      "blocks of {} × {} pixels, but covariances of pixels less than {} apart alone; expected no larger blocks", block,
+      block, statistics.lags.rows());
   const Index pixels = block * block;
   BlockStatistics result{Vector::Constant(pixels, statistics.mean), Matrix(pixels, pixels), 0};
   for (Index i = 0; i < pixels; ++i) {
@@ -122,14 +126,20 @@ Matrix AffineDecoder::decode(const MatrixRef& phi, const MatrixRef& y) const {
   return (y * gain.transpose()).rowwise() + offset.transpose();
 }
 
+double least_variance(const MatrixRef& phi, const BlockStatistics& statistics, double noise) {
+  // Where there is no noise, rounding is: images of one grey have no covariance, but for that.
+  const double grey = (phi * statistics.mean).squaredNorm() / static_cast<double>(phi.rows());
+  return std::max({noise * noise, 1e-13 * grey, std::numeric_limits<double>::min()});
+}
+
 Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols,
                                 double noise) {
-  return root_of(Masked(phi, statistics, rows, cols, noise), noise);
+  return root_of(Masked(phi, statistics, rows, cols, noise), least_variance(phi, statistics, noise));
 }
 
 AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
   const Masked masked(phi, statistics, rows, cols, noise);
-  const Matrix root = root_of(masked, noise);
+  const Matrix root = root_of(masked, least_variance(phi, statistics, noise));
   Matrix gain = masked.cross.transpose();
   root.triangularView<Eigen::Lower>().solveInPlace(gain);
   root.transpose().triangularView<Eigen::Upper>().solveInPlace(gain);

@@ -41,6 +41,8 @@ struct AffineDecoder {
   Matrix decode(const MatrixRef& phi, const MatrixRef& y) const;
 };
 
+/// The variance of a measurement's noise that ΦCΦᵀ needs at least: σ², or the rounding of (Φμ)².
+double least_variance(const MatrixRef& phi, const BlockStatistics& statistics, double noise);
 /// The lower triangle L of ΦCΦᵀ + σ²I = LLᵀ, σ² no less than rounding. Pixels, cost and errors are lmmse's.
 Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols,
                                 double noise);

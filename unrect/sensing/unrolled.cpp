@@ -93,7 +93,7 @@ class Builder {
         across_((width + block_ - 1) / block_),
         plane_height_((down_ * block_ + 1) / 2),
         plane_width_((across_ * block_ + 1) / 2),
-        transform_(whitening(phi, 0)),
+        transform_(whitening(phi, noise)),
         phi_(transform_.size() > 0 ? Matrix(transform_ * phi) : phi),
         noise_(whitened_noise(transform_, noise)),
         b_({down_ * across_ * measurements_}) {
@@ -167,7 +167,8 @@ class Builder {
   // Φᵀ(ΦΦᵀ + (σ/s)² I)⁻¹ over the pixels inside the image.
   Matrix last_step(const BlockGroup& group) const {
     const double ratio = noise_ / kLeft * (noise_ / kLeft);
-    if (group.rows == block_ && group.cols == block_) return phi_.transpose() / (1 + ratio);
+    const bool orthonormal = transform_.size() == 0 || noise_ == 0;
+    if (orthonormal && group.rows == block_ && group.cols == block_) return phi_.transpose() / (1 + ratio);
     Matrix seen = phi_;
     for (Index pixel = 0; pixel < seen.cols(); ++pixel) {
       if (pixel / block_ >= group.rows || pixel % block_ >= group.cols) seen.col(pixel).setZero();

@@ -48,7 +48,8 @@ Unrolled read_unrolled(const std::filesystem::path& path) {
   const Index side = block_side(static_cast<Index>(lags.size()));
   UNRECT_REQUIRE(mean.size() == 1 && side >= 1 && lags[0] > 0 &&
                      std::ranges::all_of(lags, [](double v) { return std::isfinite(v); }) && std::isfinite(mean[0]),
-                 ErrorCode::kFormat, "{}: '{}' has {} numbers and '{}' {}; expected one, and a square of finite ones",
+                 ErrorCode::kFormat,
+                 "{}: '{}' has {} numbers and '{}' {}; expected one, and a square of finite ones, the first above 0",
                  name, kMean, mean.size(), kLags, lags.size());
   const Network network = parse_onnx(bytes, name, {.fold = false});
   try {

@@ -18,7 +18,7 @@ Matrix whitening(const MatrixRef& phi, double noise) {
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
   const Eigen::VectorXd& values = solver.eigenvalues();  // rising
   const double ridge = std::pow(noise / (kPixelSpread * scale), 2);
-  const double least = 1e-10 * values(values.size() - 1);
+  const double least = 1e-13 * values(values.size() - 1);
   const Index rank = (values.array() > least).count();
   return (values.tail(rank).array() + ridge).rsqrt().matrix().asDiagonal() *
          solver.eigenvectors().rightCols(rank).transpose() / scale;

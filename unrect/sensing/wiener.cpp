@@ -131,7 +131,7 @@ Image StationaryCovariance::apply(const MatrixRef& image) const {
 
 struct Wiener::State {
   Index height, width, block;
-  double mean, noise;
+  double mean, variance;  // σ² of the measurements
   StationaryCovariance covariance;
   LinearOperator sensing;                             // A
   std::vector<std::pair<BlockGroup, Matrix>> groups;  // blocks that are alike, and L of their own ΦCΦᵀ + σ²I = LLᵀ
@@ -141,7 +141,7 @@ struct Wiener::State {
     const Vector image = sensing.adjoint(Eigen::Map<const Vector>(a.data(), a.size()));
     const Image spread = covariance.apply(Eigen::Map<const Matrix>(image.data(), height, width));
     const Vector seen = sensing.apply(Eigen::Map<const Vector>(spread.data(), spread.size()));
-    return Eigen::Map<const Matrix>(seen.data(), a.rows(), a.cols()) + noise * noise * a;
+    return Eigen::Map<const Matrix>(seen.data(), a.rows(), a.cols()) + variance * a;
   }
   Matrix preconditioned(const Matrix& r) const {
     Matrix z(r.rows(), r.cols());
@@ -161,13 +161,14 @@ Wiener::Wiener(Matrix phi, const PixelStatistics& statistics, Index height, Inde
                  "operator of {} × {}, noise {}; expected a column for every pixel of a square block, noise ≥ 0",
                  phi.rows(), phi.cols(), noise);
   const BlockStatistics own = block_statistics(statistics, block);
+  const double variance = least_variance(phi, own, noise);
   std::vector<std::pair<BlockGroup, Matrix>> groups;
   for (BlockGroup& group : block_groups(height, width, block)) {
     Matrix root = measured_covariance_root(phi, own, group.rows, group.cols, noise);
     groups.emplace_back(std::move(group), std::move(root));
   }
   LinearOperator sensing = block_sampling(LinearOperator(std::move(phi)), height, width, block);
-  state_ = std::make_unique<State>(State{height, width, block, statistics.mean, noise,
+  state_ = std::make_unique<State>(State{height, width, block, statistics.mean, variance,
                                          StationaryCovariance(statistics, height, width), std::move(sensing),
                                          std::move(groups)});
 }

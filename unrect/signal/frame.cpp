@@ -13,7 +13,7 @@
 namespace unrect {
 namespace {
 
-constexpr double kSpans = 1e-12;  // A / B below which rows do not span
+constexpr double kSpans = 1e-26;  // A / B below which rows do not span: singular values 10¹³ apart
 
 void require_gabor(const Gabor& g) {
   UNRECT_REQUIRE(g.hop >= 1 && g.length >= 1 && g.length % g.hop == 0, ErrorCode::kInvalidArgument,
@@ -47,7 +47,7 @@ Matrix canonical_dual(const MatrixRef& frame) {
   const Eigen::BDCSVD<Eigen::MatrixXd> svd(frame, Eigen::ComputeThinU | Eigen::ComputeThinV);
   const Vector sigma = svd.singularValues();
   const double least = frame.rows() < frame.cols() ? 0 : sigma.tail(1)(0);
-  UNRECT_REQUIRE(least * least > kSpans * sigma(0) * sigma(0), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(least > std::sqrt(kSpans) * sigma(0), ErrorCode::kInvalidArgument,
                  "{} vectors that do not span R^{}: singular values from {} to {}", frame.rows(), frame.cols(),
                  sigma(0), least);
   return svd.matrixU() * sigma.cwiseInverse().asDiagonal() * svd.matrixV().transpose();

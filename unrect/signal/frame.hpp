@@ -28,7 +28,7 @@ FrameBounds frame_bounds(const MatrixRef& frame);
 FrameBounds frame_bounds(const LinearOperator& frame, Rng rng, Index steps = 200);
 
 /// Rows f̃_i = S⁻¹ f_i: Σ⟨x, f̃_i⟩ f_i = Σ⟨x, f_i⟩ f̃_i = x, with the coefficients of least norm.
-/// @throws Error kInvalidArgument unless the rows span R^n (A > 1e−12 B); so does other_dual.
+/// @throws Error kInvalidArgument unless the rows span R^n (A > 1e−26 B); so does other_dual.
 Matrix canonical_dual(const MatrixRef& frame);
 /// F̃ + (I − F F̃ᵀ) Z: every dual of F is one of these, Z (N × n) is free.
 Matrix other_dual(const MatrixRef& frame, const MatrixRef& free);
