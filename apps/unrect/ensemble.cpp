@@ -19,7 +19,7 @@ constexpr const char* kPhi = "unrect.phi";
 
 Metadata about_operator(const Matrix& phi) {
   Hash hash;
-  hash.add(phi);
+  hash.add(Matrix(phi.cast<float>().cast<double>()));  // as files keep it, and whatever a library's log and cos round
   return {{kPhi, fmt::format("{} × {}, {:016x}", phi.rows(), phi.cols(), hash.value())}};
 }
 

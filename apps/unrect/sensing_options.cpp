@@ -7,6 +7,7 @@
 #include "cli.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/datasets.hpp"
+#include "unrect/sensing/wiener.hpp"
 #include "unrect/signal/dictionary.hpp"
 
 namespace unrect::cli {

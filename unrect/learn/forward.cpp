@@ -117,6 +117,7 @@ struct Forward::State {
   std::vector<std::shared_ptr<const OpOf<float>>> ops;  // equal ones are one, as in the network
   std::vector<std::vector<int>> readers;
   std::vector<char> nowhere;  // a Concat whose parts are read where they stand
+  std::vector<char> within;   // a part of such a Concat
   std::vector<char> done;     // laid out with an earlier convolution
   std::vector<Place> places;
   Pool pool;
@@ -133,6 +134,7 @@ Forward::State::State(const Network& n, Products products)
       ops(converted_ops<float>(n)),
       readers(n.nodes().size()),
       nowhere(n.nodes().size()),
+      within(n.nodes().size()),
       done(n.nodes().size()),
       places(n.nodes().size()),
       output(n.output_size()) {
@@ -156,6 +158,7 @@ void Forward::State::find_readers() {
       std::vector<int>& by = readers[static_cast<std::size_t>(read)];
       if (nowhere[own] != 0) {
         by.insert(by.end(), readers[own].begin(), readers[own].end());
+        within[static_cast<std::size_t>(read)] = 1;
       } else if (done[own] == 0) {
         by.push_back(node);
       }
@@ -166,6 +169,7 @@ void Forward::State::find_readers() {
 bool Forward::State::stands_nowhere(int node) const {
   const std::vector<int>& own = readers[static_cast<std::size_t>(node)];
   if (!std::holds_alternative<Concat>(op(node)) || own.empty() || node == network.output()) return false;
+  if (within[static_cast<std::size_t>(node)] != 0) return false;  // of another one that does
   return std::ranges::all_of(own, [&](int reader) {
     const auto* conv = mixing(op(reader));
     return conv != nullptr && std::ranges::all_of(inputs(node), [&](int part) {

@@ -137,6 +137,40 @@ TEST(Forward, PartsOfAConcatenationAreReadWhereTheyStand) {
   }
 }
 
+TEST(Forward, ConvolutionsOfEveryKind) {
+  ImageBuilder b(4);
+  Rng rng(9);
+  Convolution odd;
+  odd.window = {.channels = 4,
+                .height = kHeight,
+                .width = kWidth,
+                .kernel_height = 3,
+                .kernel_width = 2,
+                .stride_height = 2,
+                .stride_width = 1,
+                .dilation_height = 2,
+                .dilation_width = 3,
+                .pad_top = 2,
+                .pad_left = 0,
+                .pad_bottom = 1,
+                .pad_right = 3};
+  odd.kernel = rng.normal_matrix(5, 24);
+  odd.bias = rng.normal_vector(5);
+  Convolution grouped;
+  grouped.window = {.channels = 4, .height = kHeight, .width = kWidth, .kernel_height = 3, .kernel_width = 3};
+  grouped.groups = 2;
+  grouped.kernel = rng.normal_matrix(6, 18);
+  grouped.bias = rng.normal_vector(6);
+  const int one = b.add(odd, {0}, "odd"), two = b.add(grouped, {b.conv(0, 4)}, "grouped");
+  check(std::move(b).build(b.joined({b.bent(one), two})), 50);
+}
+
+TEST(Forward, ConcatenationsOfConcatenations) {
+  ImageBuilder b(2);
+  const int h = b.bent(b.conv(0, 5));
+  check(std::move(b).build(b.conv(b.joined({b.joined({0, h}), b.joined({h, b.joined({0, 0})})}), 3)), 51);
+}
+
 TEST(Forward, RefusesOtherInputs) {
   Forward forward(random_chain({5, 8, 3}, Rng(1)));
   EXPECT_THROW(forward(FloatVector::Zero(4)), Error);

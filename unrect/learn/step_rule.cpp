@@ -10,6 +10,7 @@ namespace unrect {
 namespace {
 
 constexpr Index kChunkRows = 128;
+constexpr double kLeastEnergy = 1e-4;  // of an output, as a part of the inputs' mean energy
 
 // The chunk's floats, padding and all: for entry-wise work.
 struct Part {
@@ -103,8 +104,11 @@ double LayerMetric::energy(const Chunk& chunk, const float* weights) {
   const Layer& layer = model_.layers()[static_cast<std::size_t>(chunk.layer)];
   const FloatRef w = layer.in(weights).middleRows(chunk.begin, chunk.rows);
   FloatMatrix image(w.rows(), w.cols());
-  gemm(w, Transpose::kNo, gram_in(grams_.data(), chunk.layer), Transpose::kNo, image);
-  return static_cast<double>((image.array() * w.array()).sum());
+  const FloatOut gram = gram_in(grams_.data(), chunk.layer);
+  gemm(w, Transpose::kNo, gram, Transpose::kNo, image);
+  // A layer that begins at 0 could not move by a part of itself.
+  const double least = kLeastEnergy * static_cast<double>(w.rows()) * gram.diagonal().cast<double>().mean();
+  return std::max(static_cast<double>((image.array() * w.array()).sum()), least);
 }
 
 double LayerMetric::propose(const Chunk& chunk, float* gradient, double rate) {

@@ -59,14 +59,14 @@ class LayerMetric {
   struct Options {
     double momentum = 0.9;
     double damping = 0.3;  // δ > 0; below 0.02 single precision no longer carries it
-    double trust = 0;      // κ: largest change of a layer's output in a step relative to the output; 0 for none
+    double trust = 0;      // κ: largest change of a layer's output by S relative to the output; 0 for none
   };
 
   LayerMetric(const Model& model, const Options& options);
 
   /// Step 3: C ← eC + (1−e) sum/rows with e = min(0.95, 1 − 1/k) for the k-th call; `sum` is laid out as gram_in's.
   void update(int layer, const FloatVector& sum, Index rows, Index k);
-  /// tr(W̃ C W̃ᵀ) of the chunk, the output's mean energy.
+  /// tr(W̃ C W̃ᵀ) of the chunk, the output's mean energy; at least 10⁻⁴ of what its inputs have, a row each.
   double energy(const Chunk& chunk, const float* weights);
   /// P_l for backward() where the product with it belongs there: few rows, and nothing that needs G_l itself.
   const float* early(int layer, Index rows) const;

@@ -356,7 +356,7 @@ void Trainer::step() {
     return gauss_newton_step(*gauss_newton, mean);
   }
   if (refresh) update_metric(*metric);
-  step_chunks(rate_at(step_), refresh);
+  step_chunks(rate_at(step_));
   if (options_.lipschitz > 0) project();
 }
 
@@ -435,11 +435,13 @@ double Trainer::squared_gradient(const Chunk& chunk) const {
       change_.segment(layer.offset + chunk.begin * layer.stride, chunk.rows * layer.stride).squaredNorm());
 }
 
-void Trainer::step_chunks(double rate, bool refresh) {
+void Trainer::step_chunks(double rate) {
   const bool log_gradient = step_in_epoch_ + 1 == steps_per_epoch_;
   LayerMetric* const metric = std::get_if<LayerMetric>(&rule_);
   // In the layers' metric the decay's part would cost a product a step of its own: it comes every tenth step, tenfold.
-  const double decay = metric == nullptr ? options_.decay : refresh ? options_.decay * kMetricEvery : 0;
+  const double decay = metric == nullptr                 ? options_.decay
+                       : (step_ - 1) % kMetricEvery == 0 ? options_.decay * kMetricEvery
+                                                         : 0;
   std::vector<double> changes(chunks_.size(), 0);
   for_chunks([&](std::size_t c) {
     const Chunk& chunk = chunks_[c];

@@ -55,7 +55,7 @@ class Trainer {
   void step();
   void average(const Chunk& chunk, const FloatVector& weights, double decay);
   double squared_gradient(const Chunk& chunk) const;
-  void step_chunks(double rate, bool refresh);
+  void step_chunks(double rate);
   template <class Metric>
   void update_moments(Metric& metric, const std::vector<Index>& offsets);
   void update_metric(LayerMetric& metric);

@@ -24,9 +24,6 @@ struct PixelStatistics {
   Matrix lags;  // a square
 };
 
-/// Over all pairs of pixels so far apart, lags below `side`. O(N log N) for N pixels (FFT).
-/// @throws Error kInvalidArgument without a pixel, for side < 1.
-PixelStatistics pixel_statistics(const std::vector<Image>& images, Index side);
 /// The same lag's covariances averaged: natural images have no preferred place, a sample of them has.
 PixelStatistics pixel_statistics(const BlockStatistics& statistics);
 /// For blocks no larger than those that the lags are of. @throws Error kInvalidArgument for larger ones.

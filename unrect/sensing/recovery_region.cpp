@@ -13,12 +13,17 @@ namespace {
 
 Vector flat(const Matrix& m) { return Eigen::Map<const Vector>(m.data(), m.size()); }
 
+Matrix small_matrix(const Sampling& sampling) {
+  require_small(sampling);
+  return sampling.phi.to_matrix();
+}
+
 }  // namespace
 
 RecoveryRegion::RecoveryRegion(const Unrolled& unrolled, const Measurement& measurement)
     : measurement_(measurement),
       channels_(unrolled.channels),
-      network_(unrolled.network(measurement.sampling.phi.to_matrix(), measurement.height, measurement.width,
+      network_(unrolled.network(small_matrix(measurement.sampling), measurement.height, measurement.width,
                                 measurement.noise)),
       trace_(trace(network_, flat(measurement.y))),
       region_(network_, trace_.configuration) {}

@@ -7,8 +7,10 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/pass.hpp"
+#include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/datasets.hpp"
+#include "unrect/sensing/decoders.hpp"
 #include "unrect/sensing/measurement.hpp"
 
 namespace unrect {
@@ -29,6 +31,12 @@ Unrolled small_unrolled() {
     for (Kernel& kernel : phase) kernel.bias = 0.1 * Rng(3).normal_vector(kernel.bias.size());
     phase.back().weights *= 20;
   }
+  return unrolled;
+}
+
+// Its kernels say nothing: the best affine decoder.
+Unrolled untaught(Unrolled unrolled) {
+  for (auto& phase : unrolled.phases) phase.back() = {0 * phase.back().weights, 0 * phase.back().bias};
   return unrolled;
 }
 
@@ -93,6 +101,21 @@ TEST(Unrolled, WithoutItsKernelsIsTheBestAffineDecoder) {
   }
 }
 
+TEST(Unrolled, IsDecodedAsItIsDefined) {
+  const Unrolled unrolled = small_unrolled();
+  for (const SensingKind kind : {SensingKind::kOrthonormal, SensingKind::kGaussian}) {
+    const Sampling sampling = draw_sampling(kind, 11, kBlock, 1);
+    const Decoder decoder = decoder_named("net", sampling, {.model = &unrolled});
+    for (const auto& [height, width] : {std::pair<Index, Index>{18, 12}, {15, 17}, {6, 7}}) {
+      const Measurement m = measure(dead_leaves(height, width, Rng(7)), sampling);
+      const Image expected = image_of(unrolled.network(sampling.phi.to_matrix(), height, width), m);
+      const Image flat = image_of(untaught(unrolled).network(sampling.phi.to_matrix(), height, width), m);
+      // Bfloat16 between convolutions; what they say is much more.
+      EXPECT_LT((decoder(m) - expected).norm(), 0.02 * (expected - flat).norm()) << height << " x " << width;
+    }
+  }
+}
+
 TEST(Unrolled, DeepenedAddsNothingYet) {
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
   const Matrix phi = sampling.phi.to_matrix();
@@ -115,6 +138,27 @@ TEST(Unrolled, DeepenedAddsNothingYet) {
       }
       EXPECT_THROW(deep.deepened(3), Error);
     }
+  }
+}
+
+TEST(Unrolled, DeepenedLearnsInAllItsPhases) {
+  // Kernels that begin at 0 must move, whatever part of themselves a step may be.
+  const Unrolled deep = small_unrolled().deepened(4);
+  const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
+  const Network network = deep.network(sampling.phi.to_matrix(), 12, 12);
+  std::vector<Image> images;
+  for (std::uint64_t i = 0; i < 4; ++i) images.push_back(dead_leaves(20, 20, Rng(i)));
+  const Samples samples = measured_crops(Crops(std::move(images), 12), sampling, 40, Rng(3));
+  TrainOptions options;
+  options.epochs = 3;
+  options.batch = 4;
+  options.trust = 0.03;
+  options.fixed = sensing_nodes(network);
+  const TrainResult result = train(network, samples, {}, options, {});
+  const Unrolled trained = unrolled_of(result.network, deep.statistics);
+  for (std::size_t p = 0; p < 4; ++p) {
+    for (std::size_t k = 0; k < Unrolled::kKernels; ++k)
+      EXPECT_GT((trained.phases[p][k].weights - deep.phases[p][k].weights).norm(), 1e-5) << p << ' ' << k;
   }
 }
 

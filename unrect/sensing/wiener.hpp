@@ -8,6 +8,10 @@
 
 namespace unrect {
 
+/// Over all pairs of pixels so far apart, lags below `side`. O(N log N) for N pixels (FFT).
+/// @throws Error kInvalidArgument without a pixel, for side < 1.
+PixelStatistics pixel_statistics(const std::vector<Image>& images, Index side);
+
 /// The covariances of an image's pixels as an operator, from what pixels so far apart have in common: a level that all
 /// share, and the rest, which fades to nothing over the lags that are known. Positive semi-definite whatever the lags.
 class StationaryCovariance {

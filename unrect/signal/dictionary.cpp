@@ -86,8 +86,7 @@ Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options
       result.codes(users, k) = coefficients;
       rest(users, Eigen::all) = part - coefficients * atom.transpose();
     }
-    const double square = (samples - result.codes * result.atoms).squaredNorm();
-    result.mean_square.push_back(square / static_cast<double>(samples.rows()));
+    result.mean_square.push_back(rest.squaredNorm() / static_cast<double>(samples.rows()));
   }
   return result;
 }

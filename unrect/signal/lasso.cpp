@@ -18,7 +18,8 @@ class Problem {
     weights_ = options.weights.size() > 0 ? options.weights : Vector::Ones(a.cols()).eval();
     step_ = options.step;
     if (step_ == 0) {
-      const double square = gram_spectrum(a, Rng(0), 100, 1e-4).largest;
+      const GramSpectrum spectrum = gram_spectrum(a, Rng(0), 100, 1e-4);
+      const double square = spectrum.largest + spectrum.error;
       step_ = square > 0 ? 1 / (1.001 * square) : 1;
     }
   }

@@ -23,7 +23,8 @@ class Fidelity {
                    "{} measurements, expected {}, all finite", y.size(), a.rows());
     UNRECT_REQUIRE(step >= 0 && std::isfinite(step), ErrorCode::kInvalidArgument, "step {}, expected ≥ 0", step);
     if (step == 0) {
-      const double norm = gram_spectrum(a, Rng(0), 30, 1e-2).largest;
+      const GramSpectrum spectrum = gram_spectrum(a, Rng(0), 30, 1e-2);
+      const double norm = spectrum.largest + spectrum.error;
       step_ = norm > 0 ? 1 / (1.02 * norm) : 1;
     }
   }
