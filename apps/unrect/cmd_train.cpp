@@ -129,7 +129,7 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   if (sets.images && chosen.method == Method::kFeasibleAl && !trust) {
     chosen.trust = 0.03;
     if (chosen.damping == 0) chosen.damping = 0.1;
-    if (chosen.rate == 0) chosen.rate = 1;
+    if (chosen.rate == 0) chosen.rate = 0.4;
   }
   chosen.renew = sets.renew;
   chosen.warm_start = !data.start.empty();
@@ -509,7 +509,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->capture_default_str();
   verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(CLI::PositiveNumber);
   verb->add_option("--rate", o.rate,
-                   "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 1)");
+                   "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 0.4)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
   verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget; images: 0.1)");
   verb->add_option("--trust", command->trust,
