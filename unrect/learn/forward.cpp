@@ -1,5 +1,7 @@
 #include "unrect/learn/forward.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <dnnl.hpp>
 #include <functional>

@@ -27,6 +27,10 @@ void check(const Network& network, std::uint64_t seed, const std::string& what =
   }
 }
 
+void check_build(NetworkBuilder& builder, int output, std::uint64_t seed, const std::string& what = {}) {
+  check(std::move(builder).build(output), seed, what);
+}
+
 TEST(Forward, IsTheNetwork) {
   check(random_chain({5, 20, 17, 3}, Rng(1)), 10);
   check(random_residual(3, 12, 4, Rng(3)), 11);
@@ -46,7 +50,7 @@ TEST(Forward, ThroughEveryOp) {
   b.add(dense(3, 5), {hidden}, "read by nobody");
   const int top = b.add(Maximum{2, {0, 1, 2, 3, 4, -1}}, {hidden}, "max");
   const int one = b.add(dense(3, 5), {b.add(clip(-1, 1), {hidden}, "clip")}, "one");
-  check(std::move(b).build(b.add(Sum{{1.0, -0.5}}, {one, top}, "sum")), 20);
+  check_build(b, b.add(Sum{{1.0, -0.5}}, {one, top}, "sum"), 20);
 }
 
 // Images of kHeight × kWidth, in 3 × 3 convolutions.
@@ -82,38 +86,38 @@ TEST(Forward, ShortcutsKeepWhatIsStillRead) {
   {
     ImageBuilder b(2);  // the usual block, and one more reader of the sum
     const int t = b.conv(0, 5), s = b.sum(t, b.conv(b.bent(b.conv(t, 5)), 5)), h = b.bent(s);
-    check(std::move(b).build(b.joined({b.conv(h, 3), b.conv(s, 2)})), 30, "two readers of a sum");
+    check_build(b, b.joined({b.conv(h, 3), b.conv(s, 2)}), 30, "two readers of a sum");
   }
   {
     ImageBuilder b(2);  // t is read after its sum: it must not be overwritten
     const int t = b.conv(0, 5), s = b.sum(t, b.conv(b.bent(b.conv(t, 5)), 5));
-    check(std::move(b).build(b.joined({b.conv(s, 3), b.conv(t, 2)})), 31, "a shortcut read later");
+    check_build(b, b.joined({b.conv(s, 3), b.conv(t, 2)}), 31, "a shortcut read later");
   }
   {
     ImageBuilder b(2);  // the output is the shortcut itself
     const int t = b.conv(0, 5);
     b.conv(b.sum(t, b.conv(t, 5)), 2);
-    check(std::move(b).build(t), 32, "the output in the middle");
+    check_build(b, t, 32, "the output in the middle");
   }
   {
     ImageBuilder b(2);  // other sums
     const int t = b.conv(0, 5), u = b.conv(t, 5);
     const int three = b.add(Sum{{1, 1, 1}}, {t, u, b.conv(u, 5)}, "three");
-    check(std::move(b).build(b.conv(b.sum(three, b.conv(b.sum(t, t), 5), -0.5), 4)), 33, "sums of other kinds");
+    check_build(b, b.conv(b.sum(three, b.conv(b.sum(t, t), 5), -0.5), 4), 33, "sums of other kinds");
   }
   {
     ImageBuilder b(3);  // the addend is the input, which stands plainly
-    check(std::move(b).build(b.bent(b.sum(b.conv(0, 3), 0))), 34, "a sum with the input");
+    check_build(b, b.bent(b.sum(b.conv(0, 3), 0)), 34, "a sum with the input");
   }
   {
     ImageBuilder b(2);  // two convolutions into one sum: one of them is the addend
     const int x = b.conv(0, 4), y = b.conv(0, 4);
-    check(std::move(b).build(b.conv(b.bent(b.sum(x, y)), 3)), 35, "a sum of two");
+    check_build(b, b.conv(b.bent(b.sum(x, y)), 3), 35, "a sum of two");
   }
   {
     ImageBuilder b(2);  // a rectified value is not what its sum reads
     const int t = b.conv(0, 4), h = b.bent(t), u = b.conv(h, 4);
-    check(std::move(b).build(b.conv(b.sum(t, u), 3)), 36, "around a ReLU");
+    check_build(b, b.conv(b.sum(t, u), 3), 36, "around a ReLU");
   }
 }
 
@@ -121,19 +125,19 @@ TEST(Forward, PartsOfAConcatenationAreReadWhereTheyStand) {
   {
     ImageBuilder b(3);
     const int h = b.bent(b.conv(0, 8));
-    check(std::move(b).build(b.conv(b.joined({0, b.conv(h, 1, 1), h, 0}), 4)), 40, "plain ones and pixels");
+    check_build(b, b.conv(b.joined({0, b.conv(h, 1, 1), h, 0}), 4), 40, "plain ones and pixels");
   }
   {
     ImageBuilder b(3);  // also read as a whole
     const int h = b.bent(b.conv(0, 8)), both = b.joined({h, 0});
-    check(std::move(b).build(b.joined({b.conv(both, 4), both})), 41, "a concatenation with two kinds of readers");
+    check_build(b, b.joined({b.conv(both, 4), both}), 41, "a concatenation with two kinds of readers");
   }
   {
     ImageBuilder b(3);  // parts that are no whole channels
     const int part = b.add(Select{{0, 1, 2}, Vector::Zero(3)}, {0}, "select");
     std::vector<Index> rest(static_cast<std::size_t>(2 * kImage - 3), 5);
     const int other = b.add(Select{rest, Vector::Zero(2 * kImage - 3)}, {0}, "select");
-    check(std::move(b).build(b.conv(b.joined({part, other}), 4)), 42, "parts of channels");
+    check_build(b, b.conv(b.joined({part, other}), 4), 42, "parts of channels");
   }
 }
 
@@ -162,13 +166,13 @@ TEST(Forward, ConvolutionsOfEveryKind) {
   grouped.kernel = rng.normal_matrix(6, 18);
   grouped.bias = rng.normal_vector(6);
   const int one = b.add(odd, {0}, "odd"), two = b.add(grouped, {b.conv(0, 4)}, "grouped");
-  check(std::move(b).build(b.joined({b.bent(one), two})), 50);
+  check_build(b, b.joined({b.bent(one), two}), 50);
 }
 
 TEST(Forward, ConcatenationsOfConcatenations) {
   ImageBuilder b(2);
   const int h = b.bent(b.conv(0, 5));
-  check(std::move(b).build(b.conv(b.joined({b.joined({0, h}), b.joined({h, b.joined({0, 0})})}), 3)), 51);
+  check_build(b, b.conv(b.joined({b.joined({0, h}), b.joined({h, b.joined({0, 0})})}), 3), 51);
 }
 
 TEST(Forward, RefusesOtherInputs) {

@@ -266,10 +266,11 @@ Decoder decoder_named(std::string_view name, const Sampling& sampling, const Dec
   if (!whole) require_small(sampling);
   const White white = whitened(sampling, options.noise);
   const Decoder decoder = plain_decoder(name, sampling, white, options);
+  const auto fit = std::make_shared<const Fit>(sampling, white);
   return {[=, noise = options.noise](const Measurement& m) {
             UNRECT_REQUIRE(m.noise == noise, ErrorCode::kInvalidArgument,
                            "measurements with noise {}, but the decoder was made for {}", m.noise, noise);
-            return fitted(decoder(m), m, white);
+            return (*fit)(decoder(m), m);
           },
           [=](Index height, Index width) { decoder.prepare(height, width); }};
 }

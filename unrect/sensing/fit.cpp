@@ -1,8 +1,10 @@
 #include "unrect/sensing/fit.hpp"
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "unrect/signal/blocks.hpp"
@@ -14,19 +16,82 @@ double asked_residual(const Measurement& measurement) {
   return std::max(measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count)), 1e-6 * measurement.y.norm());
 }
 
-Image fitted(const Image& x, const Measurement& m, const White& white) {
+Fit::Fit(const Sampling& sampling, White white) : white_(std::move(white)) {
+  if (is_small(sampling)) phi_ = sampling.phi.to_matrix();
+}
+
+const Fit::Spectrum& Fit::spectrum_of(Index rows, Index cols) const {
+  const auto [at, fresh] = spectra_.try_emplace({rows, cols});
+  Spectrum& spectrum = at->second;
+  if (fresh) {
+    spectrum.phi = phi_;
+    for (Index pixel = 0; pixel < phi_.cols(); ++pixel) {
+      if (pixel / white_.block >= rows || pixel % white_.block >= cols) spectrum.phi.col(pixel).setZero();
+    }
+    const Eigen::SelfAdjointEigenSolver<Matrix> solver(spectrum.phi * spectrum.phi.transpose());
+    spectrum.u = solver.eigenvectors();
+    spectrum.squares = solver.eigenvalues().cwiseMax(0);
+  }
+  return spectrum;
+}
+
+Image Fit::operator()(const Image& x, const Measurement& m) const {
   const double enough = asked_residual(m) * (1 - 1e-9);
-  Matrix blocks = to_blocks(x, white.block);
-  const auto left = [&]() -> Matrix { return m.y - m.sampling.phi.apply_rows(blocks); };
-  Matrix misfit = left();
+  Matrix blocks = to_blocks(x, white_.block);
+  Matrix misfit = m.y - m.sampling.phi.apply_rows(blocks);
   if (misfit.norm() <= enough) return x;
   if (!(misfit.norm() <= m.y.norm())) {  // black is nearer to it
     blocks.setZero();
     misfit = m.y;
   }
-  const Matrix inside = to_blocks(Matrix::Ones(m.height, m.width), white.block), y = white.measurements(m);
-  Matrix rest = y - white.phi.apply_rows(blocks);
-  Matrix gradient = white.phi.adjoint_rows(rest).cwiseProduct(inside), direction = gradient;
+  if (m.noise > 0 && phi_.size() > 0) {
+    project(blocks, misfit, m, enough);
+  } else {
+    solve(blocks, m);
+  }
+  return from_blocks(blocks, m.height, m.width, white_.block);
+}
+
+void Fit::project(Matrix& blocks, const Matrix& misfit, const Measurement& m, double enough) const {
+  require_measured_by(m, phi_.rows(), white_.block);
+  struct Part {
+    BlockGroup group;
+    const Spectrum* spectrum;
+    Matrix codes;     // Uᵀ(y − Φx), a block a row
+    Vector energies;  // of each code, all blocks together
+  };
+  std::vector<Part> parts;
+  double most = 0;
+  for (BlockGroup& group : block_groups(m.height, m.width, white_.block)) {
+    const Spectrum& spectrum = spectrum_of(group.rows, group.cols);
+    Matrix codes = misfit(group.blocks, Eigen::all) * spectrum.u;
+    Vector energies = codes.colwise().squaredNorm().transpose();
+    most = std::max(most, spectrum.squares.maxCoeff());
+    parts.push_back({std::move(group), &spectrum, std::move(codes), std::move(energies)});
+  }
+  // ‖y − Φx̂‖², which rises with λ.
+  const auto left = [&](double lambda) {
+    double sum = 0;
+    for (const Part& part : parts)
+      sum += (part.energies.array() * (lambda / (part.spectrum->squares.array() + lambda)).square()).sum();
+    return sum;
+  };
+  double low = std::log(1e-14 * most), high = std::log(1e14 * most);
+  for (int k = 0; k < 100; ++k) {
+    const double middle = 0.5 * (low + high);
+    (left(std::exp(middle)) <= enough * enough ? low : high) = middle;
+  }
+  for (const Part& part : parts) {
+    const Vector weights = (part.spectrum->squares.array() + std::exp(low)).inverse();
+    const Matrix moves = part.codes * weights.asDiagonal() * part.spectrum->u.transpose() * part.spectrum->phi;
+    blocks(part.group.blocks, Eigen::all) += moves;
+  }
+}
+
+void Fit::solve(Matrix& blocks, const Measurement& m) const {
+  const Matrix inside = to_blocks(Matrix::Ones(m.height, m.width), white_.block), y = white_.measurements(m);
+  Matrix rest = y - white_.phi.apply_rows(blocks);
+  Matrix gradient = white_.phi.adjoint_rows(rest).cwiseProduct(inside), direction = gradient;
   Vector square = gradient.rowwise().squaredNorm();
   std::vector<Index> open(static_cast<std::size_t>(blocks.rows()));
   std::iota(open.begin(), open.end(), Index{0});
@@ -38,7 +103,7 @@ Image fitted(const Image& x, const Measurement& m, const White& white) {
       return left_over <= 1e-12 * sizes(i) || !(std::sqrt(square(i)) > 1e-10 * left_over);
     });
     if (open.empty()) break;
-    const Matrix ahead = direction(open, Eigen::all), image = white.phi.apply_rows(ahead);
+    const Matrix ahead = direction(open, Eigen::all), image = white_.phi.apply_rows(ahead);
     Vector steps = square(open).array() / image.rowwise().squaredNorm().array().max(1e-300);
     // What a block leaves falls with every step; where it does not, rounding rules.
     for (std::size_t i = 0; i < open.size(); ++i) {
@@ -49,25 +114,13 @@ Image fitted(const Image& x, const Measurement& m, const White& white) {
     }
     const Matrix moves = steps.asDiagonal() * ahead;
     blocks(open, Eigen::all) += moves;
-    if (m.noise > 0) {
-      const Matrix before = misfit;
-      misfit = left();
-      if (misfit.norm() <= enough) {  // ‖before + t (misfit − before)‖ = enough
-        const Matrix change = misfit - before;
-        const double c2 = change.squaredNorm(), c1 = change.cwiseProduct(before).sum();
-        const double t = (-c1 - std::sqrt(std::max(0.0, c1 * c1 - c2 * (before.squaredNorm() - enough * enough)))) / c2;
-        blocks(open, Eigen::all) -= (1 - std::clamp(t, 0.0, 1.0)) * moves;
-        break;
-      }
-    }
     rest(open, Eigen::all) -= steps.asDiagonal() * image;
-    const Matrix next = white.phi.adjoint_rows(rest(open, Eigen::all)).cwiseProduct(inside(open, Eigen::all));
+    const Matrix next = white_.phi.adjoint_rows(rest(open, Eigen::all)).cwiseProduct(inside(open, Eigen::all));
     const Vector squares = next.rowwise().squaredNorm();
     const Vector ratios = (square(open).array() > 0).select(squares.array() / square(open).array(), 0);
     direction(open, Eigen::all) = next + ratios.asDiagonal() * ahead;
     square(open) = (square(open).array() > 0).select(squares, 0);
   }
-  return from_blocks(blocks, m.height, m.width, white.block);
 }
 
 }  // namespace unrect

@@ -1,6 +1,9 @@
 // How closely an image has to meet what was measured, and the one near by that does.
 #pragma once
 
+#include <map>
+#include <utility>
+
 #include "unrect/sensing/measurement.hpp"
 #include "unrect/sensing/whiten.hpp"
 
@@ -9,10 +12,33 @@ namespace unrect {
 /// σ √(M + 2√(2M)) for M measurements, which the noise itself stays below with probability 0.977; at least 1e−6 ‖y‖.
 double asked_residual(const Measurement& measurement);
 
-/// The image near x with residual() ≤ asked_residual(), or as small as any has: conjugate gradients on
-/// min ‖Φ d − (y − Φ x)‖ in every block, over the pixels inside the image. With noise the last step is cut where the
-/// residual is what was asked. Where Φ has orthonormal rows, blocks inside the image take one step, the projection.
-/// @throws Error kInvalidArgument for a measurement by another operator than `white`'s.
-Image fitted(const Image& x, const Measurement& m, const White& white);
+/// Moves images to where they meet what was measured.
+class Fit {
+ public:
+  /// For measurements by the operator that `white` is made of.
+  Fit(const Sampling& sampling, White white);
+
+  /// The nearest image to x with residual() ≤ asked_residual(), or with as small a one as any has: under noise
+  /// x + Φᵀ(ΦΦᵀ + λI)⁻¹(y − Φx) over the pixels inside the image, the λ of all blocks such that the residual is what
+  /// was asked; without noise conjugate gradients on min ‖Φd − (y − Φx)‖ in every block, one step, the projection,
+  /// where Φ has orthonormal rows and the block is inside. O(m³) once for each kind of block, then O(mn) a block and
+  /// step.
+  /// @throws Error kInvalidArgument for a measurement by another operator.
+  Image operator()(const Image& x, const Measurement& m) const;
+
+ private:
+  // ΦΦᵀ = U diag(s²) Uᵀ over the first rows × cols pixels of a block.
+  struct Spectrum {
+    Matrix phi, u;
+    Vector squares;
+  };
+  const Spectrum& spectrum_of(Index rows, Index cols) const;
+  void project(Matrix& blocks, const Matrix& misfit, const Measurement& m, double enough) const;
+  void solve(Matrix& blocks, const Measurement& m) const;
+
+  Matrix phi_;  // empty where it is too large to be a matrix
+  White white_;
+  mutable std::map<std::pair<Index, Index>, Spectrum> spectra_;  // made when first asked for: one caller at a time
+};
 
 }  // namespace unrect

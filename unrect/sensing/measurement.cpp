@@ -200,8 +200,10 @@ Measurement to_measurement(const ArrayMap& arrays, std::string_view name, const 
   return with_sampling(arrays, to_frame(arrays, name), sampling, name);
 }
 
+bool is_small(const Sampling& sampling) { return sampling.phi.rows() <= kMostEntries / sampling.phi.cols(); }
+
 void require_small(const Sampling& sampling) {
-  UNRECT_REQUIRE(sampling.phi.rows() <= kMostEntries / sampling.phi.cols(), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(is_small(sampling), ErrorCode::kInvalidArgument,
                  "operator of {} × {} is too large for a decoder of blocks, expected tv or iht", sampling.phi.rows(),
                  sampling.phi.cols());
 }

@@ -56,7 +56,9 @@ Measurement to_measurement(const ArrayMap& arrays, std::string_view name);
 /// The same without an operator in the file, or with one to be replaced. @throws Error too if Φ does not fit y.
 Measurement to_measurement(const ArrayMap& arrays, std::string_view name, const Sampling& sampling);
 
-/// @throws Error kInvalidArgument for an operator of more than 2²⁶ entries: too large to be a matrix.
+/// At most 2²⁶ entries: it can be a matrix.
+bool is_small(const Sampling& sampling);
+/// @throws Error kInvalidArgument unless is_small.
 void require_small(const Sampling& sampling);
 /// @throws Error kInvalidArgument unless it has so many measurements of blocks of that side.
 void require_measured_by(const Measurement& measurement, Index measurements, Index block);
