@@ -15,6 +15,7 @@ namespace {
 
 std::vector<Image> leaves(int count, Index side, std::uint64_t seed) {
   std::vector<Image> images;
+  images.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i)
     images.push_back(dead_leaves(side, side, Rng(seed).split(static_cast<std::uint64_t>(i))));
   return images;
