@@ -16,6 +16,7 @@ struct Command {
   bool json = false;
 
   void run() const {
+    require_place(out, {".npz"}, "--out");
     const Sampling sampling = sensing.sampling();
     const Measurement measured = measure(read_image(image), sampling, noise, sensing.seed);
     write_npz(out, to_arrays(measured));

@@ -141,7 +141,7 @@ Matrix sensing_matrix(const DataRequest& request, Index signal) {
   }
   const Index m = request.measurements;
   UNRECT_REQUIRE(m >= 1 && m <= signal, ErrorCode::kInvalidArgument,
-                 "--measurements {}: expected 1 … {}, the values of a signal", m, signal);
+                 "--measurements {}: expected 1 … {}, the values of a signal, or --phi FILE.npy", m, signal);
   return Rng(request.seed).split(kSensing).normal_matrix(m, signal) / std::sqrt(static_cast<double>(m));
 }
 
@@ -161,7 +161,8 @@ Sampling image_sampling(const DataRequest& request) {
   if (!request.phi.empty()) return read_sampling(request.phi);
   if (request.any_operator) return draw_sampling(SensingKind::kOrthonormal, 1, kBlock, 0);  // for its block alone
   UNRECT_REQUIRE(request.measurements >= 1 && request.measurements <= kBlock * kBlock, ErrorCode::kInvalidArgument,
-                 "--measurements {}: expected 1 … {}, the pixels of a block", request.measurements, kBlock * kBlock);
+                 "--measurements {}: expected 1 … {}, the pixels of a block, or --phi FILE.npy or --any-operator",
+                 request.measurements, kBlock * kBlock);
   return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlock, request.seed);
 }
 
