@@ -174,6 +174,15 @@ TEST(Decoders, FitSquareOperatorsWithoutBelievingTheirNoise) {
   }
 }
 
+TEST(Decoders, FitNoFurtherThanAskedWithoutAMatrix) {
+  const Sampling sampling = draw_sampling(SensingKind::kDct, 5000, 128, 1);
+  ASSERT_FALSE(is_small(sampling));
+  const Measurement measured = measure(scene(128, 128), sampling, 0.1, 3);
+  const Image found = decoder_named("tv", sampling, {.noise = 0.1})(measured);
+  EXPECT_LE(residual(measured, found), asked_residual(measured));
+  EXPECT_GT(residual(measured, found), 0.5 * asked_residual(measured));
+}
+
 TEST(Decoders, OneColourSmallImagesAndDependentRows) {
   const Matrix atoms = dictionary(2);
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 32, 8, 2);

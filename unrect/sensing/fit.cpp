@@ -47,7 +47,17 @@ Image Fit::operator()(const Image& x, const Measurement& m) const {
   if (m.noise > 0 && phi_.size() > 0) {
     project(blocks, misfit, m, enough);
   } else {
+    const Matrix before = blocks;
     solve(blocks, m);
+    if (m.noise > 0) {  // no further than asked
+      const Matrix moves = blocks - before, seen = m.sampling.phi.apply_rows(moves);
+      double low = 0, high = 1;
+      for (int k = 0; k < 40; ++k) {
+        const double middle = 0.5 * (low + high);
+        ((misfit - middle * seen).norm() <= enough ? high : low) = middle;
+      }
+      blocks = before + high * moves;
+    }
   }
   return from_blocks(blocks, m.height, m.width, white_.block);
 }

@@ -20,9 +20,9 @@ class Fit {
 
   /// The nearest image to x with residual() ≤ asked_residual(), or with as small a one as any has: under noise
   /// x + Φᵀ(ΦΦᵀ + λI)⁻¹(y − Φx) over the pixels inside the image, the λ of all blocks such that the residual is what
-  /// was asked; without noise conjugate gradients on min ‖Φd − (y − Φx)‖ in every block, one step, the projection,
-  /// where Φ has orthonormal rows and the block is inside. O(m³) once for each kind of block, then O(mn) a block and
-  /// step.
+  /// was asked; without noise, or for a Φ that is too large to be a matrix, conjugate gradients on min ‖Φd − (y − Φx)‖
+  /// in every block, one step, the projection, where Φ has orthonormal rows and the block is inside. O(m³) once for
+  /// each kind of block, then O(mn) a block and step.
   /// @throws Error kInvalidArgument for a measurement by another operator.
   Image operator()(const Image& x, const Measurement& m) const;
 
