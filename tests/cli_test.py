@@ -174,6 +174,28 @@ class Convert(Case):
 
         onnx.checker.check_model(onnx.load(str(self.dir / "net.onnx")))
 
+    def test_means_and_eight_bits(self):
+        import onnx
+
+        for seed in "123":
+            self.ok("random", "2,64,64,3", "--seed", seed, "--out", f"net{seed}.onnx")
+        self.ok("convert", "net1.onnx", "--mean", "net2.onnx,net3.onnx", "--float", "--out", "mean.onnx")
+        self.ok("convert", "mean.onnx", "--int8", "--no-fold", "--out", "small.onnx")
+        self.assertLess((self.dir / "small.onnx").stat().st_size, 0.4 * (self.dir / "mean.onnx").stat().st_size)
+        for file in ("mean.onnx", "small.onnx"):
+            onnx.checker.check_model(onnx.load(str(self.dir / file)))
+
+        def answer(file):
+            return np.array(json.loads(self.ok("inspect", file, "--at", "0.3,-0.7", "--json"))["output"])
+
+        expected = sum(answer(f"net{seed}.onnx") for seed in "123") / 3
+        np.testing.assert_allclose(answer("mean.onnx"), expected, atol=1e-6)
+        self.assertLess(np.linalg.norm(answer("small.onnx") - expected), 0.03 * np.linalg.norm(expected))
+        self.refused(2, "convert", "net1.onnx", "--int8", "--out", "small.npz", ["small.npz", ".onnx"])
+        self.refused(4, "convert", "net1.onnx", "--mean", "nothing.onnx", "--out", "mean.onnx", ["nothing.onnx"])
+        self.ok("random", "3,4,3", "--seed", "1", "--out", "other.onnx")
+        self.refused(2, "convert", "net1.onnx", "--mean", "other.onnx", "--out", "mean.onnx", ["--mean", "2 → 3", "3 → 3"])
+
 
 class Refusals(Case):
     def test_bad_files(self):

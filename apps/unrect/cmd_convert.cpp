@@ -2,23 +2,49 @@
 #include <fmt/format.h>
 
 #include "cli.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/base/file.hpp"
+#include "unrect/network/mean.hpp"
 
 namespace unrect::cli {
 namespace {
 
 struct Command {
   NetworkOptions network;
+  std::vector<std::filesystem::path> others;
   std::filesystem::path out;
-  bool float32 = false, no_fold = false;
+  bool float32 = false, int8 = false, no_fold = false;
 
-  void run() const {
-    NetworkOptions source = network;
-    source.import.fold = !no_fold;
-    const Network result = source.read();
-    write_network(out, result, float32 ? ExportPrecision::kFloat32 : ExportPrecision::kFloat64);
-    fmt::print("{}: {} nodes, {} parameters\n", out.string(), result.nodes().size(), result.parameters());
-  }
+  void run() const;
 };
+
+// What the file says of itself.
+Metadata said_by(const std::filesystem::path& file) {
+  return file.extension() == ".onnx" ? parse_onnx_metadata(read_file(file), file.string()) : Metadata{};
+}
+
+void Command::run() const {
+  UNRECT_REQUIRE(!int8 || out.extension() == ".onnx", ErrorCode::kInvalidArgument,
+                 "--out {}: --int8 goes with .onnx alone", out.string());
+  NetworkOptions source = network;
+  source.import.fold = !no_fold;
+  std::vector<Network> networks{source.read()};
+  Metadata about = said_by(source.file);
+  for (const std::filesystem::path& other : others) {
+    source.file = other;
+    networks.push_back(source.read());
+    const Metadata says = said_by(other);
+    std::erase_if(
+        about, [&](const auto& entry) { return !says.contains(entry.first) || says.at(entry.first) != entry.second; });
+  }
+  const Network result = naming("--mean", [&] { return mean(networks); });
+  write_network(out, result,
+                int8      ? ExportPrecision::kInt8
+                : float32 ? ExportPrecision::kFloat32
+                          : ExportPrecision::kFloat64,
+                about);
+  fmt::print("{}: {} nodes, {} parameters\n", out.string(), result.nodes().size(), result.parameters());
+}
 
 }  // namespace
 
@@ -27,11 +53,17 @@ void add_convert(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("convert", "Write a network as ONNX (opset 13) or .npz, folded");
   command->network.add_to(*verb);
   verb->add_option("--out", command->out, "file to write: .onnx, or .npz for a fully connected chain")->required();
-  verb->add_flag("--float", command->float32, "weights in float32 instead of float64");
+  verb->add_option("--mean", command->others,
+                   "further networks, comma-separated: write the mean of all, as one network")
+      ->delimiter(',');
+  CLI::Option* const narrow = verb->add_flag("--float", command->float32, "weights in float32 instead of float64");
+  verb->add_flag("--int8", command->int8, "matrices and kernels in 8 bits, a factor an output; the rest in float32")
+      ->excludes(narrow);
   verb->add_flag("--no-fold", command->no_fold, "keep affine chains as they are");
   verb->footer(
       "Examples:\n  unrect convert net.npz --out net.onnx\n  unrect convert big.onnx --out folded.onnx --float\n"
-      "  unrect convert classifier.onnx --cut-softmax --out logits.onnx");
+      "  unrect convert classifier.onnx --cut-softmax --out logits.onnx\n"
+      "  unrect convert one.onnx --mean two.onnx,three.onnx --int8 --out mean.onnx");
   verb->callback([command] { command->run(); });
 }
 

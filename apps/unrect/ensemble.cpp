@@ -8,6 +8,7 @@
 #include "unrect/base/file.hpp"
 #include "unrect/base/hash.hpp"
 #include "unrect/learn/pass.hpp"
+#include "unrect/network/mean.hpp"
 
 namespace unrect::cli {
 
@@ -23,8 +24,8 @@ Metadata about_operator(const Matrix& phi) {
   return {{kPhi, fmt::format("{} × {}, {:016x}", phi.rows(), phi.cols(), hash.value())}};
 }
 
-Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option)
-    : outputs_(phi.cols()) {
+Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option) {
+  std::vector<Network> networks;
   for (const std::filesystem::path& file : files) {
     const Network network = read_network(file, {});
     UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == phi.cols(),
@@ -38,22 +39,20 @@ Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix
                      "{} {}: trained for another operator ({}; this one is {})", option, file.string(),
                      trained_for->second, own);
     }
-    networks_.emplace_back(network);
+    networks.push_back(network);
   }
+  if (!networks.empty()) mean_.emplace(mean(networks));
 }
 
 MatrixOf<float> Ensemble::operator()(const MatrixOf<float>& inputs) const {
-  MatrixOf<float> mean = MatrixOf<float>::Zero(inputs.rows(), outputs_);
-  const float share = 1 / static_cast<float>(networks_.size());
-  for (const Model& model : networks_) {
-    const FloatVector weights = model.weights();
-    Pass pass(model, std::min<Index>(500, inputs.rows()));
-    for (Index begin = 0; begin < inputs.rows(); begin += pass.rows()) {
-      const Index count = pass.load(inputs, begin);
-      mean.middleRows(begin, count) += share * pass.forward(weights.data()).topRows(count);
-    }
+  MatrixOf<float> answers(inputs.rows(), mean_->network().output_size());
+  const FloatVector weights = mean_->weights();
+  Pass pass(*mean_, std::min<Index>(500, inputs.rows()));
+  for (Index begin = 0; begin < inputs.rows(); begin += pass.rows()) {
+    const Index count = pass.load(inputs, begin);
+    answers.middleRows(begin, count) = pass.forward(weights.data()).topRows(count);
   }
-  return mean;
+  return answers;
 }
 
 }  // namespace unrect::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,12 @@ class Ensemble {
   /// was trained for another Φ.
   Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option);
 
-  bool empty() const { return networks_.empty(); }
+  bool empty() const { return !mean_; }
   /// One sample a row, in float32.
   MatrixOf<float> operator()(const MatrixOf<float>& inputs) const;
 
  private:
-  Index outputs_;
-  std::vector<Model> networks_;
+  std::optional<Model> mean_;
 };
 
 }  // namespace unrect::cli

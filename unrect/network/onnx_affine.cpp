@@ -66,6 +66,26 @@ std::vector<Value> div(Call& call) {
   return {call.graph.constant(std::move(quotient), shape, integer)};
 }
 
+/// Weights kept as integers: (x − zero point) ⊙ scale, both one for all or one an entry of an axis.
+std::vector<Value> dequantize_linear(Call& call) {
+  const Value& x = call.input(0);
+  UNRECT_REQUIRE(x.is_constant(), ErrorCode::kUnsupported, "integers that are no constant; expected weights");
+  UNRECT_REQUIRE(call.integer("block_size", 0) == 0, ErrorCode::kUnsupported, "block_size, expected none");
+  const Index axis = call.integer("axis", 1);
+  const auto along = [&](const Value& v) {
+    if (v.size() == 1) return reshaped(v, {});
+    Shape shape(x.shape.size(), 1);
+    shape[static_cast<std::size_t>(checked_axis(axis, x.rank()))] = v.size();
+    return reshaped(v, shape);
+  };
+  const Value from_zero = call.has(2) ? linear_combination(call.graph, x, 1, along(call.input(2)), -1) : x;
+  Value y = times(call.graph, from_zero, along(call.input(1)));
+  UNRECT_REQUIRE(y.shape == x.shape, ErrorCode::kFormat, "{} scales for a value of shape {} along axis {}",
+                 call.input(1).size(), to_string(x.shape), axis);
+  y.integer = false;
+  return {y};
+}
+
 Value swap_last_axes(Graph& graph, const Value& x) {
   if (x.is_constant() && x.rank() == 2) {  // weights can be large: no index table for them
     graph.spend(x.size());
@@ -277,6 +297,7 @@ constexpr OpReader kOps[] = {{"Add", add},
                              {"Mean", mean},
                              {"Mul", mul},
                              {"Div", div},
+                             {"DequantizeLinear", dequantize_linear},
                              {"MatMul", matmul},
                              {"Gemm", gemm},
                              {"BatchNormalization", batch_normalization},

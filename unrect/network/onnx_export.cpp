@@ -76,7 +76,7 @@ class Writer {
   }
 
  private:
-  int type() const { return precision_ == ExportPrecision::kFloat32 ? TensorProto::FLOAT : TensorProto::DOUBLE; }
+  int type() const { return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT; }
 
   void declare(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) const {
     value->set_name(name);
@@ -113,6 +113,31 @@ class Writer {
   }
   std::string parameter(const std::string& what, const Vector& values) {
     return parameter(what, {values.size()}, values.data());
+  }
+  /// W, one row an output. As int8: a row's integers times the row's factor, its largest entry at ±127.
+  std::string weights(const std::vector<std::int64_t>& dims, const Matrix& rows) {
+    if (precision_ != ExportPrecision::kInt8) return parameter("W", dims, rows.data());
+    std::string name = fmt::format("{}.W", prefix_);
+    if (!fresh_) return name;
+    Vector factor = rows.cwiseAbs().rowwise().maxCoeff() / 127;
+    for (double& f : factor) f = f > 0 ? static_cast<float>(f) : 1;
+    TensorProto* tensor = graph_->add_initializer();
+    tensor->set_name(name + ".int8");
+    tensor->set_data_type(TensorProto::INT8);
+    tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    std::string& raw = *tensor->mutable_raw_data();
+    for (Index i = 0; i < rows.rows(); ++i) {
+      for (const double w : rows.row(i))
+        raw.push_back(static_cast<char>(std::clamp(std::nearbyint(w / factor[i]), -127.0, 127.0)));
+    }
+    NodeProto* node = graph_->add_node();
+    node->set_op_type("DequantizeLinear");
+    node->set_name(name);
+    node->add_input(tensor->name());
+    node->add_input(parameter("W.factor", factor));
+    node->add_output(name);
+    set(node, "axis", std::int64_t{0});
+    return name;
   }
   std::string scalar(const std::string& what, double value) { return parameter(what, {}, &value); }
 
@@ -173,8 +198,8 @@ class Writer {
   }
 
   std::string put(const Dense& op, const Inputs& in) {
-    NodeProto* node = begin("Gemm", {in[0], parameter("W", {op.weight.rows(), op.weight.cols()}, op.weight.data()),
-                                     parameter("b", op.bias)});
+    NodeProto* node =
+        begin("Gemm", {in[0], weights({op.weight.rows(), op.weight.cols()}, op.weight), parameter("b", op.bias)});
     set(node, "transB", std::int64_t{1});
     return node->output(0);
   }
@@ -183,7 +208,7 @@ class Writer {
     const Window& w = op.window;
     const std::string image = add("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
     const std::string kernel =
-        parameter("W", {op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel.data());
+        weights({op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel);
     NodeProto* node = begin("Conv", {image, kernel, parameter("b", op.bias)});
     set(node, "group", std::int64_t{op.groups});
     set(node, "strides", {w.stride_height, w.stride_width});
@@ -259,7 +284,7 @@ class Writer {
   }
 
   /// Attributes are float32 whatever the model's precision is.
-  bool fits_attribute(double value) const { return precision_ == ExportPrecision::kFloat32 || fits_float(value); }
+  bool fits_attribute(double value) const { return precision_ != ExportPrecision::kFloat64 || fits_float(value); }
 
   std::string put(const Piecewise& f, const Inputs& in) {
     const Matrix &t = f.breaks, &s = f.slopes, &o = f.offsets;

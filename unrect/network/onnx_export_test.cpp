@@ -71,6 +71,27 @@ TEST(OnnxExport, FullyConnectedNetworksComeBackExactly) {
 
 TEST(OnnxExport, ResidualConvolutionalNetworksComeBack) { expect_round_trip(random_residual(2, 8, 3, Rng(3)), 1e-12); }
 
+TEST(OnnxExport, EightBitsAreAQuarterOfTheBytesAndNearlyTheSameNetwork) {
+  Network network = random_residual(3, 16, 400, Rng(3));
+  const std::string wide = format_onnx(network, ExportPrecision::kFloat32);
+  const std::string narrow = format_onnx(network, ExportPrecision::kInt8);
+  EXPECT_LT(narrow.size(), 0.35 * static_cast<double>(wide.size()));
+  const Network back = parse_onnx(narrow, "narrow");
+  const Matrix x = samples(50, network.input_size());
+  const Matrix y = Evaluator<double>(network)(x), z = Evaluator<double>(back)(x);
+  EXPECT_LT((z - y).norm(), 0.02 * y.norm());
+  EXPECT_GT((z - y).norm(), 0);
+  // Every weight is within half a step of what it was, the largest of a row exact.
+  Matrix weight(2, 3);
+  weight << 1.27, -0.634, 0.006, 0, 0, 0;
+  const Network rows = parse_onnx(
+      format_onnx(unary(Dense{weight, Vector::Constant(2, 0.1)}, 3), ExportPrecision::kInt8), "rows", {.fold = false});
+  const auto& kept = std::get<Dense>(*rows.node(1).op);
+  EXPECT_LE((kept.weight - weight).cwiseAbs().maxCoeff(), 0.005 + 1e-6);
+  EXPECT_NEAR(kept.weight(0, 0), 1.27, 1e-6);
+  EXPECT_TRUE(kept.weight.row(1).isZero(0));
+}
+
 TEST(OnnxExport, PiecewiseOpsKeepTheirNames) {
   const Index n = 6;
   const auto only = [&](const Piecewise& f) {

@@ -251,6 +251,41 @@ TEST(OnnxTensor, EveryTypeRawAndTyped) {
   expect_near(through(wide), {1e-30, -2}, 1e-40);
 }
 
+// Integer weights, as quantised networks keep them.
+TEST(OnnxTensor, IntegersTimesScales) {
+  TensorProto integers = tensor("q", {2, 2}, {});
+  integers.set_data_type(TensorProto::INT8);
+  integers.clear_float_data();
+  for (const int value : {1, -2, 3, 4}) integers.add_int32_data(value);
+  TensorProto zeros = tensor("zero", {2}, {});
+  zeros.set_data_type(TensorProto::INT8);
+  zeros.clear_float_data();
+  for (const int value : {1, 4}) zeros.add_int32_data(value);
+  const auto product = [&](const TensorProto& scale, const Ints& axis, bool shifted) {
+    Model model = Model().input("x", {1, 2}).constant(integers).constant(zeros).constant(scale);
+    std::vector<std::string> in{"q", "s"};
+    if (shifted) in.emplace_back("zero");
+    if (axis.empty()) {
+      model.node("DequantizeLinear", in, {"w"});
+    } else {
+      model.node("DequantizeLinear", in, {"w"}, {{"axis", axis[0]}});
+    }
+    return model.node("MatMul", {"x", "w"}, {"y"}).output();
+  };
+  const TensorProto one = tensor("s", {}, {0.5}), two = tensor("s", {2}, {0.5, 2}), three = tensor("s", {3}, {1, 1, 1});
+  expect_near(run(product(one, {}, false), {1, 10}), {15.5, 19});
+  expect_near(run(product(two, {}, false), {1, 10}), {15.5, 76});
+  expect_near(run(product(two, {0}, false), {1, 10}), {60.5, 79});
+  expect_near(run(product(two, {0}, true), {1, 10}), {-20, -1.5});
+  EXPECT_EQ(refusal(product(three, {}, false), kFormat),
+            "node 'the_DequantizeLinear' (DequantizeLinear): shapes [2, 2] and [1, 3] do not go together");
+  EXPECT_EQ(refusal(product(two, {2}, false), kFormat),
+            "node 'the_DequantizeLinear' (DequantizeLinear): axis 2 of a value with 2 axes");
+  Model variable = Model().input("x", {1, 2}).constant(one);
+  EXPECT_EQ(refusal(variable.node("DequantizeLinear", {"x", "s"}, {"y"}).output(), kUnsupported),
+            "node 'the_DequantizeLinear' (DequantizeLinear): integers that are no constant; expected weights");
+}
+
 TEST(OnnxTensor, BadTensorsAreRefusedByName) {
   const auto message = [](const TensorProto& value, ErrorCode code = kFormat) {
     return refusal(Model().input("x", {2}).constant(value).node("Add", {"x", "w"}, {"y"}).output(), code);

@@ -24,8 +24,9 @@ Network consistent(const Network& decoder, const Matrix& phi, int rounds) {
     const Node& node = decoder.nodes()[i];
     b.add(*node.op, node.inputs, node.name);
   }
-  const Dense sense{phi, Vector::Zero(phi.rows())};
-  const Dense correct{phi.completeOrthogonalDecomposition().pseudoInverse(), Vector::Zero(phi.cols())};
+  const auto sense = std::make_shared<const Op>(Dense{phi, Vector::Zero(phi.rows())});
+  const auto correct = std::make_shared<const Op>(
+      Dense{phi.completeOrthogonalDecomposition().pseudoInverse(), Vector::Zero(phi.cols())});
   int x = decoder.output();
   for (int round = 0; round < rounds; ++round) {
     const int missing = b.add(Sum{{1.0, -1.0}}, {0, b.add(sense, {x}, std::string(kSense))}, "missing");
