@@ -118,6 +118,12 @@ class Sensing(Case):
         self.ok("sense", "image.png", "--ratio", "0.3", "--operator", "orthonormal", "--block", "16", "--seed", "4", "--noise", "0.1",
                 "--out", "noisy.npz")
         self.assertAlmostEqual(np.std(np.load(self.dir / "noisy.npz")["y"] - held["y"]), 0.1, delta=0.01)
+        self.ok("sense", "image.png", "--ratio", "0.3", "--operator", "orthonormal", "--block", "16", "--seed", "4",
+                "--quantize", "0.25", "--noise", "0", "--out", "cells.npz")
+        cells = np.load(self.dir / "cells.npz")
+        np.testing.assert_allclose(cells["y"], (np.floor(held["y"] / 0.25) + 0.5) * 0.25)
+        self.assertAlmostEqual(cells["noise"][0], 0.25 / 12**0.5)
+        self.refused(2, "sense", "image.png", "--ratio", "0.3", "--quantize", "0", "--out", "y.npz", ["--quantize"])
         phi = np.random.default_rng(2).normal(size=(30, 64))
         np.save(self.dir / "phi.npy", phi)
         self.ok("sense", "image.png", "--phi", "phi.npy", "--out", "y.npz")
@@ -127,7 +133,7 @@ class Sensing(Case):
         np.testing.assert_allclose(np.load(self.dir / "y.npz")["y"], blocks @ phi.T, atol=1e-12)
 
     def test_recovers(self):
-        for kind in ("gaussian", "bernoulli", "orthonormal", "hadamard", "dct"):
+        for kind in ("gaussian", "bernoulli", "orthonormal", "hadamard", "dct", "fourier"):
             self.ok("sense", "image.png", "--ratio", "0.5", "--operator", kind, "--block", "16", "--seed", "1", "--out", "y.npz")
             for method in ("tv", "iht", "wavelet", "ksvd", "omp", "fista", "bp", "lmmse", "wiener") if kind == "gaussian" else ("tv",):
                 got = json.loads(self.ok("recover", "y.npz", "--method", method, "--train-folder", "images", "--out", "x.png",

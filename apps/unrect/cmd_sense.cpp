@@ -12,13 +12,14 @@ namespace {
 struct Command {
   std::filesystem::path image, out;
   SensingOptions sensing;
-  double noise = 0;
+  double noise = 0, step = 0;
   bool json = false;
 
   void run() const {
     require_place(out, {".npz"}, "--out");
     const Sampling sampling = sensing.sampling();
-    const Measurement measured = measure(read_image(image), sampling, noise, sensing.seed);
+    Measurement measured = measure(read_image(image), sampling, noise, sensing.seed);
+    if (step > 0) measured = quantized(std::move(measured), step);
     write_npz(out, to_arrays(measured));
     const Index count = measured.y.size(), pixels = measured.height * measured.width;
     if (json) {
@@ -48,6 +49,9 @@ void add_sense(CLI::App& app) {
   verb->add_option("IMAGE", command->image, "PNG, JPEG or PGM; colour is measured as luma")->required();
   command->sensing.add_to(*verb);
   verb->add_option("--noise", command->noise, "σ of Gaussian noise on the measurements")->capture_default_str();
+  verb->add_option("--quantize", command->step,
+                   "round the measurements to the middles of cells this wide (pixels are 0 … 1; default: not at all)")
+      ->check(CLI::Range(1e-9, 1e9));
   verb->add_option("--out", command->out, "write y, the image's size and the operator: .npz")->required();
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

@@ -14,7 +14,8 @@ namespace unrect::cli {
 
 void SensingOptions::add_to(CLI::App& verb) {
   verb.add_option("--ratio", ratio, "measurements for every pixel, above 0, at most 1");
-  verb.add_option("--operator", kind, "gaussian, bernoulli (±1), orthonormal (rows), hadamard, dct (random rows)")
+  verb.add_option("--operator", kind,
+                  "gaussian, bernoulli (±1), orthonormal (rows), hadamard, dct, fourier (random rows)")
       ->capture_default_str();
   verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator")
       ->excludes("--operator");

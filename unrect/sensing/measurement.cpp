@@ -14,7 +14,8 @@
 namespace unrect {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames{"gaussian", "bernoulli", "orthonormal", "hadamard", "dct", "given"};
+constexpr std::array<std::string_view, 7> kNames{"gaussian", "bernoulli", "orthonormal", "hadamard",
+                                                 "dct",      "fourier",   "given"};
 constexpr Index kMostEntries = Index{1} << 26;  // of a stored Φ
 constexpr double kLargest = 1e100;              // of y: squares must not overflow
 
@@ -120,9 +121,10 @@ Sampling draw_sampling(SensingKind kind, Index measurements, Index block, std::u
                  ErrorCode::kInvalidArgument, "{} measurements of blocks of {} × {}, expected 1 to as many as pixels",
                  measurements, block, block);
   const Index pixels = block * block;
-  const bool stored = kind != SensingKind::kHadamard && kind != SensingKind::kDct;
+  const bool stored =
+      kind == SensingKind::kGaussian || kind == SensingKind::kBernoulli || kind == SensingKind::kOrthonormal;
   UNRECT_REQUIRE(!stored || measurements <= kMostEntries / pixels, ErrorCode::kInvalidArgument,
-                 "{} operator of {} × {}: too large, expected a smaller block, hadamard or dct", name_of(kind),
+                 "{} operator of {} × {}: too large, expected a smaller block, hadamard, dct or fourier", name_of(kind),
                  measurements, pixels);
   const Rng rng = Rng(seed).split(0);
   switch (kind) {
@@ -136,6 +138,8 @@ Sampling draw_sampling(SensingKind kind, Index measurements, Index block, std::u
       return {kind, seed, block, hadamard_operator(measurements, pixels, rng)};
     case SensingKind::kDct:
       return {kind, seed, block, partial_dct_operator(measurements, pixels, rng)};
+    case SensingKind::kFourier:
+      return {kind, seed, block, partial_fourier_operator(measurements, pixels, rng)};
     case SensingKind::kGiven:
       break;
   }
@@ -162,6 +166,12 @@ Measurement measure(const MatrixRef& image, const Sampling& sampling, double noi
                  "measurements go up to {:g}, expected at most {:g}: an operator or a noise of saner size", largest(y),
                  kLargest);
   return {sampling, image.rows(), image.cols(), noise, std::move(y)};
+}
+
+Measurement quantized(Measurement measurement, double step) {
+  measurement.y = quantize(measurement.y, step);
+  measurement.noise = std::hypot(measurement.noise, step / std::sqrt(12.0));
+  return measurement;
 }
 
 double residual(const Measurement& measurement, const MatrixRef& image) {

@@ -11,7 +11,7 @@
 
 namespace unrect {
 
-enum class SensingKind { kGaussian, kBernoulli, kOrthonormal, kHadamard, kDct, kGiven };
+enum class SensingKind { kGaussian, kBernoulli, kOrthonormal, kHadamard, kDct, kFourier, kGiven };
 std::string_view name_of(SensingKind kind);
 /// @throws Error kInvalidArgument listing the names.
 SensingKind sensing_kind_named(std::string_view name);
@@ -44,6 +44,10 @@ struct Measurement {
 
 /// y = Φ x + σ N(0, I) of every block, zeros beyond the image's edges. @throws Error kInvalidArgument for σ < 0.
 Measurement measure(const MatrixRef& image, const Sampling& sampling, double noise = 0, std::uint64_t seed = 0);
+
+/// Every number to the middle of its cell of width `step`; its error, step / √12 where cells are small, adds to the
+/// noise that decoders are told of. @throws Error kInvalidArgument for step ≤ 0.
+Measurement quantized(Measurement measurement, double step);
 
 /// ‖A x − y‖₂ over all blocks. @throws Error kInvalidArgument for an image of another size.
 double residual(const Measurement& measurement, const MatrixRef& image);

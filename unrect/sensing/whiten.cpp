@@ -35,8 +35,8 @@ Matrix White::measurements(const Measurement& m) const {
 }
 
 White whitened(const Sampling& sampling, double noise) {
-  const bool orthonormal = sampling.kind == SensingKind::kOrthonormal || sampling.kind == SensingKind::kHadamard ||
-                           sampling.kind == SensingKind::kDct;
+  const bool orthonormal = sampling.kind != SensingKind::kGaussian && sampling.kind != SensingKind::kBernoulli &&
+                           sampling.kind != SensingKind::kGiven;
   if (orthonormal) return {sampling.phi, {}, sampling.block};
   require_small(sampling);
   const Matrix phi = sampling.phi.to_matrix();

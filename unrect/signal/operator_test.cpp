@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Eigenvalues>
+#include <cmath>
+#include <numbers>
 
 #include "unrect/base/error.hpp"
 #include "unrect/signal/blocks.hpp"
@@ -76,15 +78,17 @@ TEST(SensingOperator, AdjointsAreAdjoint) {
   const Rng rng(9);
   for (const LinearOperator& op :
        {gaussian_operator(20, 64, rng), bernoulli_operator(20, 64, rng), orthonormal_operator(20, 64, rng),
-        hadamard_operator(20, 64, rng), partial_dct_operator(20, 64, rng), partial_dct_operator(50, 300, rng)}) {
+        hadamard_operator(20, 64, rng), partial_dct_operator(20, 64, rng), partial_dct_operator(50, 300, rng),
+        partial_fourier_operator(50, 300, rng)}) {
     EXPECT_LT(adjoint_defect(op, Rng(10)), 1e-14);
   }
 }
 
 TEST(SensingOperator, RowsAreOrthonormalWherePromised) {
   const Rng rng(11);
-  for (const LinearOperator& op : {orthonormal_operator(20, 64, rng), hadamard_operator(20, 64, rng),
-                                   partial_dct_operator(20, 64, rng), partial_dct_operator(50, 300, rng)}) {
+  for (const LinearOperator& op :
+       {orthonormal_operator(20, 64, rng), hadamard_operator(20, 64, rng), partial_dct_operator(20, 64, rng),
+        partial_dct_operator(50, 300, rng), partial_fourier_operator(50, 300, rng)}) {
     const Matrix a = op.to_matrix();
     EXPECT_LT(identity_defect(a * a.transpose()), 1e-13);
   }
@@ -99,6 +103,18 @@ TEST(SensingOperator, OrthonormalRowsSpanTheGaussianOnes) {
   for (Index i = 0; i < 5; ++i) {
     EXPECT_GT(r(i, i), 0);
     for (Index j = i + 1; j < 5; ++j) EXPECT_NEAR(r(i, j), 0, 1e-13);
+  }
+}
+
+TEST(SensingOperator, FourierRowsAreCosinesAndSines) {
+  const Index n = 12;
+  const Matrix rows = partial_fourier_operator(n, n, Rng(5)).to_matrix();
+  const Vector signs = rows.row(0).transpose() * std::sqrt(static_cast<double>(n));  // of the constant, X_0
+  EXPECT_TRUE((signs.cwiseAbs().array() - 1).isZero(1e-14));
+  for (Index j = 0; j < n; ++j) {
+    const double angle = 2 * std::numbers::pi * 3 * static_cast<double>(j) / static_cast<double>(n);
+    EXPECT_NEAR(rows(3, j), signs(j) * std::sqrt(2.0 / n) * std::cos(angle), 1e-14);
+    EXPECT_NEAR(rows(n - 3, j), -signs(j) * std::sqrt(2.0 / n) * std::sin(angle), 1e-14);
   }
 }
 
@@ -125,6 +141,7 @@ TEST(SensingOperator, RefusesWhatCannotBe) {
   EXPECT_THROW(orthonormal_operator(4, 3, Rng(1)), Error);
   EXPECT_THROW(hadamard_operator(2, 12, Rng(1)), Error);
   EXPECT_THROW(partial_dct_operator(13, 12, Rng(1)), Error);
+  EXPECT_THROW(partial_fourier_operator(13, 12, Rng(1)), Error);
   EXPECT_THROW(add_noise(Matrix::Ones(1, 2), -1, Rng(1)), Error);
   EXPECT_THROW(quantize(Matrix::Ones(1, 2), 0), Error);
 }

@@ -109,6 +109,11 @@ LinearOperator partial_dct_operator(Index rows, Index cols, Rng rng) {
   return partial(dct(cols), rows, rng);
 }
 
+LinearOperator partial_fourier_operator(Index rows, Index cols, Rng rng) {
+  require_shape(rows, cols);
+  return partial(dft(cols), rows, rng);
+}
+
 LinearOperator read_operator(const std::filesystem::path& path) {
   return LinearOperator(read_npy(path).to_matrix(path.string()));
 }

@@ -19,6 +19,8 @@ LinearOperator orthonormal_operator(Index rows, Index cols, Rng rng);
 LinearOperator hadamard_operator(Index rows, Index cols, Rng rng);
 /// Random rows of the DCT-II with random signs on the columns (without them smooth signals are not mixed): ΦΦᵀ = I.
 LinearOperator partial_dct_operator(Index rows, Index cols, Rng rng);
+/// Random rows of the real DFT, a frequency's cosine and sine apart, with random signs on the columns: ΦΦᵀ = I.
+LinearOperator partial_fourier_operator(Index rows, Index cols, Rng rng);
 /// A matrix from an .npy file, m × n. @throws Error kFile, kFormat.
 LinearOperator read_operator(const std::filesystem::path& path);
 /// As float64 .npy: what is read back is the same to the last bit. @throws Error kFile.
