@@ -119,6 +119,31 @@ class Dictionaries(Case):
         self.refused(2, *dictionary, "small", "--patch", "3", "--atoms", "9", ["zero"])
 
 
+class Lista(Case):
+    def test_learns_codes_that_as_many_iterations_do_not_find(self):
+        args = ["--n", "40", "--measurements", "20", "--sparsity", "2", "--phases", "4", "--samples", "4000", "--epochs", "15"]
+        got = json.loads(self.ok("signal", "lista", *args, "--out", "lista.onnx", "--json"))
+        error = {(d["decoder"], d["iterations"]): d["nmse_db"] for d in got["decoders"]}
+        self.assertLess(error["lista", 4], error["ista", 4] - 5)
+        self.assertLess(error["lista", 4], error["fista", 4] - 5)
+        again = json.loads(self.ok("signal", "lista", *args, "--threads", "2", "--json"))
+        self.assertEqual(again, got)
+        info = json.loads(self.ok("info", "lista.onnx", "--json"))
+        self.assertEqual((info["inputs"], info["outputs"]), (20, 40))
+
+    def test_a_dictionary_of_ones_own(self):
+        a = np.random.default_rng(1).normal(size=(10, 16))
+        np.save(self.dir / "A.npy", a)
+        text = self.ok("signal", "lista", "--dictionary", "A.npy", "--sparsity", "1", "--phases", "2", "--samples", "500", "--epochs", "2")
+        self.assertIn("10 measurements of codes of 16", text)
+        self.refused(2, "signal", "lista", "--dictionary", "A.npy", "--n", "16", ["--n"])
+        self.refused(2, "signal", "lista", "--dictionary", "A.npy", "--sparsity", "17", ["--sparsity", "16"])
+        self.refused(2, "signal", "lista", "--phases", "2", "--out", "lista.txt", ["lista.txt"])
+        np.save(self.dir / "A.npy", a * np.nan)
+        self.refused(2, "signal", "lista", "--dictionary", "A.npy", ["A.npy"])
+        self.refused(4, "signal", "lista", "--dictionary", "nothing.npy", ["nothing.npy"])
+
+
 class Phases(Case):
     def phases(self, *args):
         return json.loads(self.ok("signal", "phases", *args, "--json"))

@@ -32,6 +32,7 @@ void add_regions(CLI::App& app, Explore explore = unrect::explore);
 void add_train(CLI::App& app, Ranks ranks = {});
 void add_signal(CLI::App& app);
 void add_signal_frame(CLI::App& signal);
+void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_bench(CLI::App& app);

@@ -261,6 +261,7 @@ void add_signal(CLI::App& app) {
   CLI::App* signal = app.add_subcommand("signal", "Frames, dictionaries and sparse codes");
   signal->require_subcommand(1);
   add_signal_frame(*signal);
+  add_signal_lista(*signal);
   add_dictionary(*signal);
   add_phases(*signal);
 }

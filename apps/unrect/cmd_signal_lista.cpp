@@ -1,0 +1,163 @@
+// unrect signal lista: a network that finds sparse codes, trained on pairs, beside what it was unrolled from.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli.hpp"
+#include "progress.hpp"
+#include "unrect/base/array.hpp"
+#include "unrect/base/error.hpp"
+#include "unrect/learn/chain.hpp"
+#include "unrect/learn/train.hpp"
+#include "unrect/network/evaluate.hpp"
+#include "unrect/signal/lasso.hpp"
+#include "unrect/signal/lista.hpp"
+#include "unrect/signal/sensing_operator.hpp"
+#include "unrect/view/table.hpp"
+
+namespace unrect::cli {
+namespace {
+
+struct Pairs {
+  Matrix signals, codes;  // one a row
+};
+
+struct Row {
+  std::string decoder;
+  int products = 0;  // with A, Aᵀ or their successors
+  double decibels = 0;
+};
+
+struct Command {
+  std::filesystem::path dictionary, out;
+  Index n = 100, m = 50, sparsity = 5, samples = 20000;
+  int phases = 6, threads = 1;
+  double lambda = 0.1, noise = 0;
+  std::uint64_t seed = 0;
+  TrainOptions options;
+  bool json = false;
+
+  void run() const;
+  Matrix sensing() const;
+  Pairs draw(const Matrix& a, Index count, Rng rng) const;
+};
+
+Matrix Command::sensing() const {
+  Matrix a = dictionary.empty() ? gaussian_operator(m, n, Rng(seed).split(0)).to_matrix()
+                                : read_npy(dictionary).to_matrix(dictionary.string());
+  UNRECT_REQUIRE(a.allFinite() && !a.isZero(0), ErrorCode::kInvalidArgument,
+                 "--dictionary {}: expected numbers, not all 0", dictionary.string());
+  UNRECT_REQUIRE(sparsity <= a.cols(), ErrorCode::kInvalidArgument, "--sparsity {}, expected at most {}, a code's size",
+                 sparsity, a.cols());
+  return a;
+}
+
+// y = A c + σ N(0, I), c with `sparsity` entries N(0, 1) anywhere.
+Pairs Command::draw(const Matrix& a, Index count, Rng rng) const {
+  Pairs pairs{{}, Matrix::Zero(count, a.cols())};
+  for (Index i = 0; i < count; ++i) {
+    const std::vector<Index> order = permutation(a.cols(), rng.split(2 * static_cast<std::uint64_t>(i)));
+    Rng values = rng.split(2 * static_cast<std::uint64_t>(i) + 1);
+    for (Index k = 0; k < sparsity; ++k) pairs.codes(i, order[static_cast<std::size_t>(k)]) = values.normal();
+  }
+  pairs.signals = add_noise(pairs.codes * a.transpose(), noise, rng.split(1));
+  return pairs;
+}
+
+// Σ‖ĉ − c‖² / Σ‖c‖² in dB.
+double decibels(const Matrix& found, const Matrix& codes) {
+  return 10 * std::log10((found - codes).squaredNorm() / codes.squaredNorm());
+}
+
+Samples samples_of(const Pairs& pairs) { return {pairs.signals.cast<float>(), pairs.codes.cast<float>()}; }
+
+void Command::run() const {
+  require_place(out, {".onnx", ".npz"}, "--out");
+  const Matrix a = sensing();
+  const std::vector<ListaPhase> untrained = ista_phases(a, lambda, phases);
+  const LayerChain chain = lista_chain(untrained);
+  const Rng rng(seed);
+  const Samples train_pairs = samples_of(draw(a, samples, rng.split(1)));
+  const Samples held = samples_of(draw(a, std::max<Index>(samples / 20, 1), rng.split(2)));
+  const Pairs test = draw(a, 1000, rng.split(3));
+  const auto line = [&](const Progress& p, double seconds) {
+    return fmt::format("lista: {:.0f} % of {} epochs, {:.0f} s", 100 * p.done / p.total, options.epochs, seconds);
+  };
+  const ProgressLine progress(threads, seed, line);
+  const TrainResult learned =
+      train(Network::chain(chain.weights, chain.biases), train_pairs, held, options, progress.context());
+  UNRECT_REQUIRE(learned.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled, "interrupted in epoch {}",
+                 learned.log.size() + 1);
+  if (!out.empty()) write_network(out, learned.network, ExportPrecision::kFloat32);
+
+  const LinearOperator op(a);
+  const auto lasso_of = [&](bool accelerated, int iterations) {
+    const LassoOptions o{.lambda = lambda, .accelerated = accelerated, .max_iterations = iterations};
+    Matrix codes(test.codes.rows(), a.cols());
+    const std::vector<SparseResult> found = lasso_rows(op, test.signals, o);
+    for (Index i = 0; i < codes.rows(); ++i) codes.row(i) = found[static_cast<std::size_t>(i)].x.transpose();
+    return decibels(codes, test.codes);
+  };
+  constexpr int kMany = 1000;
+  const std::vector<Row> rows{
+      {"ista", phases, decibels(lista_codes(untrained, test.signals), test.codes)},
+      {"fista", phases, lasso_of(true, phases)},
+      {"fista", kMany, lasso_of(true, kMany)},
+      {"lista", phases, decibels(Evaluator<double>(learned.network)(test.signals), test.codes)}};
+  if (json) {
+    nlohmann::ordered_json result{
+        {"measurements", a.rows()}, {"n", a.cols()}, {"sparsity", sparsity}, {"lambda", lambda}, {"noise", noise}};
+    for (const Row& row : rows)
+      result["decoders"].push_back({{"decoder", row.decoder}, {"iterations", row.products}, {"nmse_db", row.decibels}});
+    fmt::print("{}\n", result.dump(2));
+    return;
+  }
+  Table table{.header = {"decoder", "iterations", "Σ‖ĉ − c‖² / Σ‖c‖², dB"}};
+  table.caption = fmt::format("{} measurements of codes of {} with {} entries, {} new ones", a.rows(), a.cols(),
+                              sparsity, test.codes.rows());
+  for (const Row& row : rows)
+    table.rows.push_back({row.decoder, std::to_string(row.products), fmt::format("{:.2f}", row.decibels)});
+  fmt::print("{}", to_text(table));
+}
+
+}  // namespace
+
+void add_signal_lista(CLI::App& signal) {
+  auto command = std::make_shared<Command>();
+  command->options.epochs = 30;
+  CLI::App* verb = signal.add_subcommand("lista", "Train ISTA, unrolled, on pairs of signals and codes (LISTA)");
+  const auto count = [&](const char* name, Index& value, const char* text, double most) {
+    return verb->add_option(name, value, text)->capture_default_str()->check(CLI::Range(1.0, most));
+  };
+  CLI::Option* const given =
+      verb->add_option("--dictionary", command->dictionary, "A itself, m × n, .npy (default: drawn from N(0, 1/m))");
+  count("--n", command->n, "size of the codes", 4096)->excludes(given);
+  count("--measurements", command->m, "size of the signals, m", 4096)->excludes(given);
+  count("--sparsity", command->sparsity, "entries of a code that are not 0, drawn from N(0, 1)", 4096);
+  verb->add_option("--phases", command->phases, "iterations that are unrolled")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  verb->add_option("--lambda", command->lambda, "λ of ½‖Ac − y‖² + λ‖c‖₁, where training starts")
+      ->capture_default_str()
+      ->check(CLI::Range(1e-9, 1e9));
+  verb->add_option("--noise", command->noise, "σ of Gaussian noise on the signals")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e9));
+  count("--samples", command->samples, "pairs to learn from", 1e7);
+  verb->add_option("--epochs", command->options.epochs, "passes over them")->capture_default_str();
+  verb->add_option("--rate", command->options.rate, "η at its height (default: the trainer's own)");
+  verb->add_option("--seed", command->seed, "seed of the matrix, the codes and the training")->capture_default_str();
+  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--out", command->out, "write the network, signals → codes: .onnx or .npz");
+  verb->add_flag("--json", command->json, "print one JSON object");
+  verb->footer(
+      "Examples:\n"
+      "  unrect signal lista --phases 6 --out lista.onnx\n"
+      "  unrect signal lista --dictionary A.npy --sparsity 4 --noise 0.01 --json");
+  verb->callback([command] { command->run(); });
+}
+
+}  // namespace unrect::cli
