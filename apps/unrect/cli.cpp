@@ -52,6 +52,31 @@ void NetworkOptions::add_to(CLI::App& verb) {
   verb.add_flag("--cut-softmax", import.cut_softmax, "drop a Softmax that ends the network");
 }
 
+namespace {
+
+CLI::Validator number(const std::string& expected, const std::function<bool(double)>& good) {
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const bool read = CLI::detail::lexical_cast(text, value);
+    return read && good(value) ? std::string() : fmt::format("{}, expected a number {}", text, expected);
+  };
+  return CLI::Validator(check, expected);
+}
+
+}  // namespace
+
+CLI::Validator not_negative() {
+  return number("≥ 0", [](double value) { return value >= 0; });
+}
+CLI::Validator positive() {
+  return number("> 0", [](double value) { return value > 0; });
+}
+
+CLI::Option* add_seed(CLI::App& verb, std::uint64_t& seed, const std::string& what) {
+  const auto whole = [](double value) { return value >= 0 && value <= 0x1p53; };
+  return verb.add_option("--seed", seed, what)->capture_default_str()->check(number("of 0 … 2^53", whole));
+}
+
 Vector parse_vector(const std::string& text, const std::string& what) {
   if (text.ends_with(".npy")) return read_npy(text).to_vector();
   std::vector<double> values;

@@ -71,6 +71,13 @@ Box parse_box(const std::string& text, Index inputs);
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
                    const std::string& option);
 
+/// Numbers ≥ 0, and > 0 (what CLI11 says of its own ends in 309 digits).
+CLI::Validator not_negative();
+CLI::Validator positive();
+
+/// --seed: 0 … 2⁵³, what files keep as it is.
+CLI::Option* add_seed(CLI::App& verb, std::uint64_t& seed, const std::string& what);
+
 /// "17" for one, "3×32×32" for a tensor.
 std::string shape_text(const Shape& shape);
 

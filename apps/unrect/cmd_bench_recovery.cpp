@@ -146,14 +146,12 @@ void add_bench_recovery(CLI::App& bench) {
   verb->add_option("--measurements", command->data.measurements, "rows of Φ, drawn from N(0, 1/m)");
   verb->add_option("--phi", command->data.phi, "Φ itself, m × n, .npy")->excludes("--measurements");
   verb->add_option("--samples", command->data.samples, "training samples, as they were for train");
-  verb->add_option("--seed", command->data.seed, "seed of Φ and of what is held out")->capture_default_str();
+  add_seed(*verb, command->data.seed, "seed of Φ and of what is held out");
   verb->add_option("--net", command->networks, "networks from y to x; of several their mean, too")->delimiter(',');
   verb->add_option("--sparse", command->sparse, "ℓ1 decoders: the first so many test signals; 0 for none")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  verb->add_option("--lambda", command->lambda, "λ of ½‖y − Ac‖² + λ‖c‖₁")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(not_negative());
+  verb->add_option("--lambda", command->lambda, "λ of ½‖y − Ac‖² + λ‖c‖₁")->capture_default_str()->check(positive());
   verb->add_option("--picture", command->picture, "draw the first test signals and their recoveries: .png or .svg");
   verb->add_option("--first", command->first, "write the first test signal's measurements: .npy");
   verb->add_flag("--json", command->json, "print one JSON object");

@@ -180,15 +180,15 @@ void add_inspect(CLI::App& app) {
   where->add_flag("--random", command->random, "a standard normal point, or a uniform one of --box");
   where->add_option("--configuration", command->configuration,
                     "pieces such as 0110,10: does any input have them? A ball inside, or a Farkas certificate");
-  where->add_option("--measurement", command->measurement,
-                    "what unrect sense wrote, .npz: a recovery network at that image");
+  CLI::Option* const measured = where->add_option("--measurement", command->measurement,
+                                                  "what unrect sense wrote, .npz: a recovery network at that image");
   where->require_option(1);
   verb->add_flag("--raw", command->raw, "do not divide --sample by 255");
   verb->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…: stay within this domain");
   verb->add_option("--pixel", command->pixel, "--measurement: ROW,COLUMN of the pixel whose filter is shown")
       ->default_str("the middle");
   verb->add_option("--filter", command->filter, "--measurement: draw that pixel's effective filter: .png or .svg");
-  verb->add_option("--seed", command->seed, "seed of --random, of the plane and of rays")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of --random, of the plane and of rays");
   verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
   verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
   verb->add_option("--slice", command->slice, "draw the region in a plane through the input: PREFIX.svg and PREFIX.png")
@@ -198,6 +198,8 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--report", command->report, "write one HTML page with pictures and all figures");
   verb->add_option("--out", command->out, "write the region as .npz: map, inequalities, facets, configuration");
   verb->add_flag("--json", command->json, "one JSON object");
+  for (const char* const other : {"--raw", "--top", "--all-facets", "--plane", "--cut-softmax"})
+    measured->excludes(verb->get_option(other));
   verb->footer(
       "Layers and units count from 0. Beyond 64 inputs facets are found by rays, and the ball is the one around the\n"
       "input, unless --all-facets asks for all.\n\n"

@@ -30,10 +30,10 @@ void add_random(CLI::App& app) {
       ->required()
       ->check(CLI::Range(1, 65536));
   verb->add_option("--out", command->out, "file to write: .onnx or .npz")->required();
-  verb->add_option("--seed", command->seed, "seed of the weights")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of the weights");
   verb->add_option("--bias", command->bias, "standard deviation of the biases; weights are He-normal")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   verb->footer("Example:\n  unrect random 2,16,16,3 --seed 7 --out net.onnx");
   verb->callback([command] { command->run(); });
 }

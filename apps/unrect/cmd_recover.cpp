@@ -83,7 +83,7 @@ void add_recover(CLI::App& app) {
   verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
   verb->add_option("--phi", command->phi, "Φ, m × block², .npy, instead of the operator in the file");
   verb->add_option("--train-folder", command->train_folder, "lmmse, wiener, ksvd: images to learn from");
-  verb->add_option("--seed", command->seed, "seed of shifts and of ksvd's patches")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of shifts and of ksvd's patches");
   verb->add_option("--out", command->out, "write the image: .png, 8 bits")->required();
   verb->add_option("--reference", command->reference, "the image itself: print PSNR and SSIM");
   verb->add_flag("--json", command->json, "print one JSON object");

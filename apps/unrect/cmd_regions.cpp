@@ -296,15 +296,13 @@ void add_regions(CLI::App& app, Explore explore) {
       ->expected(1, 3);
   where->require_option(0, 1);
   verb->add_option("--case", command->input_case, "which input set, when --vnnlib has several (from 0)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->needs("--vnnlib");
   verb->add_option("--radius", command->radius, "half the width of a random plane's window")
       ->capture_default_str()
       ->check(CLI::Range(1e-100, 1e100));
   verb->add_flag("--raw", command->raw, "do not divide IDX samples by 255");
-  verb->add_option("--seed", command->seed, "seed of random planes and of the certificate's points")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  add_seed(*verb, command->seed, "seed of random planes and of the certificate's points");
   verb->add_flag("--count-only", command->count_only, "count, keep nothing");
   verb->add_flag(
       "--certify", command->certify,
@@ -312,7 +310,7 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--max-regions", command->max_regions, "stop once so many are found")->check(CLI::PositiveNumber);
+  verb->add_option("--max-regions", command->max_regions, "stop once so many are found")->check(positive());
   verb->add_flag("--distinct-maps", command->distinct,
                  "count the affine pieces of the function: connected regions with one map are one (in memory)");
   verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");

@@ -219,7 +219,7 @@ void add_dictionary(CLI::App& signal) {
   verb->add_option("--iterations", command->iterations, "rounds of codes and atoms")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
-  verb->add_option("--seed", command->seed, "seed of patches and first atoms")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of patches and first atoms");
   verb->add_option("--out", command->out, "draw the atoms: .png or .svg");
   verb->add_option("--save", command->save, "write the atoms, most used first, one a row: .npy");
   verb->add_flag("--json", command->json, "print one JSON object");
@@ -241,7 +241,7 @@ void add_phases(CLI::App& signal) {
   verb->add_option("--cells", command->cells, "cells a side of the map")
       ->capture_default_str()
       ->check(CLI::Range(2, 200));
-  verb->add_option("--seed", command->seed, "seed of matrices and codes")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of matrices and codes");
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

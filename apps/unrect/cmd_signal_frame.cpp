@@ -181,7 +181,7 @@ void add_signal_frame(CLI::App& signal) {
       ->check(CLI::IsMember({2, 4, 6, 8}));
   verb->add_option("--vectors", command->vectors, "random: how many")->capture_default_str();
   verb->add_option("--dimension", command->dimension, "random: their size")->capture_default_str();
-  verb->add_option("--seed", command->seed, "seed of what is random")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of what is random");
   verb->add_option("--out", command->out, "write the canonical dual, .npy: a vector a row, or gabor's dual window");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

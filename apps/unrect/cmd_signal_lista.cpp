@@ -147,7 +147,7 @@ void add_signal_lista(CLI::App& signal) {
   count("--samples", command->samples, "pairs to learn from", 1e7);
   verb->add_option("--epochs", command->options.epochs, "passes over them")->capture_default_str();
   verb->add_option("--rate", command->options.rate, "η at its height (default: the trainer's own)");
-  verb->add_option("--seed", command->seed, "seed of the matrix, the codes and the training")->capture_default_str();
+  add_seed(*verb, command->seed, "seed of the matrix, the codes and the training");
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

@@ -496,7 +496,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(Index{1}, Index{1} << 31));
   verb->add_option("--validation", command->data.validation,
                    "training samples held out to choose the best epoch by (default: a tenth, at most 1000)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   verb->add_option_function<std::string>(
           "--method", [command](const std::string& name) { command->options.method = method_named(name); },
           "feasible-al, gauss-newton-al (no rate to choose), explicit-al (TH's own), adam, sgd, or lbfgs (all samples "
@@ -507,7 +507,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   TrainOptions& o = command->options;
   verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
       ->capture_default_str();
-  verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(CLI::PositiveNumber);
+  verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(positive());
   verb->add_option("--rate", o.rate,
                    "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 0.4)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
@@ -518,7 +518,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   verb->add_option(
       "--log-loss", command->log_scale,
       "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)");
@@ -536,8 +536,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e9));
   verb->add_flag("--resume", o.resume, "go on from --checkpoint");
-  verb->add_option("--seed", command->data.seed, "seed of Φ, samples, start weights and shuffling")
-      ->capture_default_str();
+  add_seed(*verb, command->data.seed, "seed of Φ, samples, start weights and shuffling");
   verb->add_option("--threads", command->threads, "threads; the result does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

@@ -20,12 +20,10 @@ void SensingOptions::add_to(CLI::App& verb) {
   verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator")
       ->excludes("--operator");
   verb.add_option("--block", block, "side of the blocks measured one by one (default: 33; 32 for hadamard)");
-  verb.add_option("--seed", seed, "seed of the operator and the noise")->capture_default_str();
+  add_seed(verb, seed, "seed of the operator and the noise");
 }
 
 Sampling SensingOptions::sampling() const {
-  constexpr std::uint64_t kMostSeed = std::uint64_t{1} << 53;  // what files keep as it is
-  UNRECT_REQUIRE(seed <= kMostSeed, ErrorCode::kInvalidArgument, "--seed {}, expected 0 to 2^53", seed);
   if (!phi.empty()) {
     UNRECT_REQUIRE(!ratio, ErrorCode::kInvalidArgument, "--phi {} has its own ratio, expected no --ratio",
                    phi.string());

@@ -139,15 +139,17 @@ Decoder fista_decoder(const BlockCodes& codes, double noise) {
   };
 }
 
-Decoder bp_decoder(const BlockCodes& codes) {
+Decoder bp_decoder(const BlockCodes& codes, double noise) {
   const Vector spread = codes.weights().cwiseInverse();
   const auto pursuit = std::make_shared<const BasisPursuit>(Matrix(codes.atoms() * spread.asDiagonal()));
-  return [codes, spread, pursuit](const Measurement& m) {
+  const double residual = noise * std::sqrt(static_cast<double>(codes.atoms().rows()));
+  return [codes, spread, pursuit, residual](const Measurement& m) {
     const Matrix y = codes.measurements(m);
     Matrix found = Matrix::Zero(y.rows(), spread.size());
     for (Index i = 0; i < y.rows(); ++i) {
       if (y.row(i).squaredNorm() == 0) continue;
-      const SparseResult result = pursuit->solve(y.row(i).transpose(), {.max_iterations = 300, .tolerance = 1e-3});
+      const SparseResult result =
+          pursuit->solve(y.row(i).transpose(), {.residual = residual, .max_iterations = 300, .tolerance = 1e-3});
       if (result.x.size() > 0) found.row(i) = result.x.cwiseProduct(spread).transpose();
     }
     return codes.image(found, m);
@@ -246,7 +248,7 @@ Decoder plain_decoder(std::string_view name, const Sampling& sampling, const Whi
   const BlockCodes codes(white);
   if (name == "omp") return omp_decoder(codes, noise);
   if (name == "fista") return fista_decoder(codes, noise);
-  return bp_decoder(codes);
+  return bp_decoder(codes, noise);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <map>
+#include <set>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
@@ -119,13 +119,13 @@ std::vector<std::filesystem::path> image_files(const std::filesystem::path& fold
 
 std::vector<NamedImage> read_images(const std::filesystem::path& folder) {
   const std::vector<std::filesystem::path> files = image_files(folder);
-  std::map<std::string, int> stems;
-  for (const auto& file : files) ++stems[file.stem().string()];
+  std::set<std::string> stems;
+  for (const auto& file : files) stems.insert(file.stem().string());
+  const bool told_apart = stems.size() == files.size();
   std::vector<NamedImage> images;
-  for (const auto& file : files) {
-    const std::string stem = file.stem().string();
-    images.push_back({stems[stem] == 1 ? stem : file.filename().string(), read_image(file)});
-  }
+  images.reserve(files.size());
+  for (const auto& file : files)
+    images.push_back({(told_apart ? file.stem() : file.filename()).string(), read_image(file)});
   return images;
 }
 

@@ -174,7 +174,7 @@ TEST(ImageFolder, IsSortedAndNamesFiles) {
   write_file(folder / "b.pgm", "P2 1 1 1 1");
   const std::vector<NamedImage> images = read_images(folder);
   ASSERT_EQ(images.size(), 3U);
-  EXPECT_EQ(images[0].name, "a");
+  EXPECT_EQ(images[0].name, "a.PNG");  // with endings where names alone would not tell them apart
   EXPECT_EQ(images[1].name, "b.pgm");
   EXPECT_EQ(images[2].name, "b.png");
   EXPECT_EQ(images[2].image, bytes_image(2, 3, 1));

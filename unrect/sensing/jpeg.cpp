@@ -54,6 +54,7 @@ class Reader {
     return true;
   }
 
+  bool for_print() const { return jpeg_.jpeg_color_space == JCS_CMYK || jpeg_.jpeg_color_space == JCS_YCCK; }
   Index height() const { return jpeg_.image_height; }
   Index width() const { return jpeg_.image_width; }
   const char* message() const { return message_; }
@@ -94,6 +95,7 @@ Image parse_jpeg(std::string_view bytes, std::string_view name) {
   };
   require(reader.read_header());
   require_size(reader.height(), reader.width(), name);
+  UNRECT_REQUIRE(!reader.for_print(), ErrorCode::kFormat, "{}: a CMYK JPEG; expected grey or RGB", name);
   require(reader.start());
   Image image(reader.height(), reader.width());
   VectorOf<JSAMPLE> row(image.cols());

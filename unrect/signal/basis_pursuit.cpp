@@ -24,6 +24,24 @@ double gap(const MatrixRef& a, const VectorRef& y, const Vector& x, const Vector
   return x.lpNorm<1>() - y.dot(multipliers) / std::max(1.0, most);
 }
 
+/// The least change of v after which ‖s ∘ (v − w)‖ ≤ radius: −λ s² (v − w) / (1 + λs²) with the λ ≥ 0 that makes it
+/// so, by Newton's method on 1/‖·‖, which is concave in λ: from 0 it never goes too far.
+Vector to_ball(const Vector& v, const Vector& s, const Vector& w, double radius) {
+  const Vector off = v - w;
+  if (radius == 0) return -off;
+  const Eigen::ArrayXd square = s.array().square(), weighted = square * off.array().square();
+  if (weighted.sum() <= radius * radius) return Vector::Zero(v.size());
+  double lambda = 0;
+  for (int step = 0; step < 100; ++step) {
+    const Eigen::ArrayXd shrink = 1 / (1 + lambda * square);
+    const double norm2 = (weighted * shrink.square()).sum(), norm = std::sqrt(norm2);
+    if (norm <= radius * (1 + 1e-12)) break;
+    // d(1/‖·‖)/dλ = Σ weighted s² shrink³ / ‖·‖³
+    lambda += (1 / radius - 1 / norm) * norm2 * norm / (weighted * square * shrink.cube()).sum();
+  }
+  return -(lambda * square / (1 + lambda * square) * off.array()).matrix();
+}
+
 }  // namespace
 
 SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y) {
@@ -58,44 +76,50 @@ SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y) {
 
 BasisPursuit::BasisPursuit(Matrix a) : a_(std::move(a)) {
   require(a_, Vector::Zero(a_.rows()));
+  // What A sees, by a decomposition that tells its rank, then the singular values of the little that is left.
   const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a_.transpose());
-  const Index rank = factors.rank();
-  q_ = factors.householderQ() * Eigen::MatrixXd::Identity(a_.cols(), rank);
-  r_ = factors.matrixQR().topLeftCorner(rank, rank).triangularView<Eigen::Upper>();
-  const auto& order = factors.colsPermutation().indices();
-  order_.assign(order.data(), order.data() + rank);
+  const Matrix range = factors.householderQ() * Eigen::MatrixXd::Identity(a_.cols(), factors.rank());
+  const Eigen::BDCSVD<Eigen::MatrixXd> small(a_ * range, Eigen::ComputeThinU | Eigen::ComputeThinV);
+  left_ = small.matrixU();
+  values_ = small.singularValues();
+  right_ = range * small.matrixV();
 }
 
 SparseResult BasisPursuit::solve(const VectorRef& y, const AdmmOptions& options) const {
   require(a_, y);
-  UNRECT_REQUIRE(options.penalty >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
-                 ErrorCode::kInvalidArgument, "penalty {}, {} iterations, tolerance {}: expected none below 0",
-                 options.penalty, options.max_iterations, options.tolerance);
-  const Vector fixed = r_.transpose().triangularView<Eigen::Lower>().solve(Vector(y(order_)));
-  const Vector start = q_ * fixed;
+  UNRECT_REQUIRE(options.residual >= 0 && options.penalty >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
+                 ErrorCode::kInvalidArgument, "ε = {}, penalty {}, {} iterations, tolerance {}: expected none below 0",
+                 options.residual, options.penalty, options.max_iterations, options.tolerance);
+  const Vector seen = left_.transpose() * y;
+  const Vector fixed = seen.cwiseQuotient(values_);
+  const Vector start = right_ * fixed;
   SparseResult result;
   result.x = start;
   result.residual = (a_ * start - y).norm();
-  if (result.residual > 1e-9 * y.norm()) {
+  if (result.residual > std::max(1e-9 * y.norm(), options.residual)) {
     result.status = SolverStatus::kInfeasible;
     return result;
   }
+  // What no x changes of the residual is not there to be spent.
+  const double radius =
+      options.residual > 0 ? std::sqrt(std::max(0.0, std::pow(options.residual, 2) - std::pow(result.residual, 2))) : 0;
   double penalty = options.penalty;
   if (penalty == 0) penalty = start.norm() > 0 ? 1 / start.cwiseAbs().maxCoeff() : 1;
   Vector x = start, z = start, u = Vector::Zero(start.size());
   for (int iteration = 1; iteration <= options.max_iterations; ++iteration) {
     x = z - u;
-    x -= q_ * (q_.transpose() * x - fixed);
+    x += right_ * to_ball(right_.transpose() * x, values_, fixed, radius);
     const Vector before = z;
     const Vector sum = x + u;
     z = soft_threshold(sum, 1 / penalty);
     u += x - z;
     result.iterations = iteration;
     if (iteration % 10 != 0 && iteration != options.max_iterations) continue;
-    // ρu is a subgradient at z; its part in the range of Aᵀ, made feasible, is the dual point Aᵀν = Q w.
-    const Vector w = penalty * (q_.transpose() * u);
-    const double most = (q_ * w).cwiseAbs().maxCoeff();
-    result.duality_gap = x.lpNorm<1>() - fixed.dot(w) / std::max(1.0, most);
+    // ρu is a subgradient at z; its part in the range of Aᵀ, made feasible, is the dual point Aᵀν.
+    const Vector w = penalty * (right_.transpose() * u);
+    const double most = (right_ * w).cwiseAbs().maxCoeff();
+    const double dual = fixed.dot(w) - radius * w.cwiseQuotient(values_).norm();
+    result.duality_gap = x.lpNorm<1>() - dual / std::max(1.0, most);
     if (result.duality_gap <= options.tolerance * x.lpNorm<1>()) {
       result.status = SolverStatus::kConverged;
       break;

@@ -1,4 +1,4 @@
-// min ‖x‖₁ subject to A x = y.
+// min ‖x‖₁ subject to A x = y, or to ‖A x − y‖ ≤ ε.
 #pragma once
 
 #include <vector>
@@ -13,14 +13,15 @@ namespace unrect {
 SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y);
 
 struct AdmmOptions {
+  double residual = 0;         // ε ≥ 0
   double penalty = 0;          // ρ > 0, or 0: chosen from ‖A⁺y‖, then balanced
   int max_iterations = 10000;  // ≥ 1
   double tolerance = 1e-8;     // stop once the duality gap ≤ tolerance · ‖x‖₁
 };
 
-/// By alternating directions, for many y: x ← projection of z − u on {A x = y}, z ← soft(x + u, 1/ρ), u ← u + x − z
-/// (Boyd et al. 2011, 6.2). x satisfies the equations to rounding; it is sparse only in the limit. kInfeasible if A
-/// lacks full row rank and the equations disagree.
+/// By alternating directions, for many y: x ← projection of z − u on {‖A x − y‖ ≤ ε}, z ← soft(x + u, 1/ρ), u ← u + x −
+/// z (Boyd et al. 2011, 6.2). x satisfies the constraint to rounding; it is sparse only in the limit. kInfeasible if A
+/// lacks full row rank and no x comes so near.
 class BasisPursuit {
  public:
   /// O(m²n). @throws Error kInvalidArgument for a matrix that is empty or not finite.
@@ -29,9 +30,9 @@ class BasisPursuit {
   SparseResult solve(const VectorRef& y, const AdmmOptions& options = {}) const;
 
  private:
-  // Aᵀ P = Q R: x satisfies the equations if and only if Qᵀx = w for the w that the first rank(A) of them give.
-  Matrix a_, q_, r_;
-  std::vector<Index> order_;  // of the equations, as P has it
+  Matrix a_;
+  Matrix left_, right_;  // A = left diag(values) rightᵀ, columns orthonormal, values > 0
+  Vector values_;
 };
 
 /// For one y.

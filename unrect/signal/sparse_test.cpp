@@ -239,6 +239,29 @@ TEST(BasisPursuit, AgreesWithScipy) {
   EXPECT_LT(admm.residual, 1e-12);
 }
 
+// ‖Ax − y‖ ≤ ε: Lasso's answer for some λ, and the optimum is certified by the gap.
+TEST(BasisPursuit, WithinNoiseIsLasso) {
+  const Problem p = planted(30, 60, 5, Rng(3));
+  const Vector y = p.y + 0.05 * Rng(4).normal_vector(30);
+  const SparseResult lasso_code =
+      lasso(LinearOperator(p.a), y, {.lambda = 0.1, .max_iterations = 100000, .tolerance = 1e-13});
+  const SparseResult found = basis_pursuit_admm(p.a, y, {.residual = lasso_code.residual, .tolerance = 1e-9});
+  EXPECT_EQ(found.status, SolverStatus::kConverged);
+  EXPECT_NEAR(found.residual, lasso_code.residual, 1e-9);
+  EXPECT_LT((found.x - lasso_code.x).norm(), 1e-4);
+  // All of y is within ε of 0.
+  EXPECT_LT(basis_pursuit_admm(p.a, y, {.residual = 2 * y.norm()}).x.norm(), 1e-6);
+  // Two equal rows that disagree: no x for 0, one for what they are apart.
+  Matrix twice(2, 3);
+  twice << 1, 0, 2, 1, 0, 2;
+  const Eigen::Vector2d apart(1, 1.2);
+  EXPECT_EQ(basis_pursuit_admm(twice, apart).status, SolverStatus::kInfeasible);
+  const SparseResult near = basis_pursuit_admm(twice, apart, {.residual = 0.2});
+  EXPECT_EQ(near.status, SolverStatus::kConverged);
+  EXPECT_LE(near.residual, 0.2 * (1 + 1e-9));
+  EXPECT_THROW(basis_pursuit_admm(twice, apart, {.residual = -1}), Error);
+}
+
 TEST(BasisPursuit, FindsPlantedCodes) {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     const Problem p = planted(40, 100, 8, Rng(seed));
