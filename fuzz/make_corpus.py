@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """Writes the seed corpora of the fuzz targets: small files that reach every branch of a reader. Run from anywhere."""
+import base64
 import gzip
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +128,48 @@ def properties():
     put("vnnlib", "gzip", gzip.compress((declared + box).encode(), mtime=0))
 
 
+JPEGS = {  # 9 × 8 grey, 9 × 7 progressive colour, 4 × 4 CMYK
+    "grey":
+        "/9j/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////////////wAALCAAIAAkBAR"
+        "EA/8QAFAABAAAAAAAAAAAAAAAAAAAAAf/EAB4QAAAEBwAAAAAAAAAAAAAAAAABAhMDESExQWGB/9oACAEBAAA/ACTcEklddOZAzof/2Q==",
+    "progressive":
+        "/9j/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////////////2wBDAVVaWnhpeO"
+        "uCguv/////////////////////////////////////////////////////////////////////////wgARCAAHAAkDASIAAhEBAxEB/8QAFgAB"
+        "AQEAAAAAAAAAAAAAAAAAAAEC/8QAFAEBAAAAAAAAAAAAAAAAAAAAAf/aAAwDAQACEAMQAAABmgf/xAAVEAEBAAAAAAAAAAAAAAAAAAAAIf/aAA"
+        "gBAQABBQJH/8QAFhEBAQEAAAAAAAAAAAAAAAAAAQAR/9oACAEDAQE/AQ2//8QAFBEBAAAAAAAAAAAAAAAAAAAAAP/aAAgBAgEBPwF//8QAFBAB"
+        "AAAAAAAAAAAAAAAAAAAAEP/aAAgBAQAGPwI//8QAFRABAQAAAAAAAAAAAAAAAAAAABH/2gAIAQEAAT8hU//aAAwDAQACAAMAAAAQ/wD/xAAWEQ"
+        "EBAQAAAAAAAAAAAAAAAAARAAH/2gAIAQMBAT8QwTf/xAAWEQADAAAAAAAAAAAAAAAAAAAAARH/2gAIAQIBAT8QdP/EABwQAAEDBQAAAAAAAAAA"
+        "AAAAABEAATFBYaGxwf/aAAgBAQABPxABhSNN1XsL/9k=",
+    "cmyk":
+        "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwBQNzxGPDJQRkFGWlVQX3jIgnhubnj1r7mRyP////////////////////////////////////////////"
+        "///////8AAFAgABAAEBEMRAE0RAFkRAEsRAP/EABUAAQEAAAAAAAAAAAAAAAAAAAID/8QAIhAAAQMCBgMAAAAAAAAAAAAAAQACAxESBBMhMVGx"
+        "gZGh/9oADgRDAE0AWQBLAAA/ALYdoy/XQQklfEQ1jqC0HYcKUguIJ4p9Qc0aeeyv/9k=",
+}
+
+
+def png(width, height, bits, kind, rows, interlaced=False, **chunks):
+    """`rows`: the bytes behind the filters; kind is PNG's colour type."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced))]
+    parts += [chunk(name.encode(), data) for name, data in chunks.items()]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def images():
+    for name, data in JPEGS.items():
+        put("image", f"{name}.jpg", base64.b64decode(data))
+    put("image", "grey.png", png(3, 2, 8, 0, bytes(2 * 4)))
+    put("image", "wide.png", png(2, 2, 16, 6, bytes(2 * 17)))
+    put("image", "palette.png", png(4, 2, 2, 3, bytes([0, 0x1b, 0, 0xe4]), PLTE=bytes(range(12)), tRNS=bytes([0, 128])))
+    put("image", "interlaced.png", png(2, 2, 8, 4, bytes(3 + 3 + 5), interlaced=True))
+    put("image", "plain.pgm", b"P2 # grey\n2 2 255\n0 1 2 255\n")
+    put("image", "raw.pgm", b"P5 2 2 65535\n" + bytes(8))
+
+
 if __name__ == "__main__":
+    images()
     arrays()
     models()
     properties()

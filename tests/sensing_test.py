@@ -290,6 +290,10 @@ class Sensing(Case):
         self.refused(4, "sense", "nothing.png", *sense, ["nothing.png"])
         (self.dir / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(50))
         self.refused(4, "sense", "bad.jpg", *sense, ["bad.jpg", "JPEG"])
+        seeds = ROOT / "fuzz/corpus/image"
+        self.refused(4, "sense", seeds / "cmyk.jpg", *sense, ["cmyk.jpg", "CMYK", "RGB"])
+        for name in ("grey.jpg", "progressive.jpg", "palette.png"):
+            self.ok("sense", seeds / name, *sense)
         (self.dir / "none").mkdir()
         bench = ["bench", "sensing", "--ratio", "0.5", "--methods", "tv", "--data"]
         self.refused(4, *bench, "none", ["none", "no image"])
