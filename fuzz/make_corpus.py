@@ -108,6 +108,8 @@ def models():
     model("DepthToSpace", ["N", 4, 2, 2], [("DepthToSpace", "x", "a", {"blocksize": 2}), ("SpaceToDepth", "a", "y", {"blocksize": 2})])
     model("ShapeChain", ["N", 2, 3], [("Shape", "x", "s", {}), ("Gather", "s z", "b", {}), ("Unsqueeze", "b z1", "c", {}), ("Concat", "c m", "d", {"axis": 0}), ("Reshape", "x d", "y", {})], z=np.int64(0), z1=i(0), m=i(-1))
     model("Constants", [3], [("Constant", "", "c", {"value_floats": [1.0, 2.0, 3.0]}), ("ConstantOfShape", "n", "k", {}), ("Range", "a b d", "r", {}), ("Cast", "r", "q", {"to": 1}), ("Equal", "q c", "w", {}), ("Where", "w x k", "y", {})], n=i(3), a=np.int64(1), b=np.int64(7), d=np.int64(2))
+    model("DequantizeLinear", [3, 2], [("DequantizeLinear", "q s z", "w", {"axis": 0}), ("Gemm", "w x", "y", {})], q=np.array([[1, -2, 3], [4, 5, -6]], "i1"), s=f(2) + 2, z=np.array([1, -1], "i1"))
+    model("DequantizeVariable", [2], [("DequantizeLinear", "q x", "y", {})], q=np.array([[1, -2]], "i1"))
     model("Softmax7", [1, 3], [("Gemm", "x w", "h", {}), ("Relu", "h", "r", {}), ("LogSoftmax", "r", "y", {})], 7, w=f(3, 2))
 
 

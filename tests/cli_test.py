@@ -194,7 +194,24 @@ class Convert(Case):
         self.refused(2, "convert", "net1.onnx", "--int8", "--out", "small.npz", ["small.npz", ".onnx"])
         self.refused(4, "convert", "net1.onnx", "--mean", "nothing.onnx", "--out", "mean.onnx", ["nothing.onnx"])
         self.ok("random", "3,4,3", "--seed", "1", "--out", "other.onnx")
-        self.refused(2, "convert", "net1.onnx", "--mean", "other.onnx", "--out", "mean.onnx", ["--mean", "2 → 3", "3 → 3"])
+        self.refused(2, "convert", "net1.onnx", "--mean", "other.onnx", "--out", "mean.onnx", ["other.onnx", "3 → 3", "2 → 3"])
+        # What all files say of themselves stays, but for what a mean no longer is.
+        def marked(file, **says):
+            model = onnx.load(str(self.dir / file))
+            del model.metadata_props[:]
+            onnx.helper.set_model_props(model, {f"unrect.{key}": value for key, value in says.items()})
+            onnx.save(model, str(self.dir / file))
+            return file
+        said = lambda file: {p.key: p.value for p in onnx.load(str(self.dir / file)).metadata_props}
+        marked("net1.onnx", phi="same", mean="0.5"), marked("net2.onnx", phi="same", mean="0.5"), marked("net3.onnx", phi="other")
+        self.ok("convert", "net1.onnx", "--out", "one.onnx")
+        self.assertEqual(said("one.onnx"), {"unrect.phi": "same", "unrect.mean": "0.5"})
+        self.ok("convert", "--mean", "net2.onnx", "net1.onnx", "--out", "two.onnx")
+        self.assertEqual(said("two.onnx"), {"unrect.phi": "same"})
+        self.ok("convert", "net1.onnx", "--mean", "net2.onnx,net3.onnx", "--out", "three.onnx")
+        self.assertEqual(said("three.onnx"), {})
+        for seed in ("-1", "1.5", "9007199254740993", "1e30"):
+            self.refused(2, "random", "2,3,2", "--seed", seed, "--out", "net.onnx", ["--seed", seed, "2^53"])
 
 
 class Refusals(Case):

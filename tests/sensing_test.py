@@ -123,7 +123,8 @@ class Sensing(Case):
         cells = np.load(self.dir / "cells.npz")
         np.testing.assert_allclose(cells["y"], (np.floor(held["y"] / 0.25) + 0.5) * 0.25)
         self.assertAlmostEqual(cells["noise"][0], 0.25 / 12**0.5)
-        self.refused(2, "sense", "image.png", "--ratio", "0.3", "--quantize", "0", "--out", "y.npz", ["--quantize"])
+        for step in ("0", "nan", "-1"):
+            self.refused(2, "sense", "image.png", "--ratio", "0.3", "--quantize", step, "--out", "z.npz", ["--quantize", step, "1e-09"])
         phi = np.random.default_rng(2).normal(size=(30, 64))
         np.save(self.dir / "phi.npy", phi)
         self.ok("sense", "image.png", "--phi", "phi.npy", "--out", "y.npz")

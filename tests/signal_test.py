@@ -142,6 +142,13 @@ class Lista(Case):
         np.save(self.dir / "A.npy", a * np.nan)
         self.refused(2, "signal", "lista", "--dictionary", "A.npy", ["A.npy"])
         self.refused(4, "signal", "lista", "--dictionary", "nothing.npy", ["nothing.npy"])
+        np.save(self.dir / "A.npy", a * 1e200)
+        self.refused(2, "signal", "lista", "--dictionary", "A.npy", ["A.npy", "1e50"])
+        self.refused(2, "signal", "lista", "--n", "4096", "--measurements", "4096", ["too large"])
+        small = ["--n", "10", "--measurements", "5", "--sparsity", "1", "--phases", "2", "--samples", "200", "--epochs", "2"]
+        self.refused(2, "signal", "lista", *small, "--rate", "1e30", "--out", "lista.onnx", ["diverged", "--rate"])
+        self.assertFalse((self.dir / "lista.onnx").exists())
+        self.refused(2, "signal", "lista", "--lambda", "nan", ["--lambda", "nan"])
 
 
 class Phases(Case):

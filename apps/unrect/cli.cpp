@@ -54,27 +54,35 @@ void NetworkOptions::add_to(CLI::App& verb) {
 
 namespace {
 
-CLI::Validator number(const std::string& expected, const std::function<bool(double)>& good) {
+// Of type T, so that a number is judged as it is used: whole, and to the last digit.
+template <class T, class Good>
+CLI::Validator number(const std::string& expected, const Good& good) {
   const auto check = [=](const std::string& text) {
-    double value = 0;
-    const bool read = CLI::detail::lexical_cast(text, value);
-    return read && good(value) ? std::string() : fmt::format("{}, expected a number {}", text, expected);
+    T value{};
+    const bool read = !text.empty() && text[0] != '+' && CLI::detail::lexical_cast(text, value);
+    return read && good(value) ? std::string() : fmt::format("{}, expected {}", text, expected);
   };
   return CLI::Validator(check, expected);
 }
 
 }  // namespace
 
+CLI::Validator within(double low, double high) {
+  return number<double>(fmt::format("a number of {:g} … {:g}", low, high),
+                        [=](double value) { return value >= low && value <= high; });
+}
 CLI::Validator not_negative() {
-  return number("≥ 0", [](double value) { return value >= 0; });
+  return number<double>("a number ≥ 0", [](double value) { return value >= 0 && std::isfinite(value); });
 }
 CLI::Validator positive() {
-  return number("> 0", [](double value) { return value > 0; });
+  return number<double>("a number > 0", [](double value) { return value > 0 && std::isfinite(value); });
 }
 
 CLI::Option* add_seed(CLI::App& verb, std::uint64_t& seed, const std::string& what) {
-  const auto whole = [](double value) { return value >= 0 && value <= 0x1p53; };
-  return verb.add_option("--seed", seed, what)->capture_default_str()->check(number("of 0 … 2^53", whole));
+  const auto kept = [](std::int64_t value) { return value >= 0 && value <= std::int64_t{1} << 53; };
+  return verb.add_option("--seed", seed, what)
+      ->capture_default_str()
+      ->check(number<std::int64_t>("a whole number of 0 … 2^53", kept));
 }
 
 Vector parse_vector(const std::string& text, const std::string& what) {

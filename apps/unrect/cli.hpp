@@ -71,7 +71,8 @@ Box parse_box(const std::string& text, Index inputs);
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
                    const std::string& option);
 
-/// Numbers ≥ 0, and > 0 (what CLI11 says of its own ends in 309 digits).
+/// Numbers, finite, within bounds. (CLI11's own let NaN through, and write bounds in six or 309 digits.)
+CLI::Validator within(double low, double high);
 CLI::Validator not_negative();
 CLI::Validator positive();
 

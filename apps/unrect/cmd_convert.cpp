@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include "cli.hpp"
+#include "ensemble.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/network/fold.hpp"
 #include "unrect/network/mean.hpp"
 
 namespace unrect::cli {
@@ -29,15 +31,24 @@ void Command::run() const {
   NetworkOptions source = network;
   source.import.fold = !no_fold;
   std::vector<Network> networks{source.read()};
+  const Network& first = networks.front();
+  const Index inputs = first.input_size(), outputs = first.output_size();
   Metadata about = said_by(source.file);
   for (const std::filesystem::path& other : others) {
     source.file = other;
-    networks.push_back(source.read());
+    const Network next = source.read();
+    UNRECT_REQUIRE(next.input_size() == inputs && next.output_size() == outputs, ErrorCode::kInvalidArgument,
+                   "--mean {}: {} → {}; expected {} → {}, as {} has", other.string(), next.input_size(),
+                   next.output_size(), inputs, outputs, network.file.string());
+    networks.push_back(next);
+    // A mean is no longer what its parts say they are; but for the Φ that all were trained for.
     const Metadata says = said_by(other);
-    std::erase_if(
-        about, [&](const auto& entry) { return !says.contains(entry.first) || says.at(entry.first) != entry.second; });
+    std::erase_if(about, [&](const auto& entry) {
+      const auto also = says.find(entry.first);
+      return entry.first != kPhi || also == says.end() || also->second != entry.second;
+    });
   }
-  const Network result = naming("--mean", [&] { return mean(networks); });
+  const Network side_by_side = mean(networks), result = no_fold ? side_by_side : fold(side_by_side);
   write_network(out, result,
                 int8      ? ExportPrecision::kInt8
                 : float32 ? ExportPrecision::kFloat32
@@ -55,7 +66,8 @@ void add_convert(CLI::App& app) {
   verb->add_option("--out", command->out, "file to write: .onnx, or .npz for a fully connected chain")->required();
   verb->add_option("--mean", command->others,
                    "further networks, comma-separated: write the mean of all, as one network")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   CLI::Option* const narrow = verb->add_flag("--float", command->float32, "weights in float32 instead of float64");
   verb->add_flag("--int8", command->int8, "matrices and kernels in 8 bits, a factor an output; the rest in float32")
       ->excludes(narrow);

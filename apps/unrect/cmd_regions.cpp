@@ -300,7 +300,7 @@ void add_regions(CLI::App& app, Explore explore) {
       ->needs("--vnnlib");
   verb->add_option("--radius", command->radius, "half the width of a random plane's window")
       ->capture_default_str()
-      ->check(CLI::Range(1e-100, 1e100));
+      ->check(within(1e-100, 1e100));
   verb->add_flag("--raw", command->raw, "do not divide IDX samples by 255");
   add_seed(*verb, command->seed, "seed of random planes and of the certificate's points");
   verb->add_flag("--count-only", command->count_only, "count, keep nothing");
@@ -320,7 +320,7 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--checkpoint", command->checkpoint, "save the state every --every seconds, and at the end");
   verb->add_option("--every", command->every, "seconds between checkpoints")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(within(0.0, 1e9));
   verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
   verb->add_option("--picture", command->picture, "draw a plane's partition: PREFIX.svg and PREFIX.png");
   verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")

@@ -51,7 +51,7 @@ void add_sense(CLI::App& app) {
   verb->add_option("--noise", command->noise, "σ of Gaussian noise on the measurements")->capture_default_str();
   verb->add_option("--quantize", command->step,
                    "round the measurements to the middles of cells this wide (pixels are 0 … 1; default: not at all)")
-      ->check(CLI::Range(1e-9, 1e9));
+      ->check(within(1e-9, 1e9));
   verb->add_option("--out", command->out, "write y, the image's size and the operator: .npz")->required();
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

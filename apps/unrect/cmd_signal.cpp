@@ -210,7 +210,7 @@ void add_dictionary(CLI::App& signal) {
   CLI::App* verb = signal.add_subcommand("dictionary", "Learn patches' atoms from images (K-SVD)");
   verb->add_option("FOLDER", command->folder, "folder of images (default: drawn scenes)");
   const auto count = [&](const char* name, Index& value, const char* text, double most) {
-    verb->add_option(name, value, text)->capture_default_str()->check(CLI::Range(1.0, most));
+    verb->add_option(name, value, text)->capture_default_str()->check(within(1.0, most));
   };
   count("--atoms", command->atoms, "how many atoms", 4096);
   count("--patch", command->patch, "side of the patches", 64);

@@ -25,7 +25,7 @@ struct Pairs {
 
 struct Row {
   std::string decoder;
-  int products = 0;  // with A, Aᵀ or their successors
+  int iterations = 0;
   double decibels = 0;
 };
 
@@ -46,8 +46,16 @@ struct Command {
 Matrix Command::sensing() const {
   Matrix a = dictionary.empty() ? gaussian_operator(m, n, Rng(seed).split(0)).to_matrix()
                                 : read_npy(dictionary).to_matrix(dictionary.string());
-  UNRECT_REQUIRE(a.allFinite() && !a.isZero(0), ErrorCode::kInvalidArgument,
-                 "--dictionary {}: expected numbers, not all 0", dictionary.string());
+  const double largest = a.size() > 0 ? a.cwiseAbs().maxCoeff<Eigen::PropagateNaN>() : 0;
+  UNRECT_REQUIRE(largest >= 1e-50 && largest <= 1e50, ErrorCode::kInvalidArgument,
+                 "--dictionary {}: {} × {}, the largest entry is {:g}; expected numbers, the largest of 1e-50 … 1e50",
+                 dictionary.string(), a.rows(), a.cols(), largest);
+  constexpr double kMost = 0x1p28;  // numbers, of weights and of pairs
+  const double units = 2 * static_cast<double>(a.rows() + a.cols());
+  UNRECT_REQUIRE(units * units * phases <= kMost && static_cast<double>(samples) * units / 2 <= kMost,
+                 ErrorCode::kInvalidArgument,
+                 "{} phases of (2 · {} + 2 · {})² weights and {} pairs: too large, expected 2^28 numbers at most",
+                 phases, a.rows(), a.cols(), samples);
   UNRECT_REQUIRE(sparsity <= a.cols(), ErrorCode::kInvalidArgument, "--sparsity {}, expected at most {}, a code's size",
                  sparsity, a.cols());
   return a;
@@ -57,8 +65,9 @@ Matrix Command::sensing() const {
 Pairs Command::draw(const Matrix& a, Index count, Rng rng) const {
   Pairs pairs{{}, Matrix::Zero(count, a.cols())};
   for (Index i = 0; i < count; ++i) {
-    const std::vector<Index> order = permutation(a.cols(), rng.split(2 * static_cast<std::uint64_t>(i)));
-    Rng values = rng.split(2 * static_cast<std::uint64_t>(i) + 1);
+    const Rng own = rng.split(0).split(static_cast<std::uint64_t>(i));
+    const std::vector<Index> order = permutation(a.cols(), own.split(0));
+    Rng values = own.split(1);
     for (Index k = 0; k < sparsity; ++k) pairs.codes(i, order[static_cast<std::size_t>(k)]) = values.normal();
   }
   pairs.signals = add_noise(pairs.codes * a.transpose(), noise, rng.split(1));
@@ -87,6 +96,8 @@ void Command::run() const {
   const ProgressLine progress(threads, seed, line);
   const TrainResult learned =
       train(Network::chain(chain.weights, chain.biases), train_pairs, held, options, progress.context());
+  UNRECT_REQUIRE(learned.status != TrainResult::Status::kDiverged, ErrorCode::kInvalidArgument,
+                 "the training diverged; expected a smaller --rate, or a dictionary with entries nearer to 1");
   UNRECT_REQUIRE(learned.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled, "interrupted in epoch {}",
                  learned.log.size() + 1);
   if (!out.empty()) write_network(out, learned.network, ExportPrecision::kFloat32);
@@ -109,7 +120,8 @@ void Command::run() const {
     nlohmann::ordered_json result{
         {"measurements", a.rows()}, {"n", a.cols()}, {"sparsity", sparsity}, {"lambda", lambda}, {"noise", noise}};
     for (const Row& row : rows)
-      result["decoders"].push_back({{"decoder", row.decoder}, {"iterations", row.products}, {"nmse_db", row.decibels}});
+      result["decoders"].push_back(
+          {{"decoder", row.decoder}, {"iterations", row.iterations}, {"nmse_db", row.decibels}});
     fmt::print("{}\n", result.dump(2));
     return;
   }
@@ -117,7 +129,7 @@ void Command::run() const {
   table.caption = fmt::format("{} measurements of codes of {} with {} entries, {} new ones", a.rows(), a.cols(),
                               sparsity, test.codes.rows());
   for (const Row& row : rows)
-    table.rows.push_back({row.decoder, std::to_string(row.products), fmt::format("{:.2f}", row.decibels)});
+    table.rows.push_back({row.decoder, std::to_string(row.iterations), fmt::format("{:.2f}", row.decibels)});
   fmt::print("{}", to_text(table));
 }
 
@@ -128,7 +140,7 @@ void add_signal_lista(CLI::App& signal) {
   command->options.epochs = 30;
   CLI::App* verb = signal.add_subcommand("lista", "Train ISTA, unrolled, on pairs of signals and codes (LISTA)");
   const auto count = [&](const char* name, Index& value, const char* text, double most) {
-    return verb->add_option(name, value, text)->capture_default_str()->check(CLI::Range(1.0, most));
+    return verb->add_option(name, value, text)->capture_default_str()->check(within(1.0, most));
   };
   CLI::Option* const given =
       verb->add_option("--dictionary", command->dictionary, "A itself, m × n, .npy (default: drawn from N(0, 1/m))");
@@ -140,10 +152,10 @@ void add_signal_lista(CLI::App& signal) {
       ->check(CLI::Range(1, 100));
   verb->add_option("--lambda", command->lambda, "λ of ½‖Ac − y‖² + λ‖c‖₁, where training starts")
       ->capture_default_str()
-      ->check(CLI::Range(1e-9, 1e9));
+      ->check(within(1e-9, 1e9));
   verb->add_option("--noise", command->noise, "σ of Gaussian noise on the signals")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(within(0.0, 1e9));
   count("--samples", command->samples, "pairs to learn from", 1e7);
   verb->add_option("--epochs", command->options.epochs, "passes over them")->capture_default_str();
   verb->add_option("--rate", command->options.rate, "η at its height (default: the trainer's own)");

@@ -491,7 +491,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
   verb->add_option("--augment", command->data.augment,
                    "recovery of pictures: bend them anew every epoch; 1 as far as digits bear, 0 not at all")
-      ->check(CLI::Range(0.0, 10.0));
+      ->check(within(0.0, 10.0));
   verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
       ->check(CLI::Range(Index{1}, Index{1} << 31));
   verb->add_option("--validation", command->data.validation,
@@ -534,7 +534,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--checkpoint", o.checkpoint, "file that keeps the state, written every few seconds");
   verb->add_option("--every", o.checkpoint_seconds, "seconds between checkpoints")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(within(0.0, 1e9));
   verb->add_flag("--resume", o.resume, "go on from --checkpoint");
   add_seed(*verb, command->data.seed, "seed of Φ, samples, start weights and shuffling");
   verb->add_option("--threads", command->threads, "threads; the result does not depend on them")

@@ -12,12 +12,6 @@
 
 namespace unrect::cli {
 
-namespace {
-
-constexpr const char* kPhi = "unrect.phi";
-
-}  // namespace
-
 Metadata about_operator(const Matrix& phi) {
   Hash hash;
   hash.add(Matrix(phi.cast<float>().cast<double>()));  // as files keep it, and whatever a library's log and cos round

@@ -11,7 +11,9 @@
 
 namespace unrect::cli {
 
-/// What a network's file says of the Φ that it was trained for: its extents and a fingerprint.
+/// Where a file says for which Φ it was trained.
+constexpr const char* kPhi = "unrect.phi";
+/// That: Φ's extents and a fingerprint.
 Metadata about_operator(const Matrix& phi);
 
 class Ensemble {
@@ -21,7 +23,7 @@ class Ensemble {
   Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option);
 
   bool empty() const { return !mean_; }
-  /// One sample a row, in float32.
+  /// One sample a row, in float32; not of an empty one.
   MatrixOf<float> operator()(const MatrixOf<float>& inputs) const;
 
  private:

@@ -7,7 +7,7 @@
 
 namespace unrect {
 
-/// x ↦ 1/K Σ_k f_k(x): the networks side by side on one input. Matrices that are equal are kept once.
+/// x ↦ 1/K Σ_k f_k(x): the networks side by side on one input. (fold() lets equal matrices share their parameters.)
 /// @throws Error kInvalidArgument for none, or where inputs or outputs differ in size.
 Network mean(const std::vector<Network>& networks);
 

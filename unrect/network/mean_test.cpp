@@ -5,6 +5,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/fold.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {
@@ -23,9 +24,13 @@ TEST(Mean, AnswersWithTheMean) {
   EXPECT_EQ(mean({networks[1]}).nodes().size(), networks[1].nodes().size());
 }
 
-TEST(Mean, EqualMatricesAreKeptOnce) {
-  const Network one = random_chain({3, 8, 2}, Rng(1));
-  EXPECT_EQ(mean({one, one}).parameters(), one.parameters() + 2 * 2);  // and the factors 1/2
+TEST(Mean, FoldedKeepsEqualMatricesOnce) {
+  // Two that share no memory: one draw, made twice.
+  const Network one = random_chain({3, 8, 2}, Rng(1)), other = random_chain({3, 8, 2}, Rng(1));
+  const Network both = mean({one, other});
+  EXPECT_EQ(both.parameters(), 2 * one.parameters());
+  EXPECT_EQ(fold(both).parameters(), one.parameters());
+  EXPECT_EQ(both.output_shape(), one.output_shape());
 }
 
 TEST(Mean, RefusesWhatHasNone) {

@@ -24,7 +24,7 @@ Network read_network(const std::filesystem::path& path, const ImportOptions& opt
 Network parse_onnx(std::string_view bytes, std::string_view name, const ImportOptions& options = {});
 Network parse_npz_network(std::string_view bytes, std::string_view name);
 
-/// Of weights and all else. kInt8: matrices and kernels as integers of 8 bits times a float32 factor an output (a
+/// kInt8: matrices and kernels as integers of 8 bits times a float32 factor an output (a
 /// quarter of float32's bytes; an entry is off by up to 1/254 of its row's largest), the rest in float32.
 enum class ExportPrecision { kInt8, kFloat32, kFloat64 };
 

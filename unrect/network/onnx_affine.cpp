@@ -70,18 +70,21 @@ std::vector<Value> div(Call& call) {
 std::vector<Value> dequantize_linear(Call& call) {
   const Value& x = call.input(0);
   UNRECT_REQUIRE(x.is_constant(), ErrorCode::kUnsupported, "integers that are no constant; expected weights");
-  UNRECT_REQUIRE(call.integer("block_size", 0) == 0, ErrorCode::kUnsupported, "block_size, expected none");
-  const Index axis = call.integer("axis", 1);
-  const auto along = [&](const Value& v) {
-    if (v.size() == 1) return reshaped(v, {});
+  const Index block = call.integer("block_size", 0), axis = call.integer("axis", 1);
+  UNRECT_REQUIRE(block == 0, ErrorCode::kUnsupported, "block_size {}, expected none", block);
+  const auto along = [&](Index input) {
+    const Index size = call.weights(input).size();
+    const Value& v = call.input(input);
+    if (size == 1) return reshaped(v, {});
     Shape shape(x.shape.size(), 1);
-    shape[static_cast<std::size_t>(checked_axis(axis, x.rank()))] = v.size();
+    shape[static_cast<std::size_t>(checked_axis(axis, x.rank()))] = size;
+    UNRECT_REQUIRE(v.rank() == 1 && broadcast(shape, x.shape) == x.shape, ErrorCode::kFormat,
+                   "input {} has the shape {}, expected a number, or one an entry of axis {} of {}", input,
+                   to_string(v.shape), axis, to_string(x.shape));
     return reshaped(v, shape);
   };
-  const Value from_zero = call.has(2) ? linear_combination(call.graph, x, 1, along(call.input(2)), -1) : x;
-  Value y = times(call.graph, from_zero, along(call.input(1)));
-  UNRECT_REQUIRE(y.shape == x.shape, ErrorCode::kFormat, "{} scales for a value of shape {} along axis {}",
-                 call.input(1).size(), to_string(x.shape), axis);
+  const Value from_zero = call.has(2) ? linear_combination(call.graph, x, 1, along(2), -1) : x;
+  Value y = times(call.graph, from_zero, along(1));
   y.integer = false;
   return {y};
 }

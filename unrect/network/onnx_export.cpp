@@ -120,7 +120,12 @@ class Writer {
     std::string name = fmt::format("{}.W", prefix_);
     if (!fresh_) return name;
     Vector factor = rows.cwiseAbs().rowwise().maxCoeff() / 127;
-    for (double& f : factor) f = f > 0 ? static_cast<float>(f) : 1;
+    for (double& f : factor) {
+      UNRECT_REQUIRE(127 * f <= std::numeric_limits<float>::max(), ErrorCode::kInvalidArgument,
+                     "node '{}': W holds {}, more than float32 can", label_, 127 * f);
+      const auto narrow = static_cast<float>(f);
+      f = narrow > 0 ? narrow : 1;
+    }
     TensorProto* tensor = graph_->add_initializer();
     tensor->set_name(name + ".int8");
     tensor->set_data_type(TensorProto::INT8);
@@ -252,14 +257,16 @@ class Writer {
 
   std::string put(const Sum& op, const Inputs& in) {
     std::string total;
+    const bool common =
+        op.factors[0] != -1 && std::ranges::all_of(op.factors, [&](double f) { return f == op.factors[0]; });
     for (std::size_t k = 0; k < in.size(); ++k) {
-      const double factor = op.factors[k];
+      const double factor = common ? 1 : op.factors[k];
       const bool minus = factor == -1 && k > 0;
       std::string term = in[k];
       if (factor != 1 && !minus) term = add("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
       total = k == 0 ? term : add(minus ? "Sub" : "Add", {total, term});
     }
-    return total;
+    return common && op.factors[0] != 1 ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
   }
 
   std::string put(const Concat&, const Inputs& in) {

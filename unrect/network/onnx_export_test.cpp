@@ -90,6 +90,10 @@ TEST(OnnxExport, EightBitsAreAQuarterOfTheBytesAndNearlyTheSameNetwork) {
   EXPECT_LE((kept.weight - weight).cwiseAbs().maxCoeff(), 0.005 + 1e-6);
   EXPECT_NEAR(kept.weight(0, 0), 1.27, 1e-6);
   EXPECT_TRUE(kept.weight.row(1).isZero(0));
+  weight(1, 1) = 1e-46;  // no float32
+  EXPECT_NO_THROW(format_onnx(unary(Dense{weight, Vector::Zero(2)}, 3), ExportPrecision::kInt8));
+  weight(1, 1) = 1e39;
+  EXPECT_THROW(format_onnx(unary(Dense{weight, Vector::Zero(2)}, 3), ExportPrecision::kInt8), Error);
 }
 
 TEST(OnnxExport, PiecewiseOpsKeepTheirNames) {

@@ -278,9 +278,12 @@ TEST(OnnxTensor, IntegersTimesScales) {
   expect_near(run(product(two, {0}, false), {1, 10}), {60.5, 79});
   expect_near(run(product(two, {0}, true), {1, 10}), {-20, -1.5});
   EXPECT_EQ(refusal(product(three, {}, false), kFormat),
-            "node 'the_DequantizeLinear' (DequantizeLinear): shapes [2, 2] and [1, 3] do not go together");
+            "node 'the_DequantizeLinear' (DequantizeLinear): shapes [1, 3] and [2, 2] do not go together");
   EXPECT_EQ(refusal(product(two, {2}, false), kFormat),
             "node 'the_DequantizeLinear' (DequantizeLinear): axis 2 of a value with 2 axes");
+  Model scales = Model().input("x", {2}).constant(integers);
+  EXPECT_EQ(refusal(scales.node("DequantizeLinear", {"q", "x"}, {"y"}).output(), kUnsupported).substr(0, 46),
+            "node 'the_DequantizeLinear' (DequantizeLinear)");
   Model variable = Model().input("x", {1, 2}).constant(one);
   EXPECT_EQ(refusal(variable.node("DequantizeLinear", {"x", "s"}, {"y"}).output(), kUnsupported),
             "node 'the_DequantizeLinear' (DequantizeLinear): integers that are no constant; expected weights");

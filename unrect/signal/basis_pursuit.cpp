@@ -28,8 +28,8 @@ double gap(const MatrixRef& a, const VectorRef& y, const Vector& x, const Vector
 /// so, by Newton's method on 1/‖·‖, which is concave in λ: from 0 it never goes too far.
 Vector to_ball(const Vector& v, const Vector& s, const Vector& w, double radius) {
   const Vector off = v - w;
-  if (radius == 0) return -off;
   const Eigen::ArrayXd square = s.array().square(), weighted = square * off.array().square();
+  if (radius <= 1e-12 * std::sqrt(weighted.sum())) return -off;
   if (weighted.sum() <= radius * radius) return Vector::Zero(v.size());
   double lambda = 0;
   for (int step = 0; step < 100; ++step) {
@@ -78,6 +78,11 @@ BasisPursuit::BasisPursuit(Matrix a) : a_(std::move(a)) {
   require(a_, Vector::Zero(a_.rows()));
   // What A sees, by a decomposition that tells its rank, then the singular values of the little that is left.
   const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a_.transpose());
+  if (factors.rank() == 0) {
+    left_ = Matrix(a_.rows(), 0);
+    right_ = Matrix(a_.cols(), 0);
+    return;
+  }
   const Matrix range = factors.householderQ() * Eigen::MatrixXd::Identity(a_.cols(), factors.rank());
   const Eigen::BDCSVD<Eigen::MatrixXd> small(a_ * range, Eigen::ComputeThinU | Eigen::ComputeThinV);
   left_ = small.matrixU();
@@ -87,7 +92,8 @@ BasisPursuit::BasisPursuit(Matrix a) : a_(std::move(a)) {
 
 SparseResult BasisPursuit::solve(const VectorRef& y, const AdmmOptions& options) const {
   require(a_, y);
-  UNRECT_REQUIRE(options.residual >= 0 && options.penalty >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
+  UNRECT_REQUIRE(options.residual >= 0 && std::isfinite(options.residual) && options.penalty >= 0 &&
+                     options.max_iterations >= 1 && options.tolerance >= 0,
                  ErrorCode::kInvalidArgument, "ε = {}, penalty {}, {} iterations, tolerance {}: expected none below 0",
                  options.residual, options.penalty, options.max_iterations, options.tolerance);
   const Vector seen = left_.transpose() * y;
@@ -102,7 +108,7 @@ SparseResult BasisPursuit::solve(const VectorRef& y, const AdmmOptions& options)
   }
   // What no x changes of the residual is not there to be spent.
   const double radius =
-      options.residual > 0 ? std::sqrt(std::max(0.0, std::pow(options.residual, 2) - std::pow(result.residual, 2))) : 0;
+      std::sqrt(std::max(0.0, options.residual - result.residual) * (options.residual + result.residual));
   double penalty = options.penalty;
   if (penalty == 0) penalty = start.norm() > 0 ? 1 / start.cwiseAbs().maxCoeff() : 1;
   Vector x = start, z = start, u = Vector::Zero(start.size());

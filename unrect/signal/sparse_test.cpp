@@ -259,7 +259,11 @@ TEST(BasisPursuit, WithinNoiseIsLasso) {
   const SparseResult near = basis_pursuit_admm(twice, apart, {.residual = 0.2});
   EXPECT_EQ(near.status, SolverStatus::kConverged);
   EXPECT_LE(near.residual, 0.2 * (1 + 1e-9));
+  EXPECT_LT((basis_pursuit_admm(twice, apart, {.residual = 1e-200}).x - basis_pursuit_admm(twice, apart).x).norm(),
+            1e-12);
   EXPECT_THROW(basis_pursuit_admm(twice, apart, {.residual = -1}), Error);
+  EXPECT_EQ(basis_pursuit_admm(Matrix::Zero(2, 3), apart).status, SolverStatus::kInfeasible);
+  EXPECT_EQ(basis_pursuit_admm(Matrix::Zero(2, 3), apart, {.residual = 2}).x, Vector::Zero(3));
 }
 
 TEST(BasisPursuit, FindsPlantedCodes) {
