@@ -123,12 +123,12 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "--log-loss goes with --task recovery and regress");
   chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
-  // Images: few large samples. κ, δ and η are what half an hour's trainings at 10 % were found to need.
+  // Images: few large samples. κ, δ and η are what trainings of half a minute to ten at 10 % were found to need.
   chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
   chosen.trust = trust.value_or(0);
   if (sets.images && chosen.method == Method::kFeasibleAl && !trust) {
-    chosen.trust = 0.03;
-    if (chosen.damping == 0) chosen.damping = 0.1;
+    chosen.trust = 0.02;
+    if (chosen.damping == 0) chosen.damping = 0.05;
     if (chosen.rate == 0) chosen.rate = 0.4;
   }
   chosen.renew = sets.renew;
@@ -511,10 +511,10 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--rate", o.rate,
                    "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 0.4)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
-  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget; images: 0.1)");
+  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget; images: 0.05)");
   verb->add_option("--trust", command->trust,
                    "κ of feasible-al: largest relative change of a layer's output in a step (default 0: none; images: "
-                   "0.03; with one of your own δ is 0.3 and η as ever)");
+                   "0.02; with one of your own δ is 0.3 and η as ever)");
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")
