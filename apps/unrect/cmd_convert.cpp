@@ -31,8 +31,7 @@ void Command::run() const {
   NetworkOptions source = network;
   source.import.fold = !no_fold;
   std::vector<Network> networks{source.read()};
-  const Network& first = networks.front();
-  const Index inputs = first.input_size(), outputs = first.output_size();
+  const Index inputs = networks[0].input_size(), outputs = networks[0].output_size();
   Metadata about = said_by(source.file);
   for (const std::filesystem::path& other : others) {
     source.file = other;

@@ -8,7 +8,6 @@
 #include "progress.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/learn/chain.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/signal/lasso.hpp"
@@ -103,8 +102,8 @@ void Command::run() const {
   if (!out.empty()) write_network(out, learned.network, ExportPrecision::kFloat32);
 
   const LinearOperator op(a);
-  const auto lasso_of = [&](bool accelerated, int iterations) {
-    const LassoOptions o{.lambda = lambda, .accelerated = accelerated, .max_iterations = iterations};
+  const auto fista = [&](int iterations) {
+    const LassoOptions o{.lambda = lambda, .max_iterations = iterations};
     Matrix codes(test.codes.rows(), a.cols());
     const std::vector<SparseResult> found = lasso_rows(op, test.signals, o);
     for (Index i = 0; i < codes.rows(); ++i) codes.row(i) = found[static_cast<std::size_t>(i)].x.transpose();
@@ -113,8 +112,8 @@ void Command::run() const {
   constexpr int kMany = 1000;
   const std::vector<Row> rows{
       {"ista", phases, decibels(lista_codes(untrained, test.signals), test.codes)},
-      {"fista", phases, lasso_of(true, phases)},
-      {"fista", kMany, lasso_of(true, kMany)},
+      {"fista", phases, fista(phases)},
+      {"fista", kMany, fista(kMany)},
       {"lista", phases, decibels(Evaluator<double>(learned.network)(test.signals), test.codes)}};
   if (json) {
     nlohmann::ordered_json result{
