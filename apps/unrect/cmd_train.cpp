@@ -123,11 +123,13 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "--log-loss goes with --task recovery and regress");
   chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
-  // Images: few large samples. κ, δ and η are what trainings of half a minute to ten at 10 % were found to need.
+  // Images: few large samples. κ, δ and η are what trainings of 400 to 3,000 steps at 10 and 25 % were found to need:
+  // the more steps there are, the shorter, so that their noise adds up to as much.
   chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
-  chosen.trust = trust.value_or(0);
-  if (sets.images && chosen.method == Method::kFeasibleAl && !trust) {
-    chosen.trust = 0.02;
+  const bool own_metric = sets.images && chosen.method == Method::kFeasibleAl;
+  const auto steps = static_cast<double>(chosen.epochs * std::max<Index>(1, sets.train.size() / chosen.batch));
+  chosen.trust = trust.value_or(own_metric ? std::min(0.05, 0.3 / std::sqrt(steps)) : 0);
+  if (own_metric && chosen.trust > 0) {
     if (chosen.damping == 0) chosen.damping = 0.05;
     if (chosen.rate == 0) chosen.rate = 0.4;
   }
@@ -508,13 +510,17 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
       ->capture_default_str();
   verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(positive());
-  verb->add_option("--rate", o.rate,
-                   "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al: 0.4)");
+  verb->add_option(
+      "--rate", o.rate,
+      "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al, unless κ is 0: "
+      "0.4)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
-  verb->add_option("--damping", o.damping, "δ of feasible-al (default 0.3; 30 under a budget; images: 0.05)");
-  verb->add_option("--trust", command->trust,
-                   "κ of feasible-al: largest relative change of a layer's output in a step (default 0: none; images: "
-                   "0.02; with one of your own δ is 0.3 and η as ever)");
+  verb->add_option("--damping", o.damping,
+                   "δ of feasible-al (default 0.3; 30 under a budget; images, unless κ is 0: 0.05)");
+  verb->add_option(
+      "--trust", command->trust,
+      "κ of feasible-al: largest relative change of a layer's output in a step (default 0: steps as long as "
+      "η alone makes them; images: 0.3/√steps, at most 0.05)");
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")

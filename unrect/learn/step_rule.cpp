@@ -135,9 +135,10 @@ void LayerMetric::apply(const Chunk& chunk, const float* step, double scale, flo
 }
 
 double LayerMetric::scale(double change, double energy, double share) const {
+  if (change <= 0) return 1;
   const double trust = share * options_.trust;
-  const double bound = trust * trust * energy;
-  return change > bound ? std::sqrt(bound / change) : 1;
+  const double ratio = trust * std::sqrt(energy / change);  // κz/dz
+  return std::min(ratio, std::sqrt(ratio));
 }
 
 }  // namespace unrect

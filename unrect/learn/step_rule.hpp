@@ -52,14 +52,14 @@ class Adam {
 
 /// The weight block of the feasible augmented Lagrangian (maths 3.3): with the running Gram matrix C_l of the layer's
 /// inputs and P_l = (C_l + δ mean(diag C_l) I)⁻¹, S_l = η G_l P_l (for a convolution G_l is the mean over its
-/// positions as well); V_l ← μV_l − S_l; W̃_l ← W̃_l + V_l. Since S_l C_l = η
-/// G_l − δ̂ S_l, the trust region costs two inner products.
+/// positions as well); V_l ← μV_l − S_l; W̃_l ← W̃_l + V_l. With a trust region a cubic term gives S_l its length, see
+/// scale(); since S_l C_l = η G_l − δ̂ S_l, that costs two inner products.
 class LayerMetric {
  public:
   struct Options {
     double momentum = 0.9;
     double damping = 0.3;  // δ > 0; below 0.02 single precision no longer carries it
-    double trust = 0;      // κ: largest change of a layer's output by S relative to the output; 0 for none
+    double trust = 0;      // κ: largest change of a layer's output by S relative to the output; 0 for S as it is
   };
 
   LayerMetric(const Model& model, const Options& options);
@@ -78,8 +78,9 @@ class LayerMetric {
   /// δ̂_l = δ mean(diag C_l).
   float shift(int layer);
   bool has_trust_region() const { return options_.trust > 0; }
-  /// By how much a layer's step is shortened: min(1, share · κ √(energy / change)). The share falls with the rate:
-  /// where noise fills the trust region, its radius alone says how far weights wander.
+  /// By what a layer's step is multiplied to minimise −⟨G, S⟩ + ‖S‖³/(3 η κ z) over ‖S‖ ≤ κz, ‖S‖² = tr(S C Sᵀ):
+  /// min(κz/dz, √(κz/dz)) with z² = energy, dz² = change, κ = share · trust. The share falls with the rate: where noise
+  /// fills the trust region, its radius alone says how far weights wander.
   double scale(double change, double energy, double share) const;
 
   FloatOut gram_in(float* grams, int layer) const;
