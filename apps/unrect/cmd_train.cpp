@@ -123,8 +123,8 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "--log-loss goes with --task recovery and regress");
   chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
-  // Images: few large samples. κ, δ and η are what trainings of 400 to 3,000 steps at 10 and 25 % were found to need:
-  // the more steps there are, the shorter, so that their noise adds up to as much.
+  // Images: few large samples. κ, δ and η are what trainings of 900 and of 3,000 steps at 10 and 25 % were found to
+  // need: the more steps there are, the shorter, so that their noise adds up to as much whatever their number.
   chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
   const bool own_metric = sets.images && chosen.method == Method::kFeasibleAl;
   const auto steps = static_cast<double>(chosen.epochs * std::max<Index>(1, sets.train.size() / chosen.batch));
@@ -151,12 +151,11 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
   std::vector<TrainOptions> all;
   double budget = 0;
   for (const std::string& name : compare) {
-    TrainOptions own = options;
-    own.method = method_named(name);
-    own = for_data(sets, own);
-    UNRECT_REQUIRE(own.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
+    TrainOptions asked = options;
+    asked.method = method_named(name);
+    TrainOptions trial = for_data(sets, asked);
+    UNRECT_REQUIRE(trial.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
                    "--compare goes without explicit-al: its epochs do not tell its time");
-    TrainOptions trial = own;
     trial.epochs = 4;
     Context context;
     context.threads = threads;
@@ -170,8 +169,8 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
       ranks.gather(reinterpret_cast<std::byte*>(&epoch), rank_0_only);
     }
     if (budget == 0) budget = epoch * options.epochs;
-    own.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
-    all.push_back(own);
+    asked.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
+    all.push_back(for_data(sets, asked));
   }
   return all;
 }
@@ -519,8 +518,9 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "δ of feasible-al (default 0.3; 30 under a budget; images, unless κ is 0: 0.05)");
   verb->add_option(
       "--trust", command->trust,
-      "κ of feasible-al: largest relative change of a layer's output in a step (default 0: steps as long as "
-      "η alone makes them; images: 0.3/√steps, at most 0.05)");
+      "κ of feasible-al: a step's length goes with κ and the gradient's root, and changes a layer's output by at most "
+      "κ of itself, before momentum (default 0: steps as long as η alone makes them; images: 0.3/√steps, at most "
+      "0.05)");
   verb->add_option("--decay", command->decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
                    "--augment)")

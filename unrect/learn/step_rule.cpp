@@ -11,6 +11,7 @@ namespace {
 
 constexpr Index kChunkRows = 128;
 constexpr double kLeastEnergy = 1e-4;  // of an output, as a part of the inputs' mean energy
+constexpr double kLeastChange = 1e-3;  // of an output, as a part of what C + δ̂I makes of it
 
 // The chunk's floats, padding and all: for entry-wise work.
 struct Part {
@@ -119,7 +120,10 @@ double LayerMetric::propose(const Chunk& chunk, float* gradient, double rate) {
   const FloatMatrix& plain = (scratch = g);
   gemm(plain, Transpose::kNo, gram_in(inverses_.data(), chunk.layer), Transpose::kNo, g, eta);
   if (!has_trust_region()) return 0;
-  return static_cast<double>((g.array() * (eta * plain.array() - shift(chunk.layer) * g.array())).sum());
+  // Where C hardly sees S the difference is what rounding left, and a step as long as it allowed would be anything.
+  const double damped = static_cast<double>((g.array() * eta * plain.array()).sum());
+  return std::max(static_cast<double>((g.array() * (eta * plain.array() - shift(chunk.layer) * g.array())).sum()),
+                  kLeastChange * damped);
 }
 
 void LayerMetric::apply(const Chunk& chunk, const float* step, double scale, float* weights) {

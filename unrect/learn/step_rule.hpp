@@ -59,7 +59,7 @@ class LayerMetric {
   struct Options {
     double momentum = 0.9;
     double damping = 0.3;  // δ > 0; below 0.02 single precision no longer carries it
-    double trust = 0;      // κ: largest change of a layer's output by S relative to the output; 0 for S as it is
+    double trust = 0;      // κ: largest change of a layer's output by S, relative to the output; 0 for S as it is
   };
 
   LayerMetric(const Model& model, const Options& options);
@@ -70,7 +70,8 @@ class LayerMetric {
   double energy(const Chunk& chunk, const float* weights);
   /// P_l for backward() where the product with it belongs there: few rows, and nothing that needs G_l itself.
   const float* early(int layer, Index rows) const;
-  /// gradient → S = η G P, in place; returns tr(S C Sᵀ) of the chunk (0 without a trust region).
+  /// gradient → S = η G P, in place; returns tr(S C Sᵀ) of the chunk, at least 10⁻³ of tr(S (C + δ̂I) Sᵀ) (0 without a
+  /// trust region).
   double propose(const Chunk& chunk, float* gradient, double rate);
   /// V ← μV − scale · S, W̃ ← W̃ + V.
   void apply(const Chunk& chunk, const float* step, double scale, float* weights);
@@ -79,8 +80,8 @@ class LayerMetric {
   float shift(int layer);
   bool has_trust_region() const { return options_.trust > 0; }
   /// By what a layer's step is multiplied to minimise −⟨G, S⟩ + ‖S‖³/(3 η κ z) over ‖S‖ ≤ κz, ‖S‖² = tr(S C Sᵀ):
-  /// min(κz/dz, √(κz/dz)) with z² = energy, dz² = change, κ = share · trust. The share falls with the rate: where noise
-  /// fills the trust region, its radius alone says how far weights wander.
+  /// min(κz/dz, √(κz/dz)) with z² = energy, dz² = change, κ = share · trust; 1 where S changes nothing. The share falls
+  /// with the rate: where noise fills the trust region, its radius alone says how far weights wander.
   double scale(double change, double energy, double share) const;
 
   FloatOut gram_in(float* grams, int layer) const;

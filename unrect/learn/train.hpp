@@ -35,7 +35,7 @@ struct TrainOptions {
   int warm_up = 20;        // steps in which the rate rises to η; then it falls to 0 along a cosine
   double momentum = 0.9;   // μ in [0, 1): FeasibleAl and SGD
   double damping = 0;      // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
-  double trust = 0;        // κ ≥ 0: FeasibleAl, falls with the rate; 0 for none
+  double trust = 0;        // κ ≥ 0: FeasibleAl, falls with the rate; 0 for steps as long as η alone makes them
   double decay = 0;        // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
   int groups = 4;          // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
                            // result's definition, where their numbers are not

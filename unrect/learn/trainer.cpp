@@ -461,7 +461,7 @@ void Trainer::step_chunks(double rate) {
   if (log_gradient) gather(chunk_values_.data(), chunk_cuts_);
   if (metric != nullptr && metric->has_trust_region()) {
     gather(changes.data(), chunk_cuts_);
-    const double share = schedule_at(step_);
+    const double share = std::ldexp(schedule_at(step_), -halvings_);
     std::vector<double> change(energies_.size(), 0);
     for (std::size_t c = 0; c < chunks_.size(); ++c) change[static_cast<std::size_t>(chunks_[c].layer)] += changes[c];
     for_chunks([&](std::size_t c) {
