@@ -51,6 +51,56 @@ TEST(LayerMetric, StepsToTheMinimumOfItsCubicModel) {
   }
 }
 
+TEST(LayerMetric, MeasuresChangeAndEnergyInItsGram) {
+  // C of eigenvalues over two decades, not diagonal.
+  const Model model(random_chain({5, 4}, Rng(1)));
+  LayerMetric metric(model, {.momentum = 0, .damping = 0.3, .trust = 0.1});
+  const Layer& layer = model.layers()[0];
+  const Matrix root =
+      Rng(3).normal_matrix(layer.cols, layer.cols) * Vector::LinSpaced(layer.cols, 0.1, 1).asDiagonal().toDenseMatrix();
+  const Matrix gram = root.transpose() * root;
+  FloatVector sum = FloatVector::Zero(metric.gram_size());
+  metric.gram_in(sum.data(), 0) = 7 * gram.cast<float>();
+  metric.update(0, sum, 7, 1);
+  const Matrix weights = Rng(4).normal_matrix(layer.rows, layer.cols);
+  const Matrix gradient = Rng(5).normal_matrix(layer.rows, layer.cols);
+  FloatVector w = FloatVector::Zero(model.size()), s = w;
+  layer.in(w.data()) = weights.cast<float>();
+  layer.in(s.data()) = gradient.cast<float>();
+  const Chunk chunk{0, 0, layer.rows};
+  EXPECT_NEAR(metric.energy(chunk, w.data()) / (weights * gram).cwiseProduct(weights).sum(), 1, 1e-5);
+  Matrix shifted = gram;
+  shifted.diagonal().array() += 0.3 * gram.diagonal().mean();
+  const Matrix step = 0.5 * gradient * shifted.inverse();
+  EXPECT_NEAR(metric.propose(chunk, s.data(), 0.5) / (step * gram).cwiseProduct(step).sum(), 1, 1e-4);
+  EXPECT_LT((layer.in(s.data()).cast<double>() - step).norm(), 1e-4 * step.norm());
+
+  layer.in(w.data()).setZero();
+  EXPECT_NEAR(metric.energy(chunk, w.data()), 1e-4 * static_cast<double>(layer.rows) * gram.diagonal().mean(), 1e-6);
+}
+
+TEST(LayerMetric, StepsByAShareOfKappa) {
+  const OneStep step(0.1, 0.1);
+  EXPECT_NEAR(step.metric.scale(step.change, step.energy, 0.25), 0.5 * step.scale, 1e-9) << "within the region";
+  const OneStep far(10, 0.1);
+  EXPECT_NEAR(far.metric.scale(far.change, far.energy, 0.25), 0.25 * far.scale, 1e-9) << "on its boundary";
+}
+
+TEST(LayerMetric, TakesNoLengthFromRounding) {
+  // A gradient where C is next to nothing: the part of it that C sees is lost in single precision.
+  const Model model(random_chain({5, 4}, Rng(1)));
+  LayerMetric metric(model, {.momentum = 0, .damping = 0.05, .trust = 0.01});
+  const Layer& layer = model.layers()[0];
+  FloatVector sum = FloatVector::Zero(metric.gram_size());
+  metric.gram_in(sum.data(), 0)(0, 0) = 1;
+  metric.update(0, sum, 1, 1);
+  FloatVector s = FloatVector::Zero(model.size());
+  layer.in(s.data()).col(1).setOnes();
+  const FloatVector gradient = s;
+  const double change = metric.propose({0, 0, layer.rows}, s.data(), 1);
+  EXPECT_NEAR(change / (1e-3 * static_cast<double>(gradient.dot(s))), 1, 1e-4);
+}
+
 TEST(LayerMetric, NeverMovesAnOutputBeyondItsTrustRegion) {
   for (const double length : {10.0, 1e6}) {
     const OneStep step(length, 0.1);
