@@ -126,10 +126,10 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   // Images: few large samples. κ, δ and η are what trainings of 900 and of 3,000 steps at 10 and 25 % were found to
   // need: the more steps there are, the shorter, so that their noise adds up to as much whatever their number.
   chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
-  const bool own_metric = sets.images && chosen.method == Method::kFeasibleAl;
+  const bool metric_of_images = sets.images && chosen.method == Method::kFeasibleAl;
   const auto steps = static_cast<double>(chosen.epochs * std::max<Index>(1, sets.train.size() / chosen.batch));
-  chosen.trust = trust.value_or(own_metric ? std::min(0.05, 0.3 / std::sqrt(steps)) : 0);
-  if (own_metric && chosen.trust > 0) {
+  chosen.trust = trust.value_or(metric_of_images ? std::min(0.05, 0.3 / std::sqrt(steps)) : 0);
+  if (metric_of_images && chosen.trust > 0) {
     if (chosen.damping == 0) chosen.damping = 0.05;
     if (chosen.rate == 0) chosen.rate = 0.4;
   }

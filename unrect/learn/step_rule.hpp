@@ -53,7 +53,7 @@ class Adam {
 /// The weight block of the feasible augmented Lagrangian (maths 3.3): with the running Gram matrix C_l of the layer's
 /// inputs and P_l = (C_l + δ mean(diag C_l) I)⁻¹, S_l = η G_l P_l (for a convolution G_l is the mean over its
 /// positions as well); V_l ← μV_l − S_l; W̃_l ← W̃_l + V_l. With a trust region a cubic term gives S_l its length, see
-/// scale(); since S_l C_l = η G_l − δ̂ S_l, that costs two inner products.
+/// scale(); since S_l C_l = η G_l − δ̂ S_l, that costs inner products alone.
 class LayerMetric {
  public:
   struct Options {
