@@ -11,9 +11,9 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/forms/filter.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/partition/facet_keys.hpp"
-#include "unrect/partition/filter.hpp"
 #include "unrect/partition/region_proof.hpp"
 #include "unrect/region/configuration.hpp"
 

@@ -8,8 +8,8 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
-#include "unrect/partition/oracle_for_tests.hpp"
 #include "unrect/partition/region_proof.hpp"
 
 namespace unrect {

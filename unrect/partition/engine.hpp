@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/filter.hpp"
+#include "unrect/forms/forms.hpp"
 #include "unrect/partition/arena.hpp"
 #include "unrect/partition/cell_faces.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/filter.hpp"
-#include "unrect/partition/forms.hpp"
 #include "unrect/partition/halfspace_cell.hpp"
 #include "unrect/partition/refine.hpp"
 #include "unrect/partition/vertex_cell.hpp"

@@ -16,8 +16,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/forms/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
-#include "unrect/partition/oracle_for_tests.hpp"
 
 namespace unrect {
 namespace {

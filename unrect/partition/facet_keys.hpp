@@ -8,9 +8,9 @@
 
 #include "unrect/base/hash.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/partition/cell_faces.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/stages.hpp"
 
 namespace unrect {
 

@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/forms.hpp"
 #include "unrect/partition/arena.hpp"
 #include "unrect/partition/dictionary.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/forms.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect {

@@ -11,9 +11,9 @@
 #include <map>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/oracle_for_tests.hpp"
 #include "unrect/partition/cell_faces.hpp"
 #include "unrect/partition/explore.hpp"
-#include "unrect/partition/oracle_for_tests.hpp"
 
 namespace unrect::oracle {
 namespace {

@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-#include "unrect/partition/domain.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/domain.hpp"
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 

@@ -9,8 +9,8 @@
 #include <tuple>
 
 #include "unrect/base/error.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/filter.hpp"
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/filter.hpp"
 
 namespace unrect {
 namespace {

@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/filter.hpp"
 #include "unrect/partition/arena.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/filter.hpp"
 #include "unrect/partition/halfspace_cell.hpp"
 #include "unrect/partition/refine.hpp"
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "unrect/base/rng.hpp"
-#include "unrect/partition/domain.hpp"
-#include "unrect/partition/exact_forms.hpp"
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/domain.hpp"
+#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect::oracle {
 

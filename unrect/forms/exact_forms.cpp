@@ -1,4 +1,4 @@
-#include "unrect/partition/exact_forms.hpp"
+#include "unrect/forms/exact_forms.hpp"
 
 #include <fmt/format.h>
 #include <gmpxx.h>

@@ -1,4 +1,4 @@
-#include "unrect/partition/filter.hpp"
+#include "unrect/forms/filter.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "unrect/forms/tiles.hpp"
 #include "unrect/network/network.hpp"
-#include "unrect/partition/tiles.hpp"
 
 namespace unrect {
 

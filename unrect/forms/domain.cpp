@@ -1,4 +1,4 @@
-#include "unrect/partition/domain.hpp"
+#include "unrect/forms/domain.hpp"
 
 #include <fmt/format.h>
 #include <Eigen/Dense>

@@ -1,4 +1,4 @@
-#include "unrect/partition/tiles.hpp"
+#include "unrect/forms/tiles.hpp"
 
 #include <algorithm>
 #include <map>

@@ -1,8 +1,8 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/partition/forms.hpp"
-#include "unrect/partition/lanes.hpp"
+#include "unrect/forms/forms.hpp"
+#include "unrect/forms/lanes.hpp"
 
 namespace unrect {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <Eigen/Core>
 
-#include "unrect/partition/forms.hpp"
+#include "unrect/forms/forms.hpp"
 
 namespace unrect::lanes {
 

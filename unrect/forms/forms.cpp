@@ -1,4 +1,4 @@
-#include "unrect/partition/forms.hpp"
+#include "unrect/forms/forms.hpp"
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "unrect/partition/lanes.hpp"
+#include "unrect/forms/lanes.hpp"
 
 namespace unrect {
 namespace {

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "unrect/partition/domain.hpp"
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/domain.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 

@@ -1,4 +1,4 @@
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/stages.hpp"
 
 #include <algorithm>
 #include <cmath>

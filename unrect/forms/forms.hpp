@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "unrect/partition/domain.hpp"
-#include "unrect/partition/stages.hpp"
+#include "unrect/forms/domain.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 
