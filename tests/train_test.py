@@ -112,6 +112,8 @@ class Train(Case):
         self.assertIn("KKT residuals", cold["events"][-1])
         self.assertLess(cold["log"][-1]["infeasibility"], 1e-12)
         self.assertLess(cold["train_loss"], 0.01)
+        for line in cold["log"]:
+            self.assertGreater(line["validation_loss"], 0)
         warm = self.train(*args, "--epochs", "8", "--start", "cold.npz")
         losses = [line["train_loss"] for line in warm["log"]]
         self.assertEqual(losses, sorted(losses, reverse=True))

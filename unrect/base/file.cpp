@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -34,6 +35,20 @@ class Descriptor {
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
   throw Error(ErrorCode::kFile, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+// A new file beside `path`, made for writing, that nobody else writes to: a name of chance, since threads share a
+// process number, and processes of two machines on one disk may.
+int open_aside(const std::filesystem::path& path, std::filesystem::path& aside) {
+  constexpr std::size_t kKept = 200;  // of the name, which may be as long as the file system takes
+  std::random_device chance;
+  for (int tries = 0; tries < 100; ++tries) {
+    const std::string name = path.filename().string().substr(0, kKept);
+    aside = path.parent_path() / fmt::format("{}.{:08x}{:08x}.part", name, chance(), chance());
+    const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
 }
 
 }  // namespace
@@ -69,8 +84,8 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   const bool exists = ::stat(path.c_str(), &old) == 0;
   UNRECT_REQUIRE(!exists || S_ISREG(old.st_mode), ErrorCode::kFile, "{}: not a regular file, expected one to replace",
                  name.string());
-  const std::filesystem::path aside = path.string() + fmt::format(".{}.part", ::getpid());
-  Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  std::filesystem::path aside;
+  Descriptor file(open_aside(path, aside));
   if (file.get() < 0) fail(path, "cannot write");
   const auto give_up = [&](std::string_view what) {
     const int reason = errno;

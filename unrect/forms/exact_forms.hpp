@@ -35,6 +35,8 @@ struct WallSide {
 class ExactForms {
  public:
   ExactForms(const Stages& stages, const Domain& domain);
+  ExactForms(const Stages&&, const Domain&) = delete;  // both are kept by reference: temporaries would be gone
+  ExactForms(const Stages&, const Domain&&) = delete;
   ~ExactForms();
   ExactForms(const ExactForms&) = delete;
   ExactForms& operator=(const ExactForms&) = delete;

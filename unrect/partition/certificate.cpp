@@ -60,7 +60,7 @@ double fixed(const std::vector<std::uint64_t>& sums, std::size_t slot) {
 struct Certifier::Plan {
   Plan(const Refinement& of, FacetKeys names) : refinement(of), k(of.domain().dimension()), keys(std::move(names)) {}
 
-  const Refinement& refinement;
+  const Refinement refinement;
   Index k;
   FacetKeys keys;
   std::unordered_map<std::uint64_t, std::size_t> points;  // configuration's hash → index of the point
@@ -130,7 +130,7 @@ class CertificateCollector final : public Collector {
     }
     if (plan_->k == 2) count_vertices(own, walls_of);
     const ParameterMap map = region.map();
-    for (const RegionFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
+    for (const KeyedFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
       if (facet.outer) {
         ++sums_[kOuter];
         continue;

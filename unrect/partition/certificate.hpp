@@ -38,7 +38,7 @@ class Certifier {
   /// What the refinement should know.
   static Detail detail_for(const Domain& domain);
 
-  /// The refinement must outlive the certifier. @throws Error kInvalidArgument for incidence in more dimensions,
+  /// @throws Error kInvalidArgument for incidence in more dimensions,
   /// kUnsupported for maxima.
   explicit Certifier(const Refinement& refinement, std::uint64_t seed = 0);
   ~Certifier();

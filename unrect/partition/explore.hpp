@@ -61,8 +61,8 @@ class Overseer {
   bool enough(const Exploration& state) const { return state.stopped || state.counts.regions >= options_.max_regions; }
 
  private:
-  const ExploreOptions& options_;
-  const Context& context_;
+  const ExploreOptions options_;
+  const Context context_;
   std::uint64_t fingerprint_ = 0;
   std::chrono::steady_clock::time_point last_progress_, last_save_;
 };

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 
 #include <unistd.h>
 
@@ -32,6 +33,26 @@ Context threads(int count) {
   Context context;
   context.threads = count;
   return context;
+}
+
+static_assert(std::is_copy_constructible_v<Refinement>, "who keeps a refinement keeps a copy");
+
+TEST(Overseer, KeepsItsOptionsAndContext) {
+  const Refinement refinement(medium(), cube(3));
+  ExploreOptions options;
+  options.max_regions = 5;
+  Overseer overseer(refinement, options, {});
+  options.max_regions = 1;
+  Exploration state;
+  state.counts.regions = 3;
+  EXPECT_FALSE(overseer.enough(state));
+  state.counts.regions = 5;
+  EXPECT_TRUE(overseer.enough(state));
+}
+
+TEST(Worker, KeepsItsRefinement) {
+  Worker worker{Refinement(medium(), cube(3))};
+  EXPECT_EQ(worker.run({}, ~std::uint64_t{0}).counts, count_regions(Refinement(medium(), cube(3))));
 }
 
 std::filesystem::path scratch(const std::string& name) {

@@ -12,7 +12,7 @@
 #include "unrect/forms/exact_forms.hpp"
 #include "unrect/forms/forms.hpp"
 #include "unrect/partition/arena.hpp"
-#include "unrect/partition/dictionary.hpp"
+#include "unrect/partition/vertex_dictionary.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect {
@@ -166,7 +166,7 @@ class HalfspaceGeometry {
   Vector slack_, rate_, there_, toward_, inward_;
   std::vector<unsigned char> bounding_;  // of the candidates
   std::vector<Index> open_, left_;       // candidates that are not settled
-  Dictionary dictionary_;
+  VertexDictionary dictionary_;
 };
 
 }  // namespace unrect

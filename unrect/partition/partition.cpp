@@ -1,9 +1,6 @@
 #include "unrect/partition/partition.hpp"
 
 #include <fmt/format.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include <algorithm>
 #include <bit>
@@ -146,7 +143,7 @@ void RegionRecorder::visit(RegionView& region) {
     p.facet_units.push_back(static_cast<std::int32_t>(unit));
   };
   if (keys_) {
-    for (const RegionFacet& facet :
+    for (const KeyedFacet& facet :
          keys_->facets(keys_->of(pieces), region.walls_of_vertices(), walls, pieces, dimension_)) {
       put(facet.wall());
       p.facet_keys.push_back(facet.key);
@@ -183,13 +180,7 @@ Partition partition_of(const Refinement& refinement, const Columns& columns, con
     (whole.*column).reserve(total(column) + 1);
   whole.facet_units.reserve(total(&Partition::facet_units));
   whole.facet_keys.reserve(total(&Partition::facet_keys));
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    whole.append(std::exchange(parts[i], {}));  // each part is freed as it is copied
-#ifdef __GLIBC__
-    if (i % 32 == 31 || i + 1 == parts.size())
-      malloc_trim(0);  // and its memory given back, or the peak is twice as high
-#endif
-  }
+  for (Partition& part : parts) whole.append(std::exchange(part, {}));  // each is freed as it is copied
   return whole;
 }
 

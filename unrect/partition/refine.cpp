@@ -64,16 +64,13 @@ Refinement::Refinement(const Network& network, Domain domain, Detail detail, int
   prepared_ = std::move(prepared);
 }
 
-Refinement::~Refinement() = default;
-Refinement::Refinement(Refinement&&) noexcept = default;
-Refinement& Refinement::operator=(Refinement&&) noexcept = default;
 const Network& Refinement::network() const { return prepared_->network; }
 const Domain& Refinement::domain() const { return prepared_->domain; }
 int Refinement::layers() const { return prepared_->layers; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
 Detail Refinement::detail() const { return prepared_->incidence ? Detail::kIncidence : Detail::kRegions; }
 
-Worker::Worker(const Refinement& refinement, Cells cells) {
+Worker::Worker(const Refinement& refinement, Cells cells) : refinement_(refinement) {
   const Index k = refinement.domain().dimension();
   const bool incidence = refinement.detail() == Detail::kIncidence;
   UNRECT_REQUIRE(!incidence || cells != Cells::kHalfspaces, ErrorCode::kInvalidArgument,

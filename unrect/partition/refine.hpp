@@ -89,10 +89,6 @@ class Refinement {
   /// Maximum.
   /// `layers`: refine by the first so many layers only, −1 for all; RegionView::map() is there for all only.
   Refinement(const Network& network, Domain domain, Detail detail = Detail::kRegions, int layers = -1);
-  ~Refinement();
-  Refinement(Refinement&&) noexcept;
-  Refinement& operator=(Refinement&&) noexcept;
-
   const Network& network() const;
   const Domain& domain() const;
   const Stages& stages() const;
@@ -104,7 +100,7 @@ class Refinement {
 
  private:
   friend class Worker;
-  std::unique_ptr<const Prepared> prepared_;
+  std::shared_ptr<const Prepared> prepared_;
 };
 
 /// What a worker's cells are made of. Regions, their order and the splits are the same for all.
@@ -130,6 +126,7 @@ class Worker {
   class Implementation;
 
  private:
+  Refinement refinement_;  // that the implementation looks at
   std::unique_ptr<Implementation> implementation_;
 };
 

@@ -12,8 +12,7 @@
 
 namespace unrect {
 
-/// Rebuilds regions from their facets alone, in any dimension; signs are exact. ReLU-like layers only. Not thread-safe;
-/// the refinement must outlive it.
+/// Rebuilds regions from their facets alone, in any dimension; signs are exact. ReLU-like layers only. Not thread-safe.
 class RegionProof {
  public:
   explicit RegionProof(const Refinement& refinement);
@@ -40,7 +39,7 @@ class RegionProof {
   bool may_coincide(const Vector& f, const Doubt& f_doubt, const Vector& g, const Doubt& g_doubt) const;
   bool is_above(const Hyperplane& wall) const;
 
-  const Refinement& refinement_;
+  const Refinement refinement_;
   Index k_;
   std::vector<StageFilter> filters_;
   std::vector<Hyperplane> breaks_;       // of all units

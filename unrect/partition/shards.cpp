@@ -40,7 +40,7 @@ class ShardCollector final : public Collector {
 }  // namespace
 
 ShardWriter::ShardWriter(const Refinement& refinement, std::filesystem::path folder, const Columns& columns)
-    : refinement_(&refinement), folder_(std::move(folder)), columns_(columns), purpose_("shards of regions") {
+    : refinement_(refinement), folder_(std::move(folder)), columns_(columns), purpose_("shards of regions") {
   if (columns.vertices) purpose_ += ", vertices";
   if (columns.maps) purpose_ += ", maps";
   if (columns.facets) purpose_ += ", facets";
@@ -60,7 +60,7 @@ ShardWriter::ShardWriter(const Refinement& refinement, std::filesystem::path fol
 }
 
 CollectorFactory ShardWriter::collectors() const {
-  return [recorder = RegionRecorder(*refinement_, columns_), folder = folder_, prefix = prefix_] {
+  return [recorder = RegionRecorder(refinement_, columns_), folder = folder_, prefix = prefix_] {
     return std::make_unique<ShardCollector>(recorder, folder, prefix);
   };
 }

@@ -24,13 +24,13 @@ class ShardWriter {
   ShardWriter(const Refinement& refinement, std::filesystem::path folder, const Columns& columns = {});
 
   /// The collectors throw Error kFile, naming the file, where it cannot be written; the state that explore() leaves is
-  /// good to go on from. The refinement must outlive them.
+  /// good to go on from.
   CollectorFactory collectors() const;
   /// For ExploreOptions::purpose.
   const std::string& purpose() const { return purpose_; }
 
  private:
-  const Refinement* refinement_;
+  Refinement refinement_;
   std::filesystem::path folder_;
   Columns columns_;
   std::string purpose_;
