@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/network_file.hpp"
@@ -19,9 +20,10 @@ using onnx::TensorProto;
 
 constexpr std::int64_t kIrVersion = 8, kOpset = 13;
 
+/// Names in files may hold anything; every reader takes printable ASCII.
 std::string printable(std::string name) {
   for (char& c : name) {
-    if (c < ' ' || c == '\x7f') c = '_';  // bytes above 127 are negative
+    if (c <= ' ' || c >= '\x7f') c = '_';  // bytes above 127 are negative
   }
   return name;
 }
@@ -48,25 +50,21 @@ class Writer {
     declare(graph_->add_input(), "input", network_.input_shape());
     for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
       const Node& node = network_.nodes()[i];
-      label_ = node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name);
-      parts_ = 0;
+      start(node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name));
       // A selection's indices depend on its input's width, too.
-      const bool shared = !std::holds_alternative<Select>(*node.op);
-      const std::size_t writer = shared ? written_.try_emplace(node.op.get(), i).first->second : i;
-      prefix_ = fmt::format("p{}", writer);
-      fresh_ = writer == i;
+      owner_ = std::holds_alternative<Select>(*node.op) ? static_cast<const void*>(&node) : node.op.get();
       std::vector<std::string> inputs;
       inputs.reserve(node.inputs.size());
       for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
       values_.push_back(std::visit([&](const auto& op) { return put(op, inputs); }, *node.op));
     }
-    label_ = "output";
-    prefix_ = "output";
-    fresh_ = true;
+    start("output");
+    owner_ = nullptr;
     std::vector<std::int64_t> shape{-1};
     shape.insert(shape.end(), network_.output_shape().begin(), network_.output_shape().end());
     const std::string& last = values_[static_cast<std::size_t>(network_.output())];
     NodeProto* end = shape.size() <= 2 ? begin("Identity", {last}) : begin("Reshape", {last, integers("shape", shape)});
+    end->set_name("output");
     end->set_output(0, "output");
     declare(graph_->add_output(), "output", network_.output_shape());
     std::string bytes;
@@ -76,6 +74,22 @@ class Writer {
   }
 
  private:
+  /// A name that nothing else in the file has: onnxruntime tells nodes apart by their names, values and initializers
+  /// too.
+  std::string unique(const std::string& wanted) {
+    if (names_.insert(wanted).second) return wanted;
+    int& copies = copies_.try_emplace(wanted, 1).first->second;
+    std::string name;
+    do name = fmt::format("{}_{}", wanted, ++copies);
+    while (!names_.insert(name).second);
+    return name;
+  }
+
+  void start(std::string label) {
+    label_ = std::move(label);
+    parts_ = 0;
+  }
+
   int type() const { return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT; }
 
   void declare(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) const {
@@ -87,14 +101,26 @@ class Writer {
       tensor->mutable_shape()->add_dim()->set_dim_value(extent);
   }
 
-  /// An initializer; nodes that share their parameters share it, too.
-  std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
-    std::string name = fmt::format("{}.{}", prefix_, what);
-    if (!fresh_) return name;
+  /// The name of one of the node's parameters; nodes that share their parameters share it. True: it is yet to be
+  /// written.
+  std::pair<std::string, bool> named(const std::string& what) {
+    const auto [place, fresh] = parameters_.try_emplace({owner_, what});
+    if (fresh) place->second = unique(fmt::format("{}.{}", label_, what));
+    return {place->second, fresh};
+  }
+
+  TensorProto* initializer(const std::string& name, int type, const std::vector<std::int64_t>& dims) {
     TensorProto* tensor = graph_->add_initializer();
     tensor->set_name(name);
-    tensor->set_data_type(type());
+    tensor->set_data_type(type);
     tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    return tensor;
+  }
+
+  std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
+    const auto [name, fresh] = named(what);
+    if (!fresh) return name;
+    TensorProto* tensor = initializer(name, type(), dims);
     std::int64_t count = 1;
     for (const std::int64_t extent : dims) count *= extent;
     std::string& raw = *tensor->mutable_raw_data();
@@ -117,8 +143,8 @@ class Writer {
   /// W, one row an output. As int8: a row's integers times the row's factor, its largest entry at ±127.
   std::string weights(const std::vector<std::int64_t>& dims, const Matrix& rows) {
     if (precision_ != ExportPrecision::kInt8) return parameter("W", dims, rows.data());
-    std::string name = fmt::format("{}.W", prefix_);
-    if (!fresh_) return name;
+    const auto [name, fresh] = named("W");
+    if (!fresh) return name;
     Vector factor = rows.cwiseAbs().rowwise().maxCoeff() / 127;
     for (double& f : factor) {
       UNRECT_REQUIRE(127 * f <= std::numeric_limits<float>::max(), ErrorCode::kInvalidArgument,
@@ -126,10 +152,7 @@ class Writer {
       const auto narrow = static_cast<float>(f);
       f = narrow > 0 ? narrow : 1;
     }
-    TensorProto* tensor = graph_->add_initializer();
-    tensor->set_name(name + ".int8");
-    tensor->set_data_type(TensorProto::INT8);
-    tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    TensorProto* tensor = initializer(named("W.int8").first, TensorProto::INT8, dims);
     std::string& raw = *tensor->mutable_raw_data();
     for (Index i = 0; i < rows.rows(); ++i) {
       for (const double w : rows.row(i))
@@ -147,12 +170,9 @@ class Writer {
   std::string scalar(const std::string& what, double value) { return parameter(what, {}, &value); }
 
   std::string integers(const std::string& what, const std::vector<std::int64_t>& values) {
-    std::string name = fmt::format("{}.{}", prefix_, what);
-    if (!fresh_) return name;
-    TensorProto* tensor = graph_->add_initializer();
-    tensor->set_name(name);
-    tensor->set_data_type(TensorProto::INT64);
-    tensor->add_dims(std::ssize(values));
+    const auto [name, fresh] = named(what);
+    if (!fresh) return name;
+    TensorProto* tensor = initializer(name, TensorProto::INT64, {std::ssize(values)});
     tensor->mutable_raw_data()->assign(reinterpret_cast<const char*>(values.data()),
                                        sizeof(std::int64_t) * values.size());
     return name;
@@ -161,10 +181,9 @@ class Writer {
   NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs) {
     NodeProto* node = graph_->add_node();
     node->set_op_type(op);
-    node->set_name(parts_ == 0 ? label_ : fmt::format("{}/{}{}", label_, op, parts_));
-    ++parts_;
+    node->set_name(unique(parts_++ == 0 ? label_ : fmt::format("{}/{}", label_, op)));
     for (const std::string& input : inputs) node->add_input(input);
-    node->add_output(fmt::format("v{}", graph_->node_size()));
+    node->add_output(node->name());
     return node;
   }
   std::string add(const std::string& op, const std::vector<std::string>& inputs) {
@@ -199,7 +218,9 @@ class Writer {
   using Inputs = std::vector<std::string>;
 
   std::string put(const Input&, const Inputs&) {
-    return network_.input_shape().size() <= 1 ? std::string("input") : flat("input");
+    if (network_.input_shape().size() <= 1) return "input";
+    start("flat");
+    return flat("input");
   }
 
   std::string put(const Dense& op, const Inputs& in) {
@@ -211,6 +232,7 @@ class Writer {
 
   std::string put(const Convolution& op, const Inputs& in) {
     const Window& w = op.window;
+    if (precision_ == ExportPrecision::kFloat64 && w.pointwise()) return pixels(op, in[0]);
     const std::string image = add("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
     const std::string kernel =
         weights({op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel);
@@ -220,6 +242,15 @@ class Writer {
     set(node, "dilations", {w.dilation_height, w.dilation_width});
     set(node, "pads", {w.pad_top, w.pad_left, w.pad_bottom, w.pad_right});
     return flat(node->output(0));
+  }
+
+  /// A convolution that mixes channels alone: a product of matrices, which onnxruntime has in float64.
+  std::string pixels(const Convolution& op, const std::string& x) {
+    const Index groups = op.groups, in = op.kernel.cols(), out = op.kernel.rows() / groups;
+    const std::string image =
+        add("Reshape", {x, integers("image", {-1, groups, in, op.window.height * op.window.width})});
+    const std::string product = add("MatMul", {parameter("W", {groups, out, in}, op.kernel.data()), image});
+    return flat(add("Add", {product, parameter("b", {groups, out, 1}, op.bias.data())}));
   }
 
   /// factor ⊙ x + shift, without the parts that do nothing.
@@ -290,23 +321,24 @@ class Writer {
     return node->output(0);
   }
 
-  /// Attributes are float32 whatever the model's precision is.
-  bool fits_attribute(double value) const { return precision_ != ExportPrecision::kFloat64 || fits_float(value); }
-
   std::string put(const Piecewise& f, const Inputs& in) {
     const Matrix &t = f.breaks, &s = f.slopes, &o = f.offsets;
     const std::string& x = in[0];
     const bool one = s.rows() == 1, hinge = f.pieces() == 2, centred = hinge && t.isZero(0) && o.isZero(0);
+    const bool wide = precision_ == ExportPrecision::kFloat64;  // though attributes are float32
     const auto all = [](const auto& column, double value) { return (column.array() == value).all(); };
     if (centred && all(s.col(1), 1)) {
       if (all(s.col(0), 0)) return add("Relu", {x});
       if (all(s.col(0), -1)) return add("Abs", {x});
-      if (one && fits_attribute(s(0, 0))) {
+      // onnxruntime has the next two in float32 alone.
+      if (!wide && one) {
         NodeProto* node = begin("LeakyRelu", {x});
         set(node, "alpha", s(0, 0));
         return node->output(0);
       }
-      return add("PRelu", {x, parameter("slope", s.col(0))});
+      if (!wide) return add("PRelu", {x, parameter("slope", s.col(0))});
+      if ((s.col(0).array() <= 1).all()) return add("Max", {x, add("Mul", {x, parameter("slope", s.col(0))})});
+      if ((s.col(0).array() >= 1).all()) return add("Min", {x, add("Mul", {x, parameter("slope", s.col(0))})});
     }
     if (hinge && all(s.col(0), 0) && all(s.col(1), 1) && t == o.col(0) && o.col(1).isZero(0)) {
       return add("Max", {x, parameter("low", t)});
@@ -319,15 +351,17 @@ class Writer {
       return add("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))});
     }
     if (one && f.pieces() == 3 && s(0, 0) == 0 && s(0, 2) == 0 && o(0, 0) == 0 && o(0, 2) == 1 &&
-        t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1) && fits_attribute(s(0, 1)) &&
-        fits_attribute(o(0, 1))) {
+        t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1)) {
+      if (wide) {  // neither does onnxruntime have this one
+        return add("Clip", {affine(x, s.col(1), o.col(1)), scalar("low", 0), scalar("high", 1)});
+      }
       NodeProto* node = begin("HardSigmoid", {x});
       set(node, "alpha", s(0, 1));
       set(node, "beta", o(0, 1));
       return node->output(0);
     }
     if (one && f.pieces() == 3 && s(0, 0) == 1 && s(0, 1) == 0 && s(0, 2) == 1 && t(0, 0) == -t(0, 1) &&
-        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1) && fits_attribute(t(0, 1))) {
+        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1) && (!wide || fits_float(t(0, 1)))) {
       NodeProto* node = begin("Shrink", {x});
       set(node, "lambd", t(0, 1));
       set(node, "bias", t(0, 1));
@@ -353,10 +387,12 @@ class Writer {
   ExportPrecision precision_;
   onnx::ModelProto model_;
   onnx::GraphProto* graph_;
-  std::vector<std::string> values_;           // of the network's nodes
-  std::map<const Op*, std::size_t> written_;  // the node that wrote an op's parameters
-  std::string label_, prefix_;                // of the node being written
-  bool fresh_ = true;                         // its parameters are not written yet
+  std::vector<std::string> values_;                                        // of the network's nodes
+  std::set<std::string> names_{"input", "output"};                         // taken
+  std::map<std::string, int> copies_;                                      // of a name, so far
+  std::map<std::pair<const void*, std::string>, std::string> parameters_;  // written, by whose they are
+  std::string label_;                                                      // of the node being written
+  const void* owner_ = nullptr;                                            // of its parameters
   int parts_ = 0;
 };
 

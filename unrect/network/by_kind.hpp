@@ -1,0 +1,51 @@
+// The kinds of node told apart, completely: a kind to come does not compile until every place has a case for it.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "unrect/network/ops.hpp"
+
+namespace unrect {
+
+namespace detail {
+
+template <class... Cases>
+struct Overloads : Cases... {
+  using Cases::operator()...;
+};
+
+template <class Case, class... Kinds>
+struct Alike {
+  Case one;
+  template <class Kind>
+    requires(std::same_as<Kind, Kinds> || ...)
+  decltype(auto) operator()(const Kind& kind) const {
+    return one(kind);
+  }
+};
+
+struct NoKind {};
+
+}  // namespace detail
+
+/// A case of by_kind() for several kinds, each named: alike<Input, Concat>([](const auto& op) { … }).
+template <class... Kinds, class Case>
+detail::Alike<Case, Kinds...> alike(Case one) {
+  return {std::move(one)};
+}
+
+/// The case that takes the op's kind, called: by_kind(op, [](const Dense& dense) { … }, …), one case or more for all
+/// kinds, of one result type. A case for whatever else there may be (const auto&) does not compile.
+template <class... Kinds, class... Cases>
+decltype(auto) by_kind(const std::variant<Kinds...>& op, Cases&&... cases) {
+  using All = detail::Overloads<std::decay_t<Cases>...>;
+  static_assert(!std::is_invocable_v<const All&, const detail::NoKind&>, "every kind of node is named by its case");
+  static_assert((std::is_invocable_v<const All&, const Kinds&> && ...), "a kind of node has no case");
+  const All all{std::forward<Cases>(cases)...};
+  return std::visit(all, op);
+}
+
+}  // namespace unrect
