@@ -37,6 +37,13 @@ detail::Alike<Case, Kinds...> alike(Case one) {
   return {std::move(one)};
 }
 
+/// A case for the kinds without pieces, which are affine.
+template <class Scalar = double, class Case>
+auto without_pieces(Case one) {
+  return alike<Input, DenseOf<Scalar>, ConvolutionOf<Scalar>, ScaleOf<Scalar>, SelectOf<Scalar>, SumOf<Scalar>, Concat>(
+      std::move(one));
+}
+
 /// The case that takes the op's kind, called: by_kind(op, [](const Dense& dense) { … }, …), one case or more for all
 /// kinds, of one result type. A case for whatever else there may be (const auto&) does not compile.
 template <class... Kinds, class... Cases>

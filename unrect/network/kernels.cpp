@@ -274,8 +274,7 @@ std::vector<std::uint16_t> pieces_at(const OpOf<S>& op, std::span<const S> z) {
         return pieces(std::ssize(z), [&](Index i) { return f.piece(i, z[static_cast<std::size_t>(i)]); });
       },
       [&](const Maximum& max) { return pieces(max.units(), [&](Index i) { return max.top_slot(i, z.data()); }); },
-      alike<Input, DenseOf<S>, ConvolutionOf<S>, ScaleOf<S>, SelectOf<S>, SumOf<S>, Concat>(
-          [](const auto&) { return fail<std::vector<std::uint16_t>>("affine", "pieces"); }));
+      without_pieces<S>([](const auto&) { return fail<std::vector<std::uint16_t>>("affine", "pieces"); }));
 }
 
 template MatrixOf<float> value<float>(const OpOf<float>&, std::span<const MatrixOf<float>* const>);

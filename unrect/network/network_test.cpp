@@ -115,6 +115,25 @@ TEST(Kernels, AdjointsAreAdjoint) {
   }
 }
 
+TEST(Kernels, NodesWithPiecesHaveNoLinearPartAndOthersNoPieces) {
+  const Matrix x = Matrix::Ones(1, 2);
+  Matrix back = Matrix::Zero(1, 2);
+  const Matrix* const in[] = {&x};
+  Matrix* const out[] = {&back};
+  for (const Op& op : {Op(relu()), Op(Maximum{1, {0, 1}})}) {
+    EXPECT_TRUE(is_piecewise(op));
+    EXPECT_THROW(linear_part<double>(op, in), Error);
+    EXPECT_THROW(add_adjoint<double>(op, x, out), Error);
+    EXPECT_EQ(pieces_at<double>(op, std::span(x.data(), 2)).size(), 2U);
+  }
+  for (const Op& op :
+       {Op(Input{2}), Op(Dense{Matrix::Ones(2, 2), Vector::Zero(2)}), Op(Convolution{}),
+        Op(Scale{Vector::Ones(2), Vector::Zero(2)}), Op(Select{{0, 1}, Vector::Zero(2)}), Op(Sum{{1}}), Op(Concat{})}) {
+    EXPECT_FALSE(is_piecewise(op)) << name_of(op);
+    EXPECT_THROW(pieces_at<double>(op, std::span(x.data(), 2)), Error) << name_of(op);
+  }
+}
+
 TEST(Piecewise, FunctionsHaveTheirTextbookValues) {
   const auto at = [](const Piecewise& f, double z) {
     const Index p = f.piece(0, z);

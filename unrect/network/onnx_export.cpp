@@ -28,8 +28,6 @@ std::string printable(std::string name) {
   return name;
 }
 
-bool fits_float(double value) { return static_cast<double>(static_cast<float>(value)) == value; }
-
 class Writer {
  public:
   Writer(const Network& network, ExportPrecision precision, const Metadata& metadata)
@@ -50,7 +48,7 @@ class Writer {
     declare(graph_->add_input(), "input", network_.input_shape());
     for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
       const Node& node = network_.nodes()[i];
-      start(node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name));
+      label_ = node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name);
       // A selection's indices depend on its input's width, too.
       owner_ = std::holds_alternative<Select>(*node.op) ? static_cast<const void*>(&node) : node.op.get();
       std::vector<std::string> inputs;
@@ -58,7 +56,7 @@ class Writer {
       for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
       values_.push_back(std::visit([&](const auto& op) { return put(op, inputs); }, *node.op));
     }
-    start("output");
+    label_ = "output";
     owner_ = nullptr;
     std::vector<std::int64_t> shape{-1};
     shape.insert(shape.end(), network_.output_shape().begin(), network_.output_shape().end());
@@ -83,11 +81,6 @@ class Writer {
     do name = fmt::format("{}_{}", wanted, ++copies);
     while (!names_.insert(name).second);
     return name;
-  }
-
-  void start(std::string label) {
-    label_ = std::move(label);
-    parts_ = 0;
   }
 
   int type() const { return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT; }
@@ -178,16 +171,20 @@ class Writer {
     return name;
   }
 
-  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs) {
+  /// The one that is the network's node has its name, what stands beside it that and its op's.
+  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs, bool beside = false) {
     NodeProto* node = graph_->add_node();
     node->set_op_type(op);
-    node->set_name(unique(parts_++ == 0 ? label_ : fmt::format("{}/{}", label_, op)));
+    node->set_name(unique(beside ? fmt::format("{}/{}", label_, op) : label_));
     for (const std::string& input : inputs) node->add_input(input);
     node->add_output(node->name());
     return node;
   }
   std::string add(const std::string& op, const std::vector<std::string>& inputs) {
     return begin(op, inputs)->output(0);
+  }
+  std::string beside(const std::string& op, const std::vector<std::string>& inputs) {
+    return begin(op, inputs, true)->output(0);
   }
 
   static void set(NodeProto* node, const std::string& name, std::int64_t value) {
@@ -210,7 +207,7 @@ class Writer {
   }
 
   std::string flat(const std::string& value) {
-    NodeProto* node = begin("Flatten", {value});
+    NodeProto* node = begin("Flatten", {value}, true);
     set(node, "axis", std::int64_t{1});
     return node->output(0);
   }
@@ -219,7 +216,6 @@ class Writer {
 
   std::string put(const Input&, const Inputs&) {
     if (network_.input_shape().size() <= 1) return "input";
-    start("flat");
     return flat("input");
   }
 
@@ -233,7 +229,7 @@ class Writer {
   std::string put(const Convolution& op, const Inputs& in) {
     const Window& w = op.window;
     if (precision_ == ExportPrecision::kFloat64 && w.pointwise()) return pixels(op, in[0]);
-    const std::string image = add("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
+    const std::string image = beside("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
     const std::string kernel =
         weights({op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel);
     NodeProto* node = begin("Conv", {image, kernel, parameter("b", op.bias)});
@@ -248,25 +244,28 @@ class Writer {
   std::string pixels(const Convolution& op, const std::string& x) {
     const Index groups = op.groups, in = op.kernel.cols(), out = op.kernel.rows() / groups;
     const std::string image =
-        add("Reshape", {x, integers("image", {-1, groups, in, op.window.height * op.window.width})});
-    const std::string product = add("MatMul", {parameter("W", {groups, out, in}, op.kernel.data()), image});
+        beside("Reshape", {x, integers("image", {-1, groups, in, op.window.height * op.window.width})});
+    const std::string product = beside("MatMul", {parameter("W", {groups, out, in}, op.kernel.data()), image});
     return flat(add("Add", {product, parameter("b", {groups, out, 1}, op.bias.data())}));
   }
 
-  /// factor ⊙ x + shift, without the parts that do nothing.
-  std::string affine(const std::string& x, const Vector& factor, const Vector& shift,
-                     const std::string& what = "scale") {
+  /// factor ⊙ x + shift beside a node, without the parts that do nothing.
+  std::string affine(const std::string& x, const Vector& factor, const Vector& shift, const std::string& what) {
     std::string value = x;
-    if ((factor.array() != 1).any()) value = add("Mul", {value, parameter(what + ".factor", factor)});
-    if ((shift.array() != 0).any()) value = add("Add", {value, parameter(what + ".shift", shift)});
+    if ((factor.array() != 1).any()) value = beside("Mul", {value, parameter(what + ".factor", factor)});
+    if ((shift.array() != 0).any()) value = beside("Add", {value, parameter(what + ".shift", shift)});
     return value;
   }
 
-  std::string put(const Scale& op, const Inputs& in) { return affine(in[0], op.factor, op.shift); }
+  std::string put(const Scale& op, const Inputs& in) {
+    if (op.shift.isZero(0)) return add("Mul", {in[0], parameter("factor", op.factor)});
+    const std::string scaled = affine(in[0], op.factor, Vector::Zero(1), "scale");
+    return add("Add", {scaled, parameter("shift", op.shift)});
+  }
 
   /// The columns of x; the column after the last one is 0.
-  std::string columns(const std::string& x, const std::vector<std::int64_t>& index) {
-    NodeProto* node = begin("Gather", {x, integers("index", index)});
+  std::string columns(const std::string& x, const std::vector<std::int64_t>& index, bool beside = false) {
+    NodeProto* node = begin("Gather", {x, integers("index", index)}, beside);
     set(node, "axis", std::int64_t{1});
     return node->output(0);
   }
@@ -276,7 +275,7 @@ class Writer {
     Vector fill = Vector::Zero(op.fill.size());
     std::string x = in[0];
     if (std::find(index.begin(), index.end(), -1) != index.end()) {
-      x = add("Pad", {x, integers("pads", {0, 0, 0, 1})});
+      x = beside("Pad", {x, integers("pads", {0, 0, 0, 1})});
       for (std::size_t i = 0; i < index.size(); ++i) {
         if (index[i] >= 0) continue;
         index[i] = width_of(in[0]);
@@ -290,14 +289,15 @@ class Writer {
     std::string total;
     const bool common =
         op.factors[0] != -1 && std::ranges::all_of(op.factors, [&](double f) { return f == op.factors[0]; });
+    const bool scaled = common && op.factors[0] != 1;
     for (std::size_t k = 0; k < in.size(); ++k) {
       const double factor = common ? 1 : op.factors[k];
       const bool minus = factor == -1 && k > 0;
       std::string term = in[k];
-      if (factor != 1 && !minus) term = add("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
-      total = k == 0 ? term : add(minus ? "Sub" : "Add", {total, term});
+      if (factor != 1 && !minus) term = beside("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
+      total = k == 0 ? term : begin(minus ? "Sub" : "Add", {total, term}, scaled || k + 1 < in.size())->output(0);
     }
-    return common && op.factors[0] != 1 ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
+    return scaled ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
   }
 
   std::string put(const Concat&, const Inputs& in) {
@@ -313,8 +313,8 @@ class Writer {
       const std::int64_t inside = *std::max_element(slots, end);
       std::replace(slots, end, std::int64_t{-1}, inside);  // an element twice is as good as once
     }
-    const std::string all = columns(in[0], index);
-    const std::string rows = add("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
+    const std::string all = columns(in[0], index, true);
+    const std::string rows = beside("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
     NodeProto* node = begin("ReduceMax", {rows});
     set(node, "axes", std::vector<std::int64_t>{2});
     set(node, "keepdims", std::int64_t{0});
@@ -325,20 +325,20 @@ class Writer {
     const Matrix &t = f.breaks, &s = f.slopes, &o = f.offsets;
     const std::string& x = in[0];
     const bool one = s.rows() == 1, hinge = f.pieces() == 2, centred = hinge && t.isZero(0) && o.isZero(0);
-    const bool wide = precision_ == ExportPrecision::kFloat64;  // though attributes are float32
+    const bool wide = precision_ == ExportPrecision::kFloat64;
     const auto all = [](const auto& column, double value) { return (column.array() == value).all(); };
     if (centred && all(s.col(1), 1)) {
       if (all(s.col(0), 0)) return add("Relu", {x});
       if (all(s.col(0), -1)) return add("Abs", {x});
-      // onnxruntime has the next two in float32 alone.
+      // onnxruntime has the next two, and HardSigmoid and Shrink, in float32 alone.
       if (!wide && one) {
         NodeProto* node = begin("LeakyRelu", {x});
         set(node, "alpha", s(0, 0));
         return node->output(0);
       }
       if (!wide) return add("PRelu", {x, parameter("slope", s.col(0))});
-      if ((s.col(0).array() <= 1).all()) return add("Max", {x, add("Mul", {x, parameter("slope", s.col(0))})});
-      if ((s.col(0).array() >= 1).all()) return add("Min", {x, add("Mul", {x, parameter("slope", s.col(0))})});
+      if ((s.col(0).array() <= 1).all()) return add("Max", {x, beside("Mul", {x, parameter("slope", s.col(0))})});
+      if ((s.col(0).array() >= 1).all()) return add("Min", {x, beside("Mul", {x, parameter("slope", s.col(0))})});
     }
     if (hinge && all(s.col(0), 0) && all(s.col(1), 1) && t == o.col(0) && o.col(1).isZero(0)) {
       return add("Max", {x, parameter("low", t)});
@@ -352,8 +352,8 @@ class Writer {
     }
     if (one && f.pieces() == 3 && s(0, 0) == 0 && s(0, 2) == 0 && o(0, 0) == 0 && o(0, 2) == 1 &&
         t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1)) {
-      if (wide) {  // neither does onnxruntime have this one
-        return add("Clip", {affine(x, s.col(1), o.col(1)), scalar("low", 0), scalar("high", 1)});
+      if (wide) {
+        return add("Clip", {affine(x, s.col(1), o.col(1), "first"), scalar("low", 0), scalar("high", 1)});
       }
       NodeProto* node = begin("HardSigmoid", {x});
       set(node, "alpha", s(0, 1));
@@ -361,7 +361,8 @@ class Writer {
       return node->output(0);
     }
     if (one && f.pieces() == 3 && s(0, 0) == 1 && s(0, 1) == 0 && s(0, 2) == 1 && t(0, 0) == -t(0, 1) &&
-        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1) && (!wide || fits_float(t(0, 1)))) {
+        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1)) {
+      if (wide) return add("Sub", {x, beside("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))})});
       NodeProto* node = begin("Shrink", {x});
       set(node, "lambd", t(0, 1));
       set(node, "bias", t(0, 1));
@@ -370,9 +371,10 @@ class Writer {
     // s_0 x + o_0 + Σ_p (s_{p+1} − s_p) max(x − t_p, 0)
     std::string total = affine(x, s.col(0), o.col(0), "first");
     for (Index p = 0; p < t.cols(); ++p) {
-      const std::string hinged = add("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
+      const std::string hinged = beside("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
       const Vector step = s.col(p + 1) - s.col(p);
-      total = add("Add", {total, affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p))});
+      const std::string term = affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p));
+      total = begin("Add", {total, term}, p + 1 < t.cols())->output(0);
     }
     return total;
   }
@@ -393,7 +395,6 @@ class Writer {
   std::map<std::pair<const void*, std::string>, std::string> parameters_;  // written, by whose they are
   std::string label_;                                                      // of the node being written
   const void* owner_ = nullptr;                                            // of its parameters
-  int parts_ = 0;
 };
 
 }  // namespace

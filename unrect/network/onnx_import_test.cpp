@@ -330,6 +330,30 @@ TEST(OnnxPiecewise, PointwiseOps) {
   expect_near(run(single("Clip", shape), x), x);
 }
 
+TEST(OnnxPiecewise, LargerOfAValueAndItsMultiple) {
+  const Reals x = {-2, -0.5, 0, 3};
+  const auto leaky = [&](const char* op, const Reals& factor, bool first) {
+    Model model = Model().input("x", {4}).constant("f", {std::ssize(factor)}, factor).node("Mul", {"x", "f"}, {"m"});
+    model.node(op, first ? std::vector<std::string>{"m", "x"} : std::vector<std::string>{"x", "m"}, {"y"}).output();
+    ImportOptions plain;
+    plain.fold = false;
+    EXPECT_TRUE(std::holds_alternative<Piecewise>(*model.load(plain).nodes().back().op));
+    return run(model, x);
+  };
+  for (const bool first : {false, true}) {
+    expect_near(leaky("Max", {0.25}, first), {-0.5, -0.125, 0, 3});
+    expect_near(leaky("Min", {0.25}, first), {-2, -0.5, 0, 0.75});
+    expect_near(leaky("Max", {2}, first), {-2, -0.5, 0, 6});
+    expect_near(leaky("Max", {-1, 2, 0.5, 0.5}, first), {2, -0.5, 0, 3});
+    expect_near(leaky("Min", {-1, 2, 0.5, -3}, first), {-2, -1, 0, -9});
+  }
+  // A shift, or a multiple of something else, makes it a maximum of two.
+  Model shifted = Model().input("x", {4}).constant("f", {1}, {0.5}).node("Add", {"x", "f"}, {"m"});
+  expect_near(run(shifted.node("Max", {"x", "m"}, {"y"}).output(), x), {-1.5, 0, 0.5, 3.5});
+  Model other = Model().input("x", {4}).constant("f", {1}, {0.5}).node("Neg", {"x"}, {"n"});
+  expect_near(run(other.node("Mul", {"n", "f"}, {"m"}).node("Max", {"x", "m"}, {"y"}).output(), x), {1, 0.25, 0, 3});
+}
+
 TEST(OnnxPiecewise, ClipReadsItsBoundsFromInputs) {
   Model model = Model().input("x", {3}).constant("low", {}, {-1}).constant("high", {}, {HUGE_VAL});
   expect_near(run(Model(model).node("Clip", {"x", "low", "high"}, {"y"}).output(), {-2, 0, 9}), {-1, 0, 9});
@@ -481,6 +505,26 @@ TEST(OnnxAffine, BatchNormalizationPerChannel) {
   model.constant("m", {2}, {1, 2}).constant("v", {2}, {3, 8});
   model.node("BatchNormalization", {"x", "s", "b", "m", "v"}, {"y"}, {{"epsilon", 1.0}, {"momentum", 0.9}}).output();
   expect_near(run(model, {1, 3, 2, 5}), {1, 3, -1, 2});
+}
+
+TEST(OnnxAffine, BatchNormalizationInTrainingModeIsRefused) {
+  const auto model = [](int opset, const std::vector<std::string>& outputs, const std::vector<Attribute>& attributes) {
+    Model m = Model(opset).input("x", {1, 2, 2}).constant("s", {2}, {2, 3}).constant("b", {2}, {1, -1});
+    m.constant("m", {2}, {1, 2}).constant("v", {2}, {3, 8});
+    return m.node("BatchNormalization", {"x", "s", "b", "m", "v"}, outputs, attributes).output();
+  };
+  const std::string node = "node 'the_BatchNormalization' (BatchNormalization): ";
+  const std::string why = ": training mode, which divides by the statistics of the batch";
+  EXPECT_EQ(refusal(model(9, {"y", "mean", "var", "saved_mean", "saved_var"}, {}), kUnsupported),
+            node + "5 outputs" + why + "; expected one");
+  EXPECT_EQ(refusal(model(7, {"y", "", "var"}, {}), kUnsupported), node + "3 outputs" + why + "; expected one");
+  EXPECT_EQ(refusal(model(15, {"y", "mean", "var"}, {{"training_mode", 1}}), kUnsupported),
+            node + "training_mode is true" + why);
+  EXPECT_EQ(refusal(model(15, {"y"}, {{"training_mode", 1}}), kUnsupported), node + "training_mode is true" + why);
+  EXPECT_EQ(refusal(model(9, {"y"}, {{"is_test", 0}}), kUnsupported), node + "is_test is 0" + why);
+  // Outputs without a name are not there.
+  expect_near(run(model(9, {"y", "", "", "", ""}, {{"epsilon", 1.0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
+  expect_near(run(model(15, {"y"}, {{"epsilon", 1.0}, {"training_mode", 0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
 }
 
 TEST(OnnxAffine, ReductionsByAttributeAndInput) {
@@ -724,6 +768,13 @@ TEST(OnnxLayout, SliceByAttributeAndInput) {
   };
   const std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
   expect_near(y({-1}, {least}, {1}, {-2}), {4, 2, 8, 6, 12, 10});
+  // Backwards through element 0, which an end of −5 is before, and up to it, where the end is 0 or −4.
+  expect_near(y({-1}, {least}, {1}, {-1}), {4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9});
+  expect_near(y({-1}, {-5}, {1}, {-3}), {4, 1, 8, 5, 12, 9});
+  expect_near(y({99}, {0}, {1}, {-1}), {4, 3, 2, 8, 7, 6, 12, 11, 10});
+  expect_near(y({2}, {-4}, {1}, {-1}), {3, 2, 7, 6, 11, 10});
+  expect_near(y({0}, {least}, {1}, {-7}), {1, 5, 9});
+  expect_near(y({1}, {most}, {1}, {2}), {2, 4, 6, 8, 10, 12});
   expect_near(y({0, 1}, {most, -1}, {0, 1}, {2, 1}), {2, 3, 10, 11});
   expect_near(y({-99}, {2}, {-2}, {1}), counting(8));
 }
@@ -831,6 +882,8 @@ TEST(OnnxShape, ConstantsOfEveryKind) {
 
 TEST(OnnxShape, DropoutIsTheIdentityUnlessItTrains) {
   expect_near(run(single("Dropout", {2}, {{"ratio", 0.5}}, 8), {1, 2}), {1, 2});
+  EXPECT_EQ(refusal(single("Dropout", {2}, {{"is_test", 0}}, 8), kUnsupported),
+            "node 'the_Dropout' (Dropout): is_test is 0: the output is random");
   TensorProto yes = tensor("t", {}, {});
   yes.set_data_type(TensorProto::BOOL);
   yes.add_int32_data(1);

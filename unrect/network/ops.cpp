@@ -135,7 +135,7 @@ std::string name_of(const Op& op) {
 
 bool is_piecewise(const Op& op) {
   return by_kind(op, alike<Piecewise, Maximum>([](const auto&) { return true; }),
-                 alike<Input, Dense, Convolution, Scale, Select, Sum, Concat>([](const auto&) { return false; }));
+                 without_pieces([](const auto&) { return false; }));
 }
 
 Index output_size(const Op& op, const std::vector<Index>& in) {
