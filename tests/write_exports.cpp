@@ -21,7 +21,7 @@ namespace {
 using namespace unrect;
 
 /// Points that float32 has, as onnxruntime gets them.
-Matrix points(Index inputs) { return Rng(1).normal_matrix(3, inputs).cast<float>().cast<double>(); }
+Matrix points(Index inputs) { return Rng(1).normal_matrix(20, inputs).cast<float>().cast<double>(); }
 
 void write(const std::filesystem::path& folder, const std::string& name, const Network& network) {
   const Matrix x = points(network.input_size());
