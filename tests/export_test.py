@@ -1,9 +1,9 @@
 """Loads unrect's exports in onnxruntime and compares the values with unrect's own.
 
-Exports of random networks of every kind of node, of models/, of real networks (UNRECT_DATA or ../shared/data, where
-there) and of the operator tests of the onnx package, folded and not, in float64, float32 and 8 bits; and models/ as they
-are. onnxruntime has Conv in float32 alone: a float64 export with one must be refused for that reason and no other, and
-the ONNX package's checker takes it.
+Exports of random networks of every kind of node, of models/, of real networks (UNRECT_DATA or ../shared/data, where there) and
+of the operator tests of the onnx package, folded and not, in float64, float32 and 8 bits; and models/ as they are. The operator
+tests say what to expect, too. onnxruntime has Conv in float32 alone: a float64 export with one must be refused for that reason
+and no other.
 """
 import json
 import os
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 WRITE, NODE = os.environ["WRITE_EXPORTS"], os.environ["NODE"]
 HERE = Path(__file__).resolve().parent
@@ -26,16 +27,27 @@ NO_DOUBLE = "Could not find an implementation for Conv("
 
 
 def operator_tests(folder):
-    """The onnx package's own, which it makes when asked."""
+    """The onnx package's own, which it makes when asked: the first input stays one, the others become constants. By file, what
+    the package expects of it."""
     for name, kind in (("float", float), ("bool", bool), ("int", int), ("object", object)):
         if name not in np.__dict__:
             setattr(np, name, kind)  # names that the package still uses
     from onnx.backend.test.case.node import collect_testcases
-    arguments = [None] * collect_testcases.__code__.co_argcount
-    for case in collect_testcases(*arguments):
-        if case.model is not None:
-            (folder / f"{case.name}.onnx").write_bytes(case.model.SerializeToString())
-    return sorted(folder.glob("*.onnx"))
+    expected = {}
+    for case in collect_testcases(*[None] * collect_testcases.__code__.co_argcount):
+        inputs, outputs = case.data_sets[0] if case.data_sets else ([], [])
+        arrays = [*inputs, *outputs]
+        if case.model is None or not inputs or not all(isinstance(value, np.ndarray) for value in arrays):
+            continue
+        for value, array in list(zip(case.model.graph.input, inputs))[1:]:
+            case.model.graph.initializer.append(numpy_helper.from_array(array, value.name))
+        file = folder / f"{case.name}.onnx"
+        file.write_bytes(case.model.SerializeToString())
+        if inputs[0].dtype in (np.float32, np.float64):
+            np.save(file.with_suffix(".x.npy"), inputs[0].reshape(1, -1).astype("f8"))
+            numbers = [array for array in outputs if array.dtype.kind in "fib"]
+            expected[file] = np.concatenate([np.ravel(array).astype("f8") for array in numbers] or [np.empty(0)])
+    return expected
 
 
 def main():
@@ -46,7 +58,8 @@ def main():
         (folder / "exports").mkdir()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            files = operator_tests(folder / "tests")
+            expected = operator_tests(folder / "tests")
+        files = sorted((folder / "tests").glob("*.onnx"))
         operators = len(files)
         files += sorted((ROOT / "models").glob("*.onnx"))
         real = sorted(data.glob("onnx/**/*.onnx")) + sorted(data.glob("partition/*.onnx"))
@@ -63,6 +76,14 @@ def main():
                     exported = folder / "exports" / f"{number}_{file.stem}.plain.float32.{suffix}"
                     shutil.copy(exported, folder / "exports" / f"{file.stem}.shipped.float32.{suffix}")
                 shutil.copy(file, folder / "exports" / f"{file.stem}.shipped.float32.onnx")
+        failed = 0
+        for number, file in enumerate(files, 2):
+            answer = folder / "exports" / f"{number}_{file.stem}.plain.float64.y.npy"
+            if file in expected and answer.exists():
+                y = np.load(answer)[0]
+                if y.shape != expected[file].shape or not np.allclose(y, expected[file], rtol=1e-5, atol=1e-6):
+                    failed += 1
+                    print(f"{file.stem}: unrect does not answer as the onnx package expects")
         ran = subprocess.run([NODE, HERE / "onnxruntime.mjs", folder / "exports"], capture_output=True, text=True)
         if ran.returncode == 77:
             print(ran.stdout.strip())
@@ -70,7 +91,7 @@ def main():
         assert ran.returncode == 0, ran.stderr
         results = [json.loads(line) for line in ran.stdout.splitlines()]
         assert len(results) == len(list((folder / "exports").glob("*.onnx"))) > 0
-        count, failed, largest = Counter(), 0, Counter()
+        count, largest = Counter(), Counter()
         for result in results:
             name = result["name"]
             precision = name.split(".")[-2]

@@ -29,6 +29,10 @@ struct Alike {
 
 struct NoKind {};
 
+// One for every kind, and none for whatever else there may be.
+template <class All, class... Kinds>
+concept CompleteCases = (std::invocable<const All&, const Kinds&> && ...) && !std::invocable<const All&, const NoKind&>;
+
 }  // namespace detail
 
 /// A case of by_kind() for several kinds, each named: alike<Input, Concat>([](const auto& op) { … }).
@@ -47,11 +51,9 @@ auto without_pieces(Case one) {
 /// The case that takes the op's kind, called: by_kind(op, [](const Dense& dense) { … }, …), one case or more for all
 /// kinds, of one result type. A case for whatever else there may be (const auto&) does not compile.
 template <class... Kinds, class... Cases>
+  requires detail::CompleteCases<detail::Overloads<std::decay_t<Cases>...>, Kinds...>
 decltype(auto) by_kind(const std::variant<Kinds...>& op, Cases&&... cases) {
-  using All = detail::Overloads<std::decay_t<Cases>...>;
-  static_assert(!std::is_invocable_v<const All&, const detail::NoKind&>, "every kind of node is named by its case");
-  static_assert((std::is_invocable_v<const All&, const Kinds&> && ...), "a kind of node has no case");
-  const All all{std::forward<Cases>(cases)...};
+  const detail::Overloads<std::decay_t<Cases>...> all{std::forward<Cases>(cases)...};
   return std::visit(all, op);
 }
 

@@ -4,6 +4,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/fold.hpp"
 #include "unrect/network/kernels.hpp"
@@ -113,6 +114,25 @@ TEST(Kernels, AdjointsAreAdjoint) {
     for (std::size_t k = 0; k < in.size(); ++k) right += in[k].cwiseProduct(back[k]).sum();
     EXPECT_NEAR(u.cwiseProduct(y).sum(), right, 1e-10) << name_of(op);
   }
+}
+
+// A kind without a case, and a case for any kind, do not compile.
+template <class Kind>
+using WithAnother = std::variant<Dense, Maximum, Kind>;
+constexpr auto kOne = [](const Dense&) { return 1; };
+constexpr auto kTwo = [](const Maximum&) { return 2; };
+constexpr auto kAny = [](const auto&) { return 3; };
+template <class Op, class... Cases>
+concept Compiles = requires(const Op& op, Cases... cases) { by_kind(op, cases...); };
+static_assert(Compiles<std::variant<Dense, Maximum>, decltype(kOne), decltype(kTwo)>);
+static_assert(!Compiles<WithAnother<Concat>, decltype(kOne), decltype(kTwo)>);
+static_assert(!Compiles<WithAnother<Concat>, decltype(kOne), decltype(kTwo), decltype(kAny)>);
+static_assert(Compiles<WithAnother<Concat>, decltype(kTwo), decltype(alike<Dense, Concat>(kAny))>);
+static_assert(!Compiles<WithAnother<int>, decltype(kTwo), decltype(alike<Dense, Concat>(kAny))>);
+
+TEST(Kernels, ByKindCallsTheCaseOfTheKind) {
+  EXPECT_EQ(by_kind(std::variant<Dense, Maximum>(Maximum{}), kOne, kTwo), 2);
+  EXPECT_EQ(by_kind(WithAnother<Concat>(Concat{}), kTwo, alike<Dense, Concat>(kAny)), 3);
 }
 
 TEST(Kernels, NodesWithPiecesHaveNoLinearPartAndOthersNoPieces) {

@@ -169,8 +169,10 @@ std::vector<Index> Call::integers(std::string_view name, std::vector<Index> othe
 }
 
 std::vector<Index> Call::integers(std::string_view name, Index i, std::vector<Index> otherwise) {
-  std::vector<Index> from_attribute = integers(name, std::move(otherwise));
-  return has(i) ? integers(i) : from_attribute;
+  if (!has(i)) return integers(name, std::move(otherwise));
+  UNRECT_REQUIRE(attribute(name) == nullptr, ErrorCode::kFormat, "'{}' comes twice, as an attribute and as input {}",
+                 name, i);
+  return integers(i);
 }
 
 void Call::ignore(std::initializer_list<std::string_view> names) { read_.insert(names.begin(), names.end()); }

@@ -514,10 +514,10 @@ TEST(OnnxAffine, BatchNormalizationInTrainingModeIsRefused) {
     return m.node("BatchNormalization", {"x", "s", "b", "m", "v"}, outputs, attributes).output();
   };
   const std::string node = "node 'the_BatchNormalization' (BatchNormalization): ";
-  const std::string why = ": training mode, which divides by the statistics of the batch";
+  const std::string why = ": in training it normalises by the statistics of the batch";
   EXPECT_EQ(refusal(model(9, {"y", "mean", "var", "saved_mean", "saved_var"}, {}), kUnsupported),
-            node + "5 outputs" + why + "; expected one");
-  EXPECT_EQ(refusal(model(7, {"y", "", "var"}, {}), kUnsupported), node + "3 outputs" + why + "; expected one");
+            node + "5 outputs, expected one" + why);
+  EXPECT_EQ(refusal(model(7, {"y", "", "var"}, {}), kUnsupported), node + "3 outputs, expected one" + why);
   EXPECT_EQ(refusal(model(15, {"y", "mean", "var"}, {{"training_mode", 1}}), kUnsupported),
             node + "training_mode is true" + why);
   EXPECT_EQ(refusal(model(15, {"y"}, {{"training_mode", 1}}), kUnsupported), node + "training_mode is true" + why);
@@ -828,6 +828,18 @@ TEST(OnnxLayout, NearestResize) {
             std::string::npos);
 }
 
+TEST(OnnxLayout, ResizeRefusesWhatNearestDoesNotHave) {
+  const auto resize = [](const std::vector<Attribute>& attributes) {
+    Model model = Model(18).input("x", {2}).constant("z", Ints{4});
+    return model.node("Resize", {"x", "", "", "z"}, {"y"}, attributes).output();
+  };
+  for (const char* name : {"antialias", "exclude_outside"}) {
+    EXPECT_EQ(refusal(resize({{name, 1}}), kUnsupported),
+              fmt::format("node 'the_Resize' (Resize): {}, which the nearest mode does not have", name));
+    expect_near(run(resize({{name, 0}}), {1, 2}), {1, 1, 2, 2});
+  }
+}
+
 TEST(OnnxLayout, DepthAndSpace) {
   const Reals x = counting(8);
   expect_near(run(single("DepthToSpace", {1, 8, 1, 1}, {{"blocksize", 2}}), x), {1, 3, 5, 7, 2, 4, 6, 8});
@@ -929,6 +941,16 @@ TEST(OnnxRefusal, FinalSoftmaxIsCutOnRequest) {
 TEST(OnnxRefusal, UnknownAttributesAreNotSkipped) {
   EXPECT_EQ(refusal(single("Relu", {2}, {{"leak", 0.1}}), kUnsupported),
             "node 'the_Relu' (Relu): attribute 'leak' is not one that unrect knows");
+}
+
+TEST(OnnxRefusal, ArgumentsThatComeTwice) {
+  Model sum =
+      Model().input("x", {2, 3}).constant("axes", Ints{0}).node("ReduceSum", {"x", "axes"}, {"y"}, {{"axes", Ints{1}}});
+  EXPECT_EQ(refusal(sum.output(), kFormat),
+            "node 'the_ReduceSum' (ReduceSum): 'axes' comes twice, as an attribute and as input 1");
+  Model clip = Model().input("x", {2}).constant("low", {}, {0}).node("Clip", {"x", "low"}, {"y"}, {{"min", -1.0}});
+  EXPECT_EQ(refusal(clip.output(), kFormat),
+            "node 'the_Clip' (Clip): 'min' comes twice, as an attribute and as input 1");
 }
 
 TEST(OnnxRefusal, BrokenGraphs) {

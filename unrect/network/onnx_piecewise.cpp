@@ -40,6 +40,8 @@ std::vector<Value> thresholded_relu(Call& call) {
 double bound(Call& call, std::string_view name, Index input, double none) {
   double value = call.real(name, none);
   if (call.has(input)) {
+    UNRECT_REQUIRE(call.attribute(name) == nullptr, ErrorCode::kFormat,
+                   "'{}' comes twice, as an attribute and as input {}", name, input);
     const Value& given = call.input(input);
     UNRECT_REQUIRE(given.is_constant(), ErrorCode::kUnsupported, "{} is not constant", name);
     UNRECT_REQUIRE(given.size() == 1 && !std::isnan((*given.constant)[0]), ErrorCode::kFormat, "{} is not one number",
