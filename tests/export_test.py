@@ -43,7 +43,8 @@ def operator_tests(folder):
             case.model.graph.initializer.append(numpy_helper.from_array(array, value.name))
         file = folder / f"{case.name}.onnx"
         file.write_bytes(case.model.SerializeToString())
-        if inputs[0].dtype in (np.float32, np.float64):
+        cut = any(node.op_type in ("Softmax", "LogSoftmax") for node in case.model.graph.node)  # unrect ends before it
+        if inputs[0].dtype in (np.float32, np.float64) and not cut:
             np.save(file.with_suffix(".x.npy"), inputs[0].reshape(1, -1).astype("f8"))
             numbers = [array for array in outputs if array.dtype.kind in "fib"]
             expected[file] = np.concatenate([np.ravel(array).astype("f8") for array in numbers] or [np.empty(0)])
