@@ -233,6 +233,16 @@ TEST(OnnxExport, SelectionsWithAndWithoutFill) {
   expect_round_trip(unary(Select{{-1, -1}, Vector::Constant(2, 0.1)}, 3));
 }
 
+TEST(OnnxExport, ASelectionOfValuesOfDifferentSizes) {
+  // The column of the fill is after the last one of either.
+  const auto both = std::make_shared<const Op>(Select{{1, -1, 0}, Vector::Unit(3, 1) * 0.5});
+  NetworkBuilder builder(Shape{3});
+  const int wide = builder.add(Concat{}, {0, 0});
+  const int one = builder.add(both, {0}), other = builder.add(both, {wide});
+  const int last = builder.add(Concat{}, {one, other});
+  expect_round_trip(std::move(builder).build(last));
+}
+
 TEST(OnnxExport, SumsConcatenationsScalesAndMaxima) {
   NetworkBuilder builder(Shape{2, 3});
   const Vector factor = Vector::LinSpaced(6, -1, 1.5), shift = Vector::LinSpaced(6, 0.1, 2);

@@ -354,6 +354,27 @@ TEST(OnnxPiecewise, LargerOfAValueAndItsMultiple) {
   expect_near(run(other.node("Mul", {"n", "f"}, {"m"}).node("Max", {"x", "m"}, {"y"}).output(), x), {1, 0.25, 0, 3});
 }
 
+TEST(OnnxPiecewise, OnlyContinuousShrinksAndThresholds) {
+  for (const std::vector<Attribute>& off :
+       {std::vector<Attribute>{{"lambd", 0.5}, {"bias", 0.25}}, std::vector<Attribute>{{"lambd", 0.5}},
+        std::vector<Attribute>{{"lambd", -0.5}, {"bias", -0.5}}}) {
+    EXPECT_NE(refusal(single("Shrink", {2}, off), kUnsupported).find("is discontinuous with lambd"), std::string::npos);
+  }
+  for (const double alpha : {-1.0, 1e-30, 1.0}) {
+    EXPECT_NE(refusal(single("ThresholdedRelu", {2}, {{"alpha", alpha}}), kUnsupported).find("unless alpha is 0"),
+              std::string::npos);
+  }
+}
+
+// The largest float is no bound where it is one of the other side, and a bound where it is not.
+TEST(OnnxPiecewise, BoundsAtTheEndOfTheFloats) {
+  const double most = std::numeric_limits<float>::max();
+  expect_near(run(single("Clip", {2}, {{"min", -most}, {"max", most}}, 7), {-1, 2}), {-1, 2});
+  EXPECT_EQ(single("Clip", {2}, {{"min", -most}, {"max", most}}, 7).load().units(), 0);
+  expect_near(run(single("Clip", {2}, {{"max", -most}}, 7), {-1, 2}), {-most, -most}, 1e30);
+  expect_near(run(single("Clip", {2}, {{"min", most}}, 7), {-1, 2}), {most, most}, 1e30);
+}
+
 TEST(OnnxPiecewise, ClipReadsItsBoundsFromInputs) {
   Model model = Model().input("x", {3}).constant("low", {}, {-1}).constant("high", {}, {HUGE_VAL});
   expect_near(run(Model(model).node("Clip", {"x", "low", "high"}, {"y"}).output(), {-2, 0, 9}), {-1, 0, 9});
@@ -522,6 +543,7 @@ TEST(OnnxAffine, BatchNormalizationInTrainingModeIsRefused) {
             node + "training_mode is true" + why);
   EXPECT_EQ(refusal(model(15, {"y"}, {{"training_mode", 1}}), kUnsupported), node + "training_mode is true" + why);
   EXPECT_EQ(refusal(model(9, {"y"}, {{"is_test", 0}}), kUnsupported), node + "is_test is 0" + why);
+  EXPECT_EQ(refusal(model(8, {"y"}, {{"spatial", 0}}), kUnsupported), node + "spatial = 0");
   // Outputs without a name are not there.
   expect_near(run(model(9, {"y", "", "", "", ""}, {{"epsilon", 1.0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
   expect_near(run(model(15, {"y"}, {{"epsilon", 1.0}, {"training_mode", 0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
@@ -656,6 +678,19 @@ TEST(OnnxWindow, PoolingOverTheInputAlone) {
     attributes.push_back(with_pads);
     expect_near(run(single("AveragePool", shape, attributes, 19), x), padded_means);
   }
+}
+
+TEST(OnnxWindow, CeilModeDoesNotStartInThePadding) {
+  // Over [1 5 2 | 0 0]: a second window would start at the first pad.
+  const std::vector<Attribute> padded = {
+      {"kernel_shape", Ints{2}}, {"strides", Ints{3}}, {"pads", Ints{0, 2}}, {"ceil_mode", 1}};
+  expect_near(run(single("MaxPool", {1, 1, 3}, padded), {1, 5, 2}), {5});
+  // What hangs over the pads counts nowhere: 2 / 1 at the end of [1 5 2], and (2 + 0) / 2 with a pad there.
+  std::vector<Attribute> mean = {
+      {"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", 1}, {"count_include_pad", 1}};
+  expect_near(run(single("AveragePool", {1, 1, 3}, mean), {1, 5, 2}), {3, 2});
+  mean.push_back({"pads", Ints{0, 1}});
+  expect_near(run(single("AveragePool", {1, 1, 3}, mean), {1, 5, 2}), {3, 1});
 }
 
 TEST(OnnxWindow, CeilModeHangsOverTheEnd) {
@@ -826,6 +861,37 @@ TEST(OnnxLayout, NearestResize) {
   expect_near(run(up, {1, 2}), {1, 1, 2, 2, 1, 1, 2, 2});
   EXPECT_NE(refusal(single("Resize", {4}, {{"mode", "linear"}}), kUnsupported).find("mode 'linear'"),
             std::string::npos);
+}
+
+TEST(OnnxLayout, EveryCoordinateAndRounding) {
+  const auto y = [](const char* place, const char* rounding, Index size, const Reals& x) {
+    Model model = Model().input("x", {std::ssize(x)}).constant("z", Ints{size});
+    return run(model
+                   .node("Resize", {"x", "", "", "z"}, {"y"},
+                         {{"coordinate_transformation_mode", place}, {"nearest_mode", rounding}})
+                   .output(),
+               x);
+  };
+  // Coordinates −¼, ¼, ¾, 1¼ (half_pixel); ½, 2½ are ties.
+  expect_near(y("half_pixel", "floor", 4, {1, 2}), {1, 1, 1, 2});
+  expect_near(y("half_pixel", "ceil", 4, {1, 2}), {1, 2, 2, 2});
+  expect_near(y("half_pixel", "round_prefer_floor", 2, {1, 2, 3, 4}), {1, 3});
+  expect_near(y("half_pixel", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("half_pixel_symmetric", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("tf_half_pixel_for_nn", "floor", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("asymmetric", "floor", 2, {1, 2, 3, 4}), {1, 3});
+  expect_near(y("pytorch_half_pixel", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("pytorch_half_pixel", "round_prefer_ceil", 1, {1, 2, 3, 4}), {1});
+  expect_near(y("half_pixel", "round_prefer_ceil", 1, {1, 2, 3, 4}), {3});
+  expect_near(y("align_corners", "floor", 1, {1, 2, 3, 4}), {1});
+}
+
+TEST(OnnxLayout, PartsOfUnevenSize) {
+  Model model =
+      Model(18).input("x", {5}).node("Split", {"x"}, {"y", "z"}, {{"num_outputs", 2}}).output("y").output("z");
+  expect_near(run(model, counting(5)), counting(5));
+  Model first = Model(18).input("x", {5}).node("Split", {"x"}, {"y", "z"}, {{"num_outputs", 2}}).output();
+  expect_near(run(first, counting(5)), {1, 2, 3});
 }
 
 TEST(OnnxLayout, ResizeRefusesWhatNearestDoesNotHave) {
