@@ -20,8 +20,10 @@ namespace {
 
 using namespace unrect;
 
-/// Points that float32 has, as onnxruntime gets them.
-Matrix points(Index inputs) { return Rng(1).normal_matrix(20, inputs).cast<float>().cast<double>(); }
+/// Points that float32 has, as onnxruntime gets them; a few for whole pictures, which take their time.
+Matrix points(Index inputs) {
+  return Rng(1).normal_matrix(inputs > 4000 ? 2 : 20, inputs).cast<float>().cast<double>();
+}
 
 void write(const std::filesystem::path& folder, const std::string& name, const Network& network, const Matrix& x) {
   const auto keep = [&](const std::string& precision, const std::string& bytes, const Matrix& y) {
