@@ -174,6 +174,35 @@ class Convert(Case):
 
         onnx.checker.check_model(onnx.load(str(self.dir / "net.onnx")))
 
+    def test_says_what_onnxruntime_lacks(self):
+        from onnx import TensorProto, checker, helper, load, numpy_helper, save
+
+        def model(kernel):
+            pads = [kernel // 2] * 4
+            weights = np.random.default_rng(1).normal(size=(2, 1, kernel, kernel)).astype("f4")
+            # Every node has the same name, which onnxruntime refuses.
+            graph = helper.make_graph(
+                [helper.make_node("Conv", ["x", "w"], ["c"], name="a", pads=pads), helper.make_node("Relu", ["c"], ["y"], name="a")],
+                "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])],
+                [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [numpy_helper.from_array(weights, "w")])
+            save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), str(self.dir / "conv.onnx"))
+
+        def convert(*flags):
+            said = self.ok("convert", "conv.onnx", "--out", "out.onnx", *flags)
+            written = load(str(self.dir / "out.onnx"))
+            checker.check_model(written)
+            names = [node.name for node in written.graph.node]
+            self.assertEqual(len(set(names)), len(names))
+            return "onnxruntime has Conv in float32 alone" in said, "Conv" in {node.op_type for node in written.graph.node}
+
+        model(3)
+        self.assertEqual(convert(), (True, True))
+        self.assertEqual(convert("--no-fold"), (True, True))
+        self.assertEqual(convert("--float"), (False, True))
+        self.assertEqual(convert("--int8"), (False, True))
+        model(1)
+        self.assertEqual(convert(), (False, False))
+
     def test_means_and_eight_bits(self):
         import onnx
 

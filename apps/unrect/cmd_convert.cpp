@@ -1,6 +1,8 @@
 // unrect convert: one format into another, folded on the way.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli.hpp"
 #include "ensemble.hpp"
 #include "unrect/base/error.hpp"
@@ -19,6 +21,11 @@ struct Command {
 
   void run() const;
 };
+
+bool mixes_pixels(const Node& node) {
+  const Convolution* const conv = std::get_if<Convolution>(node.op.get());
+  return conv != nullptr && !conv->window.pointwise();
+}
 
 // What the file says of itself.
 Metadata said_by(const std::filesystem::path& file) {
@@ -54,6 +61,10 @@ void Command::run() const {
                           : ExportPrecision::kFloat64,
                 about);
   fmt::print("{}: {} nodes, {} parameters\n", out.string(), result.nodes().size(), result.parameters());
+  const bool in_double = out.extension() == ".onnx" && !float32 && !int8;
+  if (in_double && std::ranges::any_of(result.nodes(), mixes_pixels)) {
+    fmt::print("onnxruntime has Conv in float32 alone; --float writes a file that it runs.\n");
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/norms.hpp"
 #include "unrect/region/atoms.hpp"
 
@@ -163,21 +164,24 @@ double spectral_bound_graph(const Network& network) {
     const Node& node = network.nodes()[i];
     const auto input = [&](std::size_t k) { return constants[static_cast<std::size_t>(node.inputs[k])]; };
     double constant = 0;
-    if (const Sum* sum = std::get_if<Sum>(node.op.get())) {
-      for (std::size_t k = 0; k < node.inputs.size(); ++k) constant += std::abs(sum->factors[k]) * input(k);
-    } else if (std::holds_alternative<Concat>(*node.op)) {
-      for (std::size_t k = 0; k < node.inputs.size(); ++k) constant = std::hypot(constant, input(k));
-    } else if (const Piecewise* f = std::get_if<Piecewise>(node.op.get())) {
-      constant = steepest(*f) * input(0);
-    } else if (const Maximum* max = std::get_if<Maximum>(node.op.get())) {
-      Vector uses = Vector::Zero(network.node(node.inputs[0]).size);
-      for (const Index k : max->index) {
-        if (k >= 0) uses[k] += 1;
-      }
-      constant = std::sqrt(uses.maxCoeff()) * input(0);
-    } else {
-      constant = operator_norm(node, network) * input(0);
-    }
+    by_kind(
+        *node.op,
+        [&](const Sum& sum) {
+          for (std::size_t k = 0; k < node.inputs.size(); ++k) constant += std::abs(sum.factors[k]) * input(k);
+        },
+        [&](const Concat&) {
+          for (std::size_t k = 0; k < node.inputs.size(); ++k) constant = std::hypot(constant, input(k));
+        },
+        [&](const Piecewise& f) { constant = steepest(f) * input(0); },
+        [&](const Maximum& max) {
+          Vector uses = Vector::Zero(network.node(node.inputs[0]).size);
+          for (const Index k : max.index) {
+            if (k >= 0) uses[k] += 1;
+          }
+          constant = std::sqrt(uses.maxCoeff()) * input(0);
+        },
+        alike<Input, Dense, Convolution, Scale, Select>(
+            [&](const auto&) { constant = operator_norm(node, network) * input(0); }));
     constants.push_back(constant);
   }
   return constants[static_cast<std::size_t>(network.output())];

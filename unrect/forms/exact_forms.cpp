@@ -31,21 +31,24 @@ struct Dyadic {
   }
 };
 
-// w = digits · 2^exponent.
+// w = digits · 2^exponent. The digits, whole and below 2^53, stay a double, which GMP takes as it is: a long has 32
+// bits on some systems.
 struct Weight {
   explicit Weight(double w) {
     int e = 0;
-    digits = static_cast<long>(std::ldexp(std::frexp(w, &e), 53));
+    digits = std::ldexp(std::frexp(w, &e), 53);
     exponent = e - 53;
   }
-  long digits = 0;
+  double digits = 0;
   long exponent = 0;
 };
 
 void add_product(Dyadic& sum, double w, const Dyadic& x) {
   if (w == 0 || sgn(x.mantissa) == 0) return;
   const Weight weight(w);
-  sum.add(x.mantissa * weight.digits, x.exponent + weight.exponent);
+  mpz_class product(weight.digits);
+  product *= x.mantissa;
+  sum.add(product, x.exponent + weight.exponent);
 }
 
 void add_number(Dyadic& sum, double w) {

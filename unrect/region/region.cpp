@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/kernels.hpp"
 
 namespace unrect {
@@ -44,28 +46,36 @@ Columns on_pieces(const Op& op, const std::vector<std::uint16_t>& pieces, const 
   Columns y;
   y.size = static_cast<Index>(pieces.size());
   y.all = false;
-  const Piecewise* f = std::get_if<Piecewise>(&op);
-  const auto slope = [&](Index i) { return f->slopes(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
-  const auto offset = [&](Index i) { return f->offsets(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
-  for (Index i = 0; i < y.size; ++i) {
-    if (!f || slope(i) != 0 || (with_constants && offset(i) != 0)) y.support.push_back(i);
-  }
-  y.values.resize(static_cast<Index>(y.support.size()), z.cols());
-  // Plain loops: with few directions the rows are short, and there are thousands of them.
   const Index width = z.cols();
-  for (Index k = 0; k < y.values.rows(); ++k) {
-    const Index i = y.support[static_cast<std::size_t>(k)];
-    double* const to = y.values.data() + k * width;
-    if (f) {
-      const double* const from = z.data() + i * width;
-      const double a = slope(i), b = with_constants ? offset(i) : 0;
-      for (Index c = 0; c < width; ++c) to[c] = a * from[c] + b;
-    } else {
-      const Maximum& max = std::get<Maximum>(op);
-      const Index slot = i * max.width + pieces[static_cast<std::size_t>(i)];
-      std::copy_n(z.data() + max.index[static_cast<std::size_t>(slot)] * width, width, to);
-    }
-  }
+  const auto piece = [&](Index i) { return pieces[static_cast<std::size_t>(i)]; };
+  // Plain loops: with few directions the rows are short, and there are thousands of them.
+  by_kind(
+      op,
+      [&](const Piecewise& f) {
+        const auto slope = [&](Index i) { return f.slopes(f.row_of(i), piece(i)); };
+        const auto offset = [&](Index i) { return with_constants ? f.offsets(f.row_of(i), piece(i)) : 0; };
+        for (Index i = 0; i < y.size; ++i) {
+          if (slope(i) != 0 || offset(i) != 0) y.support.push_back(i);
+        }
+        y.values.resize(std::ssize(y.support), width);
+        for (Index k = 0; k < y.values.rows(); ++k) {
+          const Index i = y.support[static_cast<std::size_t>(k)];
+          const double* const from = z.data() + i * width;
+          double* const to = y.values.data() + k * width;
+          const double a = slope(i), b = offset(i);
+          for (Index c = 0; c < width; ++c) to[c] = a * from[c] + b;
+        }
+      },
+      [&](const Maximum& max) {
+        y.support.resize(static_cast<std::size_t>(y.size));
+        std::iota(y.support.begin(), y.support.end(), Index{0});
+        y.values.resize(y.size, width);
+        for (Index i = 0; i < y.size; ++i) {
+          const Index slot = max.index[static_cast<std::size_t>(i * max.width + piece(i))];
+          std::copy_n(z.data() + slot * width, width, y.values.data() + i * width);
+        }
+      },
+      without_pieces([](const auto&) {}));
   return y;
 }
 
@@ -258,17 +268,19 @@ Matrix Region::multiply_transposed(const MatrixRef& cotangents) const {
       add_adjoint<double>(*node.op, u[i], targets);
     } else {
       const std::vector<std::uint16_t>& pieces = configuration_.layers[layer];
-      const Piecewise* f = std::get_if<Piecewise>(node.op.get());
+      const auto piece = [&](Index k) { return pieces[static_cast<std::size_t>(k)]; };
       for (Index n = 0; n < u[i].rows(); ++n) {
-        for (Index k = 0; k < node.size; ++k) {
-          const Index p = pieces[static_cast<std::size_t>(k)];
-          if (f) {
-            (*targets[0])(n, k) += f->slopes(f->row_of(k), p) * u[i](n, k);
-          } else {
-            const Maximum& max = std::get<Maximum>(*node.op);
-            (*targets[0])(n, max.index[static_cast<std::size_t>(k * max.width + p)]) += u[i](n, k);
-          }
-        }
+        by_kind(
+            *node.op,
+            [&](const Piecewise& f) {
+              for (Index k = 0; k < node.size; ++k) (*targets[0])(n, k) += f.slopes(f.row_of(k), piece(k)) * u[i](n, k);
+            },
+            [&](const Maximum& max) {
+              for (Index k = 0; k < node.size; ++k) {
+                (*targets[0])(n, max.index[static_cast<std::size_t>(k * max.width + piece(k))]) += u[i](n, k);
+              }
+            },
+            without_pieces([](const auto&) {}));
       }
     }
     u[i].resize(0, 0);
