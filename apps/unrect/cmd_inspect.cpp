@@ -104,12 +104,10 @@ void Command::decide(const Network& net) const {
         "does not occur: {} is on its break wherever the others are on theirs, and counts as on piece {} there\n",
         wall_text({*found.tied}), found.tied->beyond);
   } else {
-    fmt::print(ball.status == BallStatus::kEmpty
-                   ? "does not occur: {} inequalities contradict each other (Farkas certificate, verified in exact "
-                     "arithmetic)\n"
-                   : "does not occur: {} inequalities hold together only on a set without interior (verified in exact "
-                     "arithmetic)\n",
-               (ball.farkas.array() > 0).count());
+    const std::string_view what = ball.status == BallStatus::kEmpty
+                                      ? "contradict each other (Farkas certificate, verified in exact arithmetic)"
+                                      : "hold together only on a set without interior (verified in exact arithmetic)";
+    fmt::print("does not occur: {} inequalities {}\n", (ball.farkas.array() > 0).count(), what);
     for (Index i = 0; i < ball.farkas.size(); ++i) {
       if (ball.farkas[i] <= 0) continue;
       const bool side = i >= static_cast<Index>(polytope.walls.size());
@@ -179,8 +177,8 @@ void Command::run() const {
   UNRECT_REQUIRE(!options.box || options.box->contains(x), ErrorCode::kInvalidArgument,
                  "the point is outside --box, expected one within it");
   const Inspection result = [&] {
-    const ProgressLine line(1, seed, [](const Progress& at, double) {
-      return at.total > 0 ? fmt::format("{:.0f} of {:.0f} {}", at.done, at.total, at.what) : std::string(at.what);
+    const ProgressLine line(1, seed, [](const Progress& now, double) {
+      return now.total > 0 ? fmt::format("{:.0f} of {:.0f} {}", now.done, now.total, now.what) : std::string(now.what);
     });
     options.context = &line.context();
     return inspect(net, x, options);
