@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {

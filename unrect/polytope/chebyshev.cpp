@@ -12,6 +12,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 #include "unrect/polytope/exact.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {

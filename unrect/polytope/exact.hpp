@@ -1,12 +1,9 @@
 // Decisions that must not depend on rounding: doubles are rationals, so GMP settles them.
 #pragma once
 
-#include <gmpxx.h>
-
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <vector>
 
 #include "unrect/base/types.hpp"
 
@@ -15,20 +12,9 @@ namespace unrect {
 /// Sign (−1, 0, 1) of a·x + b: an error-bounded filter first, rational arithmetic where it cannot tell.
 int sign_of_affine(const VectorRef& a, double b, const VectorRef& x);
 
-/// A vector in whole numbers. For cones and half-spaces a positive multiple is as good as the vector itself.
-using WholeRow = std::vector<mpz_class>;
-
-/// The vector times 2^exponent, the least power of two that makes it whole. @throws Error kInvalidArgument for entries
-/// that are not finite.
-struct WholeMultiple {
-  WholeRow row;
-  long exponent = 0;
-};
-WholeMultiple whole_multiple(const VectorRef& vector);
-
-/// numerator / denominator, rounded once more or less than to nearest (relative error ≤ 3 ε), without over- or
-/// underflow of the two by themselves.
-double ratio(const mpz_class& numerator, const mpz_class& denominator);
+/// Vectors in whole numbers (whole_internal.hpp).
+struct WholeRow;
+struct WholeMultiple;
 
 /// Farkas' lemma, settled exactly for G (k × d) and c (d): either c is in the cone of G's rows,
 ///     y ≥ 0 with Gᵀ y = c          (in_cone; `multipliers` y, at most d of them positive)
@@ -49,10 +35,7 @@ constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 /// `start`: rows that are expected in the answer (a floating-point basis). If c is in their cone, one linear system
 /// says so: solved modulo 2⁶¹ − 1, lifted (Dixon 1982) and checked in whole numbers. Else Schrijver 1986, Theorem 7.1,
 /// with Bland's rule and whole-number pivots (Edmonds, Bareiss); O(kd + d²) operations a pivot.
-/// @throws Error kInvalidArgument for sizes that disagree.
-FarkasAlternative farkas_alternative(std::span<const WholeRow> generators, const WholeRow& target,
-                                     std::span<const Index> start = {}, std::int64_t effort = kNoLimit);
-/// The same for doubles, which are taken as they are. @throws as well for entries that are not finite.
+/// Doubles are taken as they are. @throws Error kInvalidArgument for sizes that disagree, entries that are not finite.
 FarkasAlternative farkas_alternative(const MatrixRef& generators, const VectorRef& target,
                                      std::span<const Index> start = {}, std::int64_t effort = kNoLimit);
 

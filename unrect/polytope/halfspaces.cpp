@@ -72,7 +72,11 @@ Halfspaces scaled_rows(Halfspaces set) {
     if (largest == 0) continue;
     const int exponent = -std::ilogb(largest);
     if (exponent == 0) continue;
-    for (Index j = 0; j < set.dimension(); ++j) set.normals(i, j) = std::ldexp(set.normals(i, j), exponent);
+    if (std::abs(exponent) <= 1000) {
+      set.normals.row(i) *= std::ldexp(1.0, exponent);
+    } else {
+      for (Index j = 0; j < set.dimension(); ++j) set.normals(i, j) = std::ldexp(set.normals(i, j), exponent);
+    }
     set.offsets[i] = std::clamp(std::ldexp(set.offsets[i], exponent), -std::numeric_limits<double>::max(),
                                 std::numeric_limits<double>::max());
   }

@@ -12,6 +12,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/polytope/exact.hpp"
 #include "unrect/polytope/facets.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 #include "unrect/region/exact_region.hpp"
 
 namespace unrect {
@@ -380,11 +381,16 @@ std::vector<RegionFacet> region_facets(const RegionPolytope& polytope, const Vec
 NearestBoundary nearest_boundary(const RegionPolytope& polytope, const VectorRef& x) {
   UNRECT_REQUIRE(x.size() == polytope.halfspaces.dimension(), ErrorCode::kInvalidArgument,
                  "the point has {} coordinates, the polytope {}", x.size(), polytope.halfspaces.dimension());
-  const Halfspaces rows = scaled_rows(polytope.halfspaces);
-  const Vector lengths = rows.normals.rowwise().norm();
+  const Matrix& normals = polytope.halfspaces.normals;
+  const Vector lengths = row_norms(normals);
+  // Lengths near either end of the doubles have lost digits.
+  if (((lengths.array() > 0 && lengths.array() < 1e-290) || lengths.array() > 1e300).any()) {
+    const RegionPolytope scaled{scaled_rows(polytope.halfspaces), polytope.walls};
+    if (scaled.halfspaces.normals != normals) return nearest_boundary(scaled, x);
+  }
   Index row = -1;
-  NearestBoundary result = nearest(rows.slacks(x), lengths, polytope.walls, x.stableNorm(), &row);
-  if (row >= 0) result.point = x + result.distance / lengths[row] * rows.normals.row(row).transpose();
+  NearestBoundary result = nearest(polytope.halfspaces.slacks(x), lengths, polytope.walls, x.stableNorm(), &row);
+  if (row >= 0) result.point = x + result.distance * normals.row(row).transpose().stableNormalized();
   return result;
 }
 

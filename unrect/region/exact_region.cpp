@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 #include "unrect/region/walls.hpp"
 
 namespace unrect {
@@ -83,6 +85,12 @@ Values on_pieces(const Stage& stage, const std::uint16_t* pieces, Values z, bool
 
 }  // namespace
 
+struct ExactRegion::Known {
+  Known(const Stages& stages, const Domain& domain) : forms(stages, domain) {}
+  ExactForms forms;
+  std::map<Index, WholeMultiple> rows;
+};
+
 ExactRegion::ExactRegion(const Region& region, const std::optional<Box>& box)
     : stages_(stages_of(region.network())), domain_(box ? *box : unit_box(region.network().input_size())) {
   UNRECT_REQUIRE(domain_.input_size() == region.network().input_size(), ErrorCode::kInvalidArgument,
@@ -106,14 +114,14 @@ ExactRegion::ExactRegion(const Region& region, const std::optional<Box>& box)
 ExactRegion::~ExactRegion() = default;
 
 const WholeMultiple& ExactRegion::row(Index i) {
-  const auto known = rows_.find(i);
-  if (known != rows_.end()) return known->second;
-  if (!forms_) forms_ = std::make_unique<ExactForms>(stages_, domain_);
-  WholeMultiple row = forms_->form_of(walls_[at(i)].plane, pieces_);
+  if (!known_) known_ = std::make_unique<Known>(stages_, domain_);
+  const auto known = known_->rows.find(i);
+  if (known != known_->rows.end()) return known->second;
+  WholeMultiple row = known_->forms.form_of(walls_[at(i)].plane, pieces_);
   if (walls_[at(i)].sign < 0) {
     for (mpz_class& x : row.row) mpz_neg(x.get_mpz_t(), x.get_mpz_t());
   }
-  return rows_.emplace(i, std::move(row)).first->second;
+  return known_->rows.emplace(i, std::move(row)).first->second;
 }
 
 Vector ExactRegion::rounded_row(Index i) {

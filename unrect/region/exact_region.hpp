@@ -1,7 +1,6 @@
 // What is true of a region whatever the rounding: its inequalities are the network's own numbers, as rationals.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -62,8 +61,8 @@ class ExactRegion {
   std::vector<Place> walls_;
   std::vector<Index> first_wall_;  // of each layer, and one past the last
   std::vector<std::uint16_t> pieces_;
-  std::unique_ptr<ExactForms> forms_;  // made when first asked
-  std::map<Index, WholeMultiple> rows_;
+  struct Known;
+  std::unique_ptr<Known> known_;  // made when a row is first asked for
 };
 
 }  // namespace unrect
