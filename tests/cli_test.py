@@ -160,6 +160,72 @@ class Inspect(Case):
         boxed = json.loads(self.ok("inspect", "net.npz", "--configuration", "11", "--box=-1,0.5", "--json"))
         self.assertFalse(boxed["occurs"])
 
+    def test_a_proof_speaks_of_the_networks_own_numbers(self):
+        """0.1 + 0.2 − 0.3 and a bias of its size: the rows of the polytope, rounded, say that 111,01 is empty."""
+        np.savez(self.dir / "net.npz", W0=np.array([[0.1], [0.2], [1.0]]), b0=np.zeros(3),
+                 W1=np.array([[1, 1, -0.3], [0, 0, 1]]), b1=np.array([-2.7755575615628914e-17, -0.75]),
+                 W2=np.ones((1, 2)), b2=np.zeros(1))
+        for box in [], ["--box", "0,2"]:
+            for configuration in "111,01", "111,11":
+                got = json.loads(self.ok("inspect", "net.npz", "--configuration", configuration, *box, "--json"))
+                self.assertTrue(got["occurs"])
+                x = got["ball"]["center"][0]
+                self.assertTrue(0.75 < x < 1 if configuration == "111,01" else x > 1, x)
+
+    def test_tied_units_occur_on_their_convention_alone(self):
+        np.savez(self.dir / "net.npz", W0=np.array([[1.0], [0.0]]), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.zeros(1))
+        self.assertTrue(json.loads(self.ok("inspect", "net.npz", "--configuration", "10", "--json"))["occurs"])
+        got = json.loads(self.ok("inspect", "net.npz", "--configuration", "11", "--json"))
+        self.assertFalse(got["occurs"])
+        self.assertEqual(got["status"], "tied")
+        self.assertIn("layer 0 unit 1", self.ok("inspect", "net.npz", "--configuration", "11"))
+
+    def test_every_scale(self):
+        for scale in 1e-300, 1e-200, 1e200:
+            np.savez(self.dir / "net.npz", W0=np.array([[scale]]), b0=np.array([scale]), W1=np.ones((1, 1)), b1=np.zeros(1))
+            got = json.loads(self.ok("inspect", "net.npz", "--at=-2", "--json"))
+            self.assertAlmostEqual(got["nearest"]["distance"], 1)
+            self.assertEqual(len(got["facets"]), 1)
+        np.savez(self.dir / "net.npz", W0=np.array([[1e-200, 2e-200], [1, 1]]), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.zeros(1))
+        got = json.loads(self.ok("inspect", "net.npz", "--at=-2,0.1", "--json"))
+        self.assertAlmostEqual(got["nearest"]["distance"], 1.8 / 5 ** 0.5)
+        self.assertEqual(got["nearest"]["units"][0]["unit"], 0)
+
+    def test_an_apex_is_no_region(self):
+        rng = np.random.default_rng(1)
+        np.savez(self.dir / "net.npz", W0=np.vstack([np.eye(2), -np.eye(2)]), b0=np.zeros(4), W1=rng.normal(size=(1, 4)), b1=np.zeros(1))
+        text = self.ok("inspect", "net.npz", "--at", "0,0")
+        self.assertIn("no region", text)
+        self.assertNotIn("Lipschitz bound  ", text)
+        got = json.loads(self.ok("inspect", "net.npz", "--at", "0,0", "--json"))
+        self.assertIs(got["is_region"], False)
+        self.assertNotIn("bounds", got)
+        self.assertIs(json.loads(self.ok("inspect", "net.npz", "--at", "0.1,0.2", "--json"))["is_region"], True)
+        # One wall alone: a region that the point is on the edge of.
+        np.savez(self.dir / "net.npz", W0=np.eye(2), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.zeros(1))
+        got = json.loads(self.ok("inspect", "net.npz", "--at", "0,1", "--json"))
+        self.assertIs(got["is_region"], True)
+        self.assertIn("exact", got["bounds"])
+
+    def test_output_alone(self):
+        layers = self.network()
+        got = self.ok("inspect", "net.npz", "--at", "0.1,0.2,0.3", "--only", "output")
+        np.testing.assert_allclose([float(line) for line in got.split()], forward(layers, np.array([0.1, 0.2, 0.3]))[0])
+        wide = {"W0": np.ones((2, 150000), np.float32), "b0": np.zeros(2), "W1": np.ones((1, 2)), "b1": np.zeros(1)}
+        np.savez(self.dir / "net.npz", **wide)
+        np.save(self.dir / "x.npy", np.full(150000, 0.5))
+        self.assertEqual(float(self.ok("inspect", "net.npz", "--at", "x.npy", "--only", "output")), 150000)
+        self.refused(2, "inspect", "net.npz", "--at", "x.npy", "--only", "output", "--out", "r.npz", ["--only"])
+
+    def test_one_wide_layer(self):
+        """45,056 units at 16 inputs: neither their square in memory nor its root in time."""
+        rng = np.random.default_rng(7)
+        np.savez(self.dir / "net.npz", W0=rng.normal(size=(45056, 16)), b0=rng.normal(size=45056),
+                 W1=rng.normal(size=(3, 45056)), b1=np.zeros(3))
+        got = json.loads(self.ok("inspect", "net.npz", "--random", "--json"))
+        self.assertTrue(got["facets_complete"])
+        self.assertGreaterEqual(got["bounds"]["layered"], got["bounds"]["exact"])
+
 
 class Convert(Case):
     def test_round_trips_through_onnx(self):

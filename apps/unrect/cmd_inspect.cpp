@@ -7,6 +7,7 @@
 #include "cli.hpp"
 #include "inspect_recovery.hpp"
 #include "inspection.hpp"
+#include "progress.hpp"
 #include "region_picture.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/view/bar_chart.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 struct Command {
   NetworkOptions network;
-  std::string at, sample, configuration, box, plane, pixel;
+  std::string at, sample, configuration, box, plane, pixel, only;
   bool random = false, json = false, all_facets = false, raw = false;
   std::uint64_t seed = 0;
   Index top = 5;
@@ -67,32 +68,46 @@ std::optional<Figure> Command::picture_of(const Region& region, const Vector& x)
 void Command::decide(const Network& net) const {
   const Region region(net, parse_configuration(net, configuration));
   const RegionPolytope polytope = region.polytope();
-  const auto [ball, verified] = largest_ball(region, polytope, domain(net));
-  const bool empty = ball.status == BallStatus::kEmpty, occurs = ball.radius > 0 && verified;
-  const bool decided = occurs || verified || ball.status == BallStatus::kFlat;
+  const RegionBall found = largest_ball(region, polytope, domain(net));
+  const Ball& ball = found.ball;
+  const std::optional<bool> occurs = found.occurs();
+  const bool has_proof = occurs == false && !found.tied;
   if (json) {
-    nlohmann::ordered_json result{{"occurs", nullptr}, {"status", decided ? to_string(ball.status) : "undecided"}};
-    if (decided) result["occurs"] = occurs;
-    if (empty) {
+    nlohmann::ordered_json result{{"occurs", nullptr}, {"status", "undecided"}};
+    if (occurs) {
+      result["occurs"] = *occurs;
+      result["status"] = found.tied ? "tied" : to_string(ball.status);
+    }
+    if (found.tied) {
+      result["unit"] = {{"layer", found.tied->unit.layer}, {"unit", found.tied->unit.index}};
+    } else if (has_proof) {
       result["farkas"] = std::vector<double>(ball.farkas.begin(), ball.farkas.end());
-      result["farkas_proven"] = verified;
-    } else {
+      result["farkas_proven"] = true;
+    } else if (occurs == true) {
       result["ball"] = {{"center", std::vector<double>(ball.center.begin(), ball.center.end())},
                         {"radius", ball.radius}};
     }
     fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-  } else if (!decided) {
+  } else if (!occurs) {
     fmt::print(
-        "undecided: the inequalities hold together only where rounding opens or closes them; --box gives a domain\n");
-  } else if (occurs) {
+        "undecided: the inequalities hold together only where rounding opens or closes them, and exact arithmetic "
+        "would\n"
+        "take too long; --box gives a domain\n");
+  } else if (*occurs && ball.radius <= 0) {
+    fmt::print("occurs (by exact arithmetic), in a region too thin for a point in double around ({:.6g})\n",
+               fmt::join(ball.center, ", "));
+  } else if (*occurs) {
     fmt::print("occurs: its region holds a ball of radius {:.6g} around ({:.6g})\n", ball.radius,
                fmt::join(ball.center, ", "));
-  } else if (!empty) {
-    fmt::print("does not occur: its inequalities hold together only on a set without interior\n");
-  } else {
+  } else if (found.tied) {
     fmt::print(
-        "does not occur: {} inequalities contradict each other (Farkas certificate, verified in exact arithmetic)\n",
-        (ball.farkas.array() > 0).count());
+        "does not occur: {} is on its break wherever the others are on theirs, and counts as on piece {} there\n",
+        wall_text({*found.tied}), found.tied->beyond);
+  } else {
+    const std::string_view what = ball.status == BallStatus::kEmpty
+                                      ? "contradict each other (Farkas certificate, verified in exact arithmetic)"
+                                      : "hold together only on a set without interior (verified in exact arithmetic)";
+    fmt::print("does not occur: {} inequalities {}\n", (ball.farkas.array() > 0).count(), what);
     for (Index i = 0; i < ball.farkas.size(); ++i) {
       if (ball.farkas[i] <= 0) continue;
       const bool side = i >= static_cast<Index>(polytope.walls.size());
@@ -146,10 +161,28 @@ void Command::run() const {
   UNRECT_REQUIRE(x.size() == net.input_size(), ErrorCode::kInvalidArgument,
                  "the point has {} numbers, {} takes {} ({})", x.size(), network.file.string(), net.input_size(),
                  shape_text(net.input_shape()));
-  InspectOptions options{top, all_facets, domain(net), seed};
+  if (!only.empty()) {
+    UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty(), ErrorCode::kInvalidArgument,
+                   "--only output prints it: no --out, --slice or --report");
+    const Vector output = trace(net, x).output;
+    if (json) {
+      const nlohmann::ordered_json result{{"output", std::vector<double>(output.begin(), output.end())}};
+      fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    } else {
+      fmt::print("{}\n", fmt::join(output, "\n"));
+    }
+    return;
+  }
+  InspectOptions options{top, all_facets, domain(net), seed, nullptr};
   UNRECT_REQUIRE(!options.box || options.box->contains(x), ErrorCode::kInvalidArgument,
                  "the point is outside --box, expected one within it");
-  const Inspection result = inspect(net, x, options);
+  const Inspection result = [&] {
+    const ProgressLine line(1, seed, [](const Progress& now, double) {
+      return now.total > 0 ? fmt::format("{:.0f} of {:.0f} {}", now.done, now.total, now.what) : std::string(now.what);
+    });
+    options.context = &line.context();
+    return inspect(net, x, options);
+  }();
   std::optional<Figure> picture;
   if (!slice.empty() || !report.empty()) picture = picture_of(result.region, x);
   UNRECT_REQUIRE(slice.empty() || picture, ErrorCode::kInvalidArgument, "--slice needs at least 2 inputs, {} has {}",
@@ -190,6 +223,8 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--filter", command->filter, "--measurement: draw that pixel's effective filter: .png or .svg");
   add_seed(*verb, command->seed, "seed of --random, of the plane and of rays");
   verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
+  verb->add_option("--only", command->only, "nothing but this: output, one number a line")
+      ->check(CLI::IsMember({"output"}));
   verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
   verb->add_option("--slice", command->slice, "draw the region in a plane through the input: PREFIX.svg and PREFIX.png")
       ->expected(0, 1)
@@ -198,7 +233,7 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--report", command->report, "write one HTML page with pictures and all figures");
   verb->add_option("--out", command->out, "write the region as .npz: map, inequalities, facets, configuration");
   verb->add_flag("--json", command->json, "one JSON object");
-  for (const char* const other : {"--raw", "--top", "--all-facets", "--plane", "--cut-softmax"})
+  for (const char* const other : {"--raw", "--top", "--all-facets", "--plane", "--only", "--cut-softmax"})
     measured->excludes(verb->get_option(other));
   verb->footer(
       "Layers and units count from 0. Beyond 64 inputs facets are found by rays, and the ball is the one around the\n"

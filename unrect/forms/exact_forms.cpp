@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {
@@ -267,8 +268,8 @@ struct ExactForms::Cache {
     return out;
   }
 
-  // Integers in proportion to a row: its numbers times a power of two.
-  static void put_integers(const Row& row, std::vector<mpz_class>& out) {
+  // Integers in proportion to a row: its numbers times a power of two, whose exponent is returned.
+  static long put_integers(const Row& row, std::vector<mpz_class>& out) {
     long lowest = 0;
     bool any = false;
     for (const Dyadic& x : row) {
@@ -281,6 +282,7 @@ struct ExactForms::Cache {
       out[d] = row[d].mantissa;
       if (sgn(out[d]) != 0) out[d] <<= static_cast<mp_bitcnt_t>(row[d].exponent - lowest);
     }
+    return -lowest;
   }
 
   // p·t + q where A t + b = 0, times a power of two: det [A b; p q] / det A, by Bareiss' elimination, whose divisions
@@ -410,6 +412,14 @@ bool ExactForms::positive_over(const Hyperplane& form, int sign, std::span<const
   for (const WallSide& side : sides) stage = std::max(stage, side.wall.stage);
   cache_->follow(pieces, stage);
   return cache_->positive_over(form, sign, sides);
+}
+
+WholeMultiple ExactForms::form_of(const Hyperplane& wall, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, wall.stage);
+  WholeMultiple out;
+  out.exponent = Cache::put_integers(cache_->form(wall), out.row);
+  return out;
 }
 
 bool ExactForms::same_map(std::span<const std::uint16_t> one, std::span<const std::uint16_t> other) {

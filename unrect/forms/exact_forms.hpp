@@ -8,6 +8,7 @@
 
 #include "unrect/forms/domain.hpp"
 #include "unrect/forms/stages.hpp"
+#include "unrect/polytope/exact.hpp"
 
 namespace unrect {
 
@@ -57,6 +58,9 @@ class ExactForms {
 
   /// The point where the walls in `at` meet, rounded to doubles. @throws as sign_at.
   Vector point_at(std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
+
+  /// The function that is zero on a wall, in whole numbers: its k coefficients and its constant times 2^exponent.
+  WholeMultiple form_of(const Hyperplane& wall, std::span<const std::uint16_t> pieces);
 
   /// How often an answer was asked for.
   std::uint64_t asked() const { return asked_; }

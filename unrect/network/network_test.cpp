@@ -258,6 +258,23 @@ TEST(Fold, AMaximumReadsThroughASelection) {
   EXPECT_EQ(evaluate(network, x), evaluate(folded, x));
 }
 
+// Two roundings of the numbers that meet at a break are no jump; a gap of 10⁻¹⁰ is.
+TEST(Piecewise, AJumpIsOneHoweverSmall) {
+  const auto with_gap = [](double gap) {
+    NetworkBuilder builder(Shape{1});
+    Piecewise f = parametric_relu(Vector{{0.5}});
+    f.breaks(0, 0) = 1.0 / 3;
+    f.offsets(0, 0) = 1.0 / 6;
+    f.offsets(0, 1) = gap;
+    f.slopes(0, 1) = 1;
+    return std::move(builder).build(builder.add(f, {0}));
+  };
+  EXPECT_NO_THROW(with_gap(0));
+  EXPECT_NO_THROW(with_gap(0x1p-54));
+  EXPECT_THROW(with_gap(1e-10), Error);
+  EXPECT_THROW(with_gap(-1e-14), Error);
+}
+
 TEST(Network, RefusesEmptyValuesAndMaximaPast16Bits) {
   EXPECT_THROW(Network::chain({Matrix::Zero(0, 3), Matrix::Zero(2, 0)}, {Vector::Zero(0), Vector::Zero(2)}), Error);
   NetworkBuilder builder(Shape{70000});
