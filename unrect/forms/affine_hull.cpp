@@ -82,6 +82,21 @@ Terms sum(const Terms& a, const Rational& factor, const Terms& b) {
   return out;
 }
 
+// Orders terms and adds up those of a parameter.
+void gather(Terms& terms) {
+  std::ranges::stable_sort(terms, {}, &Terms::value_type::first);
+  Terms out;
+  for (auto& [d, a] : terms) {
+    if (!out.empty() && out.back().first == d) {
+      out.back().second += a;
+    } else {
+      out.emplace_back(d, std::move(a));
+    }
+  }
+  std::erase_if(out, [](const auto& term) { return sgn(term.second) == 0; });
+  terms = std::move(out);
+}
+
 Terms::const_iterator find(const Terms& terms, Index d) {
   const auto it = std::ranges::lower_bound(terms, d, {}, &Terms::value_type::first);
   return it != terms.end() && it->first == d ? it : terms.end();
@@ -304,10 +319,11 @@ class AffineHull::System {
         if (rows.normals(r, j) == 0) continue;
         const Rational factor = rows.normals(r, j);
         const Affine& x = inputs_[at(j)];
-        form.terms = sum(form.terms, factor, x.terms);
+        for (const auto& [d, a] : x.terms) form.terms.emplace_back(d, factor * a);
         form.constant += factor * x.constant;
         form.why = together(form.why, x.why);
       }
+      gather(form.terms);
       pending_.emplace_back(std::move(form), rows.offsets[r]);
     }
     given_ = given_.size() == 0 ? rows : intersect(given_, rows);
@@ -496,34 +512,43 @@ class AffineHull::System {
     for (const Index d : involved) point.push_back((outer_[at(d)].first + outer_[at(d)].second) / 2);
     if (inside(point)) return true;
 
-    const auto m = static_cast<Index>(rows.size());
-    Matrix normals = Matrix::Zero(m, n + 1);
-    Vector offsets(m), lower(n + 1), upper(n + 1);
-    for (Index j = 0; j < n; ++j) {
-      lower[j] = rounded_down(outer_[at(involved[at(j)])].first);
-      upper[j] = rounded_up(outer_[at(involved[at(j)])].second);
+    // A ball as large as can be among the rows of several terms, in a box that is a little smaller; then among all
+    // rows.
+    for (const bool all : {false, true}) {
+      std::vector<Index> of;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (all || rows[i].terms.size() > 1) of.push_back(static_cast<Index>(i));
+      }
+      const auto m = static_cast<Index>(of.size());
+      Matrix normals = Matrix::Zero(m, n + 1);
+      Vector offsets(m), lower(n + 1), upper(n + 1);
+      for (Index j = 0; j < n; ++j) {
+        const auto& [low, high] = outer_[at(involved[at(j)])];
+        const Rational margin = all ? Rational(0) : Rational((high - low) / 1024);
+        lower[j] = rounded_down(low + margin);
+        upper[j] = rounded_up(high - margin);
+      }
+      lower[n] = -1;
+      upper[n] = 1 + (upper - lower).head(n).maxCoeff();
+      for (Index i = 0; i < m; ++i) {
+        const Row& row = rows[at(of[at(i)])];
+        for (const auto& [j, a] : row.terms) normals(i, j) = a.get_d();
+        offsets[i] = row.bound.get_d();
+        normals(i, n) = normals.row(i).stableNorm();
+        const double farthest = normals.row(i).head(n).cwiseAbs() * upper.head(n).cwiseMax(-lower.head(n));
+        lower[n] = std::min(lower[n], 2 * (offsets[i] - farthest) / normals(i, n));
+      }
+      if (!normals.allFinite() || !offsets.allFinite() || !lower.allFinite() || !upper.allFinite()) return false;
+      DenseLp lp(Halfspaces(std::move(normals), std::move(offsets)), Box(std::move(lower), std::move(upper)));
+      const LpResult& result = lp.maximize(Vector::Unit(n + 1, n));
+      for (Index j = 0; j < n; ++j) point[at(j)] = result.x[j];
+      if (inside(point)) return true;
+      if (!all) continue;
+      std::ranges::stable_sort(of, [&](Index a, Index b) { return result.row_duals[a] > result.row_duals[b]; });
+      std::vector<Row> sorted;
+      for (const Index i : of) sorted.push_back(std::move(rows[at(i)]));
+      rows = std::move(sorted);
     }
-    lower[n] = -1;
-    upper[n] = 1 + (upper - lower).head(n).maxCoeff();
-    for (Index i = 0; i < m; ++i) {
-      const Row& row = rows[at(i)];
-      for (const auto& [j, a] : row.terms) normals(i, j) = a.get_d();
-      offsets[i] = row.bound.get_d();
-      normals(i, n) = normals.row(i).stableNorm();
-      const double farthest = normals.row(i).head(n).cwiseAbs() * upper.head(n).cwiseMax(-lower.head(n));
-      lower[n] = std::min(lower[n], 2 * (offsets[i] - farthest) / normals(i, n));
-    }
-    if (!normals.allFinite() || !offsets.allFinite() || !lower.allFinite() || !upper.allFinite()) return false;
-    DenseLp lp(Halfspaces(std::move(normals), std::move(offsets)), Box(std::move(lower), std::move(upper)));
-    const LpResult& result = lp.maximize(Vector::Unit(n + 1, n));
-    for (Index j = 0; j < n; ++j) point[at(j)] = result.x[j];
-    if (inside(point)) return true;
-    std::vector<Index> order(rows.size());
-    std::iota(order.begin(), order.end(), Index{0});
-    std::ranges::stable_sort(order, [&](Index a, Index b) { return result.row_duals[a] > result.row_duals[b]; });
-    std::vector<Row> sorted;
-    for (const Index i : order) sorted.push_back(std::move(rows[at(i)]));
-    rows = std::move(sorted);
     return false;
   }
 
