@@ -529,7 +529,7 @@ class AffineHull::System {
         upper[j] = rounded_up(high - margin);
       }
       lower[n] = -1;
-      upper[n] = 1 + (upper - lower).head(n).maxCoeff();
+      upper[n] = std::ldexp((upper - lower).head(n).maxCoeff(), -12);  // room is enough, the most of it is not needed
       for (Index i = 0; i < m; ++i) {
         const Row& row = rows[at(of[at(i)])];
         for (const auto& [j, a] : row.terms) normals(i, j) = a.get_d();
