@@ -231,7 +231,7 @@ TEST(Vnnlib, BoundsThatAreNoDoublesAreRows) {
   EXPECT_EQ(third.box.upper[0], std::nextafter(1.0 / 3, 1));
   EXPECT_EQ(third.box.lower[0], std::nextafter(1.0 / 3, 0));
   for (const char* exact : {"(<= (* 3 X_0) 1.5)", "(<= (* 0.1 X_0) 0.2)", "(<= (* -4 X_0) 0.3)", "(<= (* 7 X_0) 0)",
-                            "(>= (- X_0) 4.9e-324)", "(<= (* 3 X_0) 900719925474099.3)"}) {
+                            "(>= (- X_0) 4.9e-324)", "(<= (* 3 X_0) 900719925474099)"}) {
     EXPECT_EQ(two(fmt::format("(assert {})", exact)).cases.at(0).input_rows.size(), 0) << exact;
   }
   for (const char* rounded : {"(<= (* 3 X_0) 1e-300)", "(<= (* 0.1 X_0) 0.3)", "(>= (* -3 X_0) 1)",
