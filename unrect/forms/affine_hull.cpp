@@ -102,16 +102,15 @@ Terms::const_iterator find(const Terms& terms, Index d) {
   return it != terms.end() && it->first == d ? it : terms.end();
 }
 
-// Puts `by` in the place of parameter d; whether the form has it.
-bool substitute(Affine& form, Index d, const Affine& by) {
+// Puts `by` in the place of parameter d.
+void substitute(Affine& form, Index d, const Affine& by) {
   const auto term = find(form.terms, d);
-  if (term == form.terms.end()) return false;
+  if (term == form.terms.end()) return;
   const Rational factor = term->second;
   form.terms.erase(term);
   form.terms = sum(form.terms, factor, by.terms);
   form.constant += factor * by.constant;
   form.why = together(form.why, by.why);
-  return true;
 }
 
 bool is_power_of_two(const mpz_class& x) {
@@ -434,7 +433,7 @@ class AffineHull::System {
       const Index j = smallest->first;
       const mpz_class divisor = smallest->second;
       Affine by{{}, 0, {}};
-      auto& [low, high] = outer_[at(j)];
+      auto [low, high] = interval(j);
       for (auto it = left.begin(); it != left.end();) {
         if (it->first == j) {
           by.terms.emplace_back(j, 1);
@@ -444,15 +443,26 @@ class AffineHull::System {
         const mpz_class q = it->second / divisor;
         if (q != 0) {
           by.terms.emplace_back(it->first, -q);
-          const auto& [from, to] = outer_[at(it->first)];
+          const auto [from, to] = interval(it->first);
           low += q * (q > 0 ? from : to);
           high += q * (q > 0 ? to : from);
         }
         it->second -= q * divisor;
         it = it->second == 0 ? left.erase(it) : std::next(it);
       }
+      outer_[at(j)] = {low, high};
       replace(j, by);
     }
+  }
+
+  // Where parameter d is, as far as bounds of its own say.
+  std::pair<Rational, Rational> interval(Index d) const {
+    auto [low, high] = outer_[at(d)];
+    if (const auto own = bands_.find({{d, 1}}); own != bands_.end()) {
+      if (own->second.lower) low = std::max(low, own->second.lower->value);
+      if (own->second.upper) high = std::min(high, own->second.upper->value);
+    }
+    return {low, high};
   }
 
   // Closes the bands that can be shown to hold with equality only; whether there are any. @throws Contradiction.
@@ -509,7 +519,11 @@ class AffineHull::System {
       });
     };
     std::vector<Rational> point;
-    for (const Index d : involved) point.push_back((outer_[at(d)].first + outer_[at(d)].second) / 2);
+    std::vector<std::pair<Rational, Rational>> intervals;
+    for (const Index d : involved) {
+      intervals.push_back(interval(d));
+      point.push_back((intervals.back().first + intervals.back().second) / 2);
+    }
     if (inside(point)) return true;
 
     // A ball as large as can be among the rows of several terms, in a box that is a little smaller; then among all
@@ -523,7 +537,7 @@ class AffineHull::System {
       Matrix normals = Matrix::Zero(m, n + 1);
       Vector offsets(m), lower(n + 1), upper(n + 1);
       for (Index j = 0; j < n; ++j) {
-        const auto& [low, high] = outer_[at(involved[at(j)])];
+        const auto& [low, high] = intervals[at(j)];
         const Rational margin = all ? Rational(0) : Rational((high - low) / 1024);
         lower[j] = rounded_down(low + margin);
         upper[j] = rounded_up(high - margin);
@@ -575,11 +589,7 @@ void AffineHull::System::put(Domain& domain) const {
     if (!alive_[at(d)]) continue;
     const auto j = static_cast<Index>(reach.size());
     column[at(d)] = j;
-    auto [low, high] = outer_[at(d)];
-    if (const auto own = bands_.find({{d, 1}}); own != bands_.end()) {
-      if (own->second.lower) low = std::max(low, own->second.lower->value);
-      if (own->second.upper) high = std::min(high, own->second.upper->value);
-    }
+    const auto [low, high] = interval(d);
     lower[j] = rounded_down(low);
     upper[j] = rounded_up(high);
     reach.push_back(std::max(abs(Rational(lower[j])), abs(Rational(upper[j]))));
