@@ -12,7 +12,8 @@ struct Domain {
   Matrix axes;
   Box box;
   Halfspaces constraints;  // no rows: the whole box
-  /// How far, over the box, an input or a side of a constraint is from what was asked for; 0: this is exactly that set.
+  /// How far, over the box, an input or a constraint (scaled to a largest coefficient in [1, 2)) is from what was asked
+  /// for; 0: this is exactly that set.
   double rounding = 0;
 
   /// A box of inputs cut by G x ≤ h, over its affine hull (AffineHull): inputs of zero width and what equalities make
