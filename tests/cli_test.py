@@ -345,6 +345,7 @@ class Refusals(Case):
         self.refused(4, "inspect", "net.npz", "--at", "0,0,0", "--out", "nowhere/r.npz", ["nowhere/r.npz"])
         self.refused(2, "open", "net.npz", ["open"])
         self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--box", "5,6", ["outside"])
+        self.refused(2, "inspect", "net.npz", "--at", "0,0,0", "--box=-1,1,0,0,-1,1", ["--box", "input 1", "held at 0"])
         np.savez(self.dir / "steep.npz", W0=np.full((2, 1), 4.0), b0=np.zeros(2), W1=np.ones((1, 2)), b1=np.zeros(1))
         self.refused(2, "inspect", "steep.npz", "--at", "1e308", ["overflows"])
         os.mkfifo(self.dir / "pipe.npz")
@@ -435,14 +436,62 @@ class Regions(Case):
     def test_refuses(self):
         self.network()
         self.refused(2, "regions", "net.npz", ["--box", "no end"])
-        self.refused(2, "regions", "net.npz", "--box=1,1", ["zero width"])
-        self.refused(2, "regions", "net.npz", "--box=1,-1", ["[1, -1]"])
+        self.refused(2, "regions", "net.npz", "--box=1,1", ["--box", "one point, (1, 1, 1)"])
+        self.refused(2, "regions", "net.npz", "--box=1,-1", ["--box", "[1, -1]"])
+        self.refused(2, "regions", "net.npz", "--box=nan,1", ["--box", "nan"])
         self.refused(2, "regions", "net.npz", "--box=-1,1", "--picture", "p", ["2 dimensions"])
         self.refused(2, "regions", "net.npz", "--box=-1,1", "--resume", ["--checkpoint"])
         self.refused(2, "regions", "net.npz", "--slice", "0,0,0", "1,1,1", "2,2,2", ["on a line"])
         self.refused(2, "regions", "net.npz", "--box=-1,1", "--threads", "0", ["--threads"])
         self.refused(4, "regions", "net.npz", "--box=-1,1", "--checkpoint", "nowhere/c", ["nowhere/c"])
         self.refused(4, "regions", "net.npz", "--vnnlib", "net.npz", ["net.npz"])
+
+    def property(self, inputs, *constraints, outputs=1):
+        names = [f"X_{i}" for i in range(inputs)] + [f"Y_{i}" for i in range(outputs)]
+        bounds = [f"(and (>= X_{i} 0) (<= X_{i} 1))" for i in range(inputs)]
+        (self.dir / "p.vnnlib").write_text("".join(f"(declare-const {name} Real)\n" for name in names) +
+                                           "".join(f"(assert {c})\n" for c in [*bounds, *constraints]))
+
+    def test_domains_without_an_interior(self):
+        self.network((4, 9, 9, 1))
+        weights = dict(np.load(self.dir / "net.npz"))
+        folded = dict(weights, W0=weights["W0"][:, :3] + np.outer(weights["W0"][:, 3], [0, 1, 0]))
+        np.savez(self.dir / "folded.npz", **folded)
+        tied = "(<= X_1 X_3)", "(>= X_1 X_3)"
+        self.property(4, *tied)
+        found = self.count("net.npz", "--vnnlib", "p.vnnlib", "--certify")
+        self.assertEqual((found["dimension"], found["domain_rounding"], found["certified"]), (3, 0, True))
+        self.assertEqual(found["regions"], self.count("folded.npz", "--box=0,1")["regions"])
+        self.property(4, *tied, "(<= (+ X_0 X_2) 0)")
+        self.assertIn(" regions in 1 dimensions", self.ok("regions", "net.npz", "--vnnlib", "p.vnnlib"))
+        self.property(4, *tied, "(<= (+ X_0 X_1 X_2) 0)")
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "one point, (0, 0, 0, 0)"])
+        self.property(4, *tied, "(<= (+ X_0 X_1 X_2) -0.25)")
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "empty", "x0 + x1 + x2 ≤ -0.25"])
+        self.property(4, "(>= X_2 2)")
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "empty", "X_2 ≥ 2 and X_2 ≤ 1"])
+        # What doubles cannot hold is rounded, and said to be.
+        self.property(4, "(<= (* 3 X_2) 1)", "(>= (* 3 X_2) 1)")
+        found = self.count("net.npz", "--vnnlib", "p.vnnlib")
+        self.assertEqual(found["dimension"], 3)
+        self.assertTrue(0 < found["domain_rounding"] < 1e-16)
+        self.assertIn("rounded to doubles", self.ok("regions", "net.npz", "--vnnlib", "p.vnnlib"))
+        self.property(4, *tied)
+        self.assertNotIn("rounded", self.ok("regions", "net.npz", "--vnnlib", "p.vnnlib"))
+
+    def test_properties_of_other_networks(self):
+        self.network((2, 5, 2))
+        self.property(2, "(<= Y_0 Y_1)", outputs=2)
+        self.ok("regions", "net.npz", "--vnnlib", "p.vnnlib")
+        self.property(2, "(<= Y_0 Y_2)", outputs=3)
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "line 5", "Y_2", "2 outputs"])
+        self.property(3, "(<= Y_0 Y_1)", outputs=2)
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "line 3", "X_2", "2 inputs"])
+        self.property(1, "(<= Y_0 Y_1)", outputs=2)
+        self.refused(2, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "X_1", "2 inputs"])
+        text = (self.dir / "p.vnnlib").read_text().replace("(<= X_0 1)", "(<= X_0 X_1)")
+        (self.dir / "p.vnnlib").write_text("(declare-const X_1 Real)(assert (<= 0 X_1))" + text)
+        self.refused(4, "regions", "net.npz", "--vnnlib", "p.vnnlib", ["p.vnnlib", "X_0", "upper bound"])
 
     @unittest.skipUnless(MPI, "no mpirun, or unrect-mpi is not built")
     def test_ranks(self):

@@ -134,7 +134,7 @@ Box parse_box(const std::string& text, Index inputs) {
     lower[j] = values[at];
     upper[j] = values[at + 1];
   }
-  return Box(std::move(lower), std::move(upper));
+  return naming("--box", [&] { return Box(std::move(lower), std::move(upper)); });
 }
 
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,

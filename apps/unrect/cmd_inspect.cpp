@@ -28,10 +28,20 @@ struct Command {
   void decide(const Network& net) const;
   Vector point(const Network& net) const;
   std::optional<Figure> picture_of(const Region& region, const Vector& x) const;
-  std::optional<Box> domain(const Network& net) const {
-    return box.empty() ? std::nullopt : std::optional<Box>(parse_box(box, net.input_size()));
-  }
+  std::optional<Box> domain(const Network& net) const;
 };
+
+std::optional<Box> Command::domain(const Network& net) const {
+  if (box.empty()) return std::nullopt;
+  Box within = parse_box(box, net.input_size());
+  // A region's ball, facets and emptiness are about an interior in all inputs.
+  for (Index j = 0; j < within.dimension(); ++j) {
+    UNRECT_REQUIRE(within.lower[j] < within.upper[j], ErrorCode::kInvalidArgument,
+                   "--box: input {} is held at {}, expected an interval for each; regions takes such boxes", j,
+                   within.lower[j]);
+  }
+  return within;
+}
 
 Vector Command::point(const Network& net) const {
   if (!at.empty()) return parse_vector(at, "--at");

@@ -76,17 +76,14 @@ Domain Command::slice_domain(const Network& net) const {
 }
 
 Domain Command::property_domain(const Network& net) const {
-  const Property property = read_vnnlib(vnnlib);
-  UNRECT_REQUIRE(property.inputs == net.input_size(), ErrorCode::kInvalidArgument, "{}: {} inputs, {} takes {}",
-                 vnnlib.string(), property.inputs, network.file.string(), net.input_size());
+  const Property property = read_vnnlib(vnnlib, {net.input_size(), net.output_size()});
   const auto cases = static_cast<Index>(property.cases.size());
-  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: no input satisfies it", vnnlib.string());
+  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: domain: empty: no input satisfies {}", vnnlib.string(),
+                 property.contradiction.empty() ? "its constraints" : property.contradiction);
   UNRECT_REQUIRE(input_case < cases && (input_case >= 0 || cases == 1), ErrorCode::kInvalidArgument,
                  "{}: {} input sets; expected --case with a number below that", vnnlib.string(), cases);
   const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_case, 0))];
-  Domain where(chosen.box);
-  if (chosen.input_rows.size() > 0) where.constrain(chosen.input_rows);
-  return where;
+  return naming(vnnlib.string(), [&] { return Domain(chosen.box, chosen.input_rows); });
 }
 
 Domain Command::domain(const Network& net) const {
@@ -95,7 +92,8 @@ Domain Command::domain(const Network& net) const {
   UNRECT_REQUIRE(
       !box.empty(), ErrorCode::kInvalidArgument,
       "regions of which domain? Give one of --box LO,HI, --vnnlib FILE or --slice P,…: all of space has no end");
-  return Domain(parse_box(box, net.input_size()));
+  const Box inputs = parse_box(box, net.input_size());
+  return naming("--box", [&] { return Domain(inputs); });
 }
 
 Columns Command::columns() const {
@@ -131,14 +129,14 @@ Exploration Command::walk(const Refinement& refinement, const CollectorFactory& 
 PictureText Command::picture_text(const Domain& where) const {
   PictureText text{network.file.filename().string() + ": regions", "t₀", "t₁"};
   if (!slice.empty()) return text;
-  std::vector<std::string> names;
-  for (Index d = 0; d < where.dimension(); ++d) {
-    Index input = 0;
-    where.axes.col(d).maxCoeff(&input);
-    names.push_back(fmt::format("x{}", input));
+  // A parameter that is an input is called so.
+  for (Index d = 0; d < std::min<Index>(where.dimension(), 2); ++d) {
+    for (Index j = 0; j < where.input_size(); ++j) {
+      if (where.origin[j] != 0 || where.axes.row(j) != Vector::Unit(where.dimension(), d).transpose()) continue;
+      (d == 0 ? text.x : text.y) = fmt::format("x{}", j);
+      break;
+    }
   }
-  text.x = names[0];
-  if (names.size() > 1) text.y = names[1];
   return text;
 }
 
@@ -205,6 +203,7 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   if (json) {
     nlohmann::ordered_json result{{"network", network.file.string()},
                                   {"dimension", refinement.domain().dimension()},
+                                  {"domain_rounding", refinement.domain().rounding},
                                   {"regions", counts.regions},
                                   {"complete", state.complete()},
                                   {"regions_per_layer", counts.per_layer},
@@ -224,6 +223,10 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   fmt::print("{}{} regions in {} dimensions, {:.3g} s, {:.3g} µs each\n", state.complete() ? "" : "at least ",
              counts.regions, refinement.domain().dimension(), seconds,
              1e6 * seconds / std::max<double>(1, static_cast<double>(counts.regions)));
+  if (refinement.domain().rounding > 0) {
+    fmt::print("  of the domain rounded to doubles: inputs and constraints are up to {:.3g} off\n",
+               1.005 * refinement.domain().rounding);
+  }
   for (std::size_t l = 0; l < counts.per_layer.size(); ++l) {
     fmt::print("  after layer {}: {}\n", l, counts.per_layer[l]);
   }

@@ -153,7 +153,7 @@ TEST(HalfspaceCell, AgreesWithVerticesWhereThereIsNoRoom) {
     expect_same(random_layers(rng, {3, 6, 6, 1}, Weights::kNormal).network(), domain);
   }
   Domain empty = cube(3);
-  empty.constrain(Halfspaces(Matrix::Identity(1, 3), Vector::Constant(1, -2.0)));
+  empty.constraints = Halfspaces(Matrix::Identity(1, 3), Vector::Constant(1, -2.0));
   EXPECT_EQ(
       find_regions(random_layers(rng, {3, 4, 1}, Weights::kNormal).network(), empty, Cells::kHalfspaces).pieces.size(),
       0u);
