@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,6 +56,19 @@ class ExactForms {
 
   /// The point where the walls in `at` meet, rounded to doubles. @throws as sign_at.
   Vector point_at(std::span<const Hyperplane> at, std::span<const std::uint16_t> pieces);
+
+  /// Sign of `form` at a point of doubles.
+  int sign_of(const Hyperplane& form, const VectorRef& t, std::span<const std::uint16_t> pieces);
+
+  /// Whether `form` has one value all over the domain: it is no boundary then, even where that value is 0.
+  bool is_constant(const Hyperplane& form, std::span<const std::uint16_t> pieces);
+
+  /// Whether t is strictly inside the domain's box and all sides; those with a constant form are left out.
+  bool is_inside(const VectorRef& t, std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
+
+  /// A point of doubles that is_inside(): the one that is farthest from its nearest wall, rounded, or a neighbour of
+  /// it. Nothing if none of these is inside. A rational program of k + 1 rows and a column a side.
+  std::optional<Vector> point_inside(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
 
   /// How often an answer was asked for.
   std::uint64_t asked() const { return asked_; }

@@ -389,13 +389,17 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
   }
 }
 
-Vector HalfspaceGeometry::interior_point(const Cell& cell) {
-  if (find_center(cell)) {
-    if (is_inside(cell, center_.data())) return center_;
+std::optional<Vector> HalfspaceGeometry::interior_point(const Cell& cell) {
+  if (!find_center(cell)) return {};
+  if (!is_inside(cell, center_.data())) {
     for (Index d = 0; d < k_; ++d) center_[d] = cell.coordinates[d * kPoints];
-    return center_;
   }
+  return center_;
+}
+
+Vector HalfspaceGeometry::guess_inside(const Cell& cell) {
   follow(cell);
+  center_.setZero();
   for (Index d = 0; d < k_; ++d) {
     cost_ = Vector::Unit(k_, d);
     center_ += lp_->minimize(cost_).x / static_cast<double>(2 * k_);
