@@ -243,6 +243,11 @@ int last_stage(std::span<const WallSide> sides) {
 
 }  // namespace
 
+struct ExactPoint::Numbers {
+  std::vector<mpz_class> numerators;
+  mpz_class denominator = 1;
+};
+
 struct ExactForms::Cache {
   Cache(const Stages& network, const Domain& where) : stages(network), domain(where), k(where.dimension()) {
     for (const Stage& stage : stages.stages) {
@@ -472,8 +477,7 @@ struct ExactForms::Cache {
            std::ranges::all_of(inward, [&](const Row& row) { return sign_of(row, t) > 0; });
   }
 
-  std::optional<Vector> point_inside(std::span<const WallSide> sides) {
-    const std::vector<Row> normals = inward(sides);
+  std::optional<std::vector<mpq_class>> deepest_point(const std::vector<Row>& normals) {
     system.resize(static_cast<std::size_t>(2 * k) + normals.size());
     for (Index w = 0; w < 2 * k; ++w) {
       Row row = form({-1, w, -1, 0, 0, 0});
@@ -493,7 +497,12 @@ struct ExactForms::Cache {
     for (std::size_t i = 0; i < system.size(); ++i) {
       for (mpz_class& x : system[i]) x <<= most - bits[i];
     }
-    const std::optional<std::vector<mpq_class>> deepest = DeepestPoint(system).find();
+    return DeepestPoint(system).find();
+  }
+
+  std::optional<Vector> point_inside(std::span<const WallSide> sides) {
+    const std::vector<Row> normals = inward(sides);
+    const std::optional<std::vector<mpq_class>> deepest = deepest_point(normals);
     if (!deepest) return {};
     Vector t(k);
     for (Index d = 0; d < k; ++d) t[d] = (*deepest)[static_cast<std::size_t>(d)].get_d();
@@ -564,6 +573,31 @@ int ExactForms::sign_of(const Hyperplane& form, const VectorRef& t, std::span<co
   ++asked_;
   cache_->follow(pieces, form.stage);
   return Cache::sign_of(cache_->form(form), t);
+}
+
+int ExactForms::sign_of(const Hyperplane& form, const ExactPoint& t, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, form.stage);
+  std::vector<mpz_class> row;
+  Cache::put_integers(cache_->form(form), row);
+  mpz_class sum = row.back() * t.numbers_->denominator;
+  for (std::size_t d = 0; d + 1 < row.size(); ++d) sum += row[d] * t.numbers_->numerators[d];
+  return sgn(sum);
+}
+
+std::optional<ExactPoint> ExactForms::deepest_point(std::span<const WallSide> sides,
+                                                    std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, last_stage(sides));
+  const std::optional<std::vector<mpq_class>> point = cache_->deepest_point(cache_->inward(sides));
+  if (!point) return {};
+  auto numbers = std::make_shared<ExactPoint::Numbers>();
+  for (const mpq_class& x : *point)
+    mpz_lcm(numbers->denominator.get_mpz_t(), numbers->denominator.get_mpz_t(), x.get_den().get_mpz_t());
+  for (const mpq_class& x : *point) numbers->numerators.push_back(x.get_num() * (numbers->denominator / x.get_den()));
+  ExactPoint out;
+  out.numbers_ = std::move(numbers);
+  return out;
 }
 
 bool ExactForms::is_constant(const Hyperplane& form, std::span<const std::uint16_t> pieces) {

@@ -31,6 +31,14 @@ struct WallSide {
   int sign = 1;
 };
 
+/// A point of rationals.
+class ExactPoint {
+ private:
+  friend class ExactForms;
+  struct Numbers;
+  std::shared_ptr<const Numbers> numbers_;
+};
+
 /// Doubles are dyadic rationals, so every form of a network is one: computed here without rounding, unit by unit, on
 /// demand; rows are kept while the pieces of the stages before stay the same. Not thread-safe: one object a worker.
 class ExactForms {
@@ -59,6 +67,7 @@ class ExactForms {
 
   /// Sign of `form` at a point of doubles.
   int sign_of(const Hyperplane& form, const VectorRef& t, std::span<const std::uint16_t> pieces);
+  int sign_of(const Hyperplane& form, const ExactPoint& t, std::span<const std::uint16_t> pieces);
 
   /// Whether `form` has one value all over the domain: it is no boundary then, even where that value is 0.
   bool is_constant(const Hyperplane& form, std::span<const std::uint16_t> pieces);
@@ -66,8 +75,11 @@ class ExactForms {
   /// Whether t is strictly inside the domain's box and all sides; those with a constant form are left out.
   bool is_inside(const VectorRef& t, std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
 
-  /// A point of doubles that is_inside(): the one that is farthest from its nearest wall, rounded, or a neighbour of
-  /// it. Nothing if none of these is inside. A rational program of k + 1 rows and a column a side.
+  /// The point that is farthest from its nearest wall, all normals taken as of a length within 1 to 2. Nothing if there
+  /// is no interior. Sides with a constant form are left out. A rational program of k + 1 rows and a column a side.
+  std::optional<ExactPoint> deepest_point(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
+
+  /// A point of doubles that is_inside(): the deepest one, rounded, or a neighbour of it. Nothing if none of these is.
   std::optional<Vector> point_inside(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
 
   /// How often an answer was asked for.

@@ -19,12 +19,14 @@ namespace unrect {
 namespace {
 
 constexpr int kPoints = 1000;
+// A rational program of more dimensions is not solved for a point inside a sliver.
+constexpr Index kMostExactDimensions = 32;
 constexpr double kVolumeTolerance = 1e-9;
 // A domain that fills less of its box has volumes that doubles do not know so well.
 constexpr double kLeastShare = 1e-6;
 constexpr double kContinuityTolerance = 1e-9;
 // The filter's bound on the outputs' errors is far above the errors themselves.
-constexpr double kRounding = 1e8;
+constexpr double kRounding = 4e9;
 
 // Where each check's sums stand in RegionCounts::sums.
 enum Slot : std::size_t {
@@ -127,7 +129,6 @@ class CertificateCollector final : public Collector {
   // By vertices and incidence.
   void measure(RegionView& region, const Hash128& own) {
     const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
-    const Matrix vertices = region.vertices();
     add_fixed(sums_, kVolume, volume_in_box(region, plan_->refinement.domain().box, walls_of) / plan_->volume);
     if (plan_->k == 2) count_vertices(own, walls_of);
     const ParameterMap map = region.map();
@@ -136,10 +137,7 @@ class CertificateCollector final : public Collector {
         ++sums_[kOuter];
         continue;
       }
-      Vector centre = Vector::Zero(plan_->k);
-      for (const int v : facet.face.vertices) centre += vertices.row(v).transpose();
-      centre /= static_cast<double>(facet.face.vertices.size());
-      count_facet(walls_[static_cast<std::size_t>(facet.wall())], facet.key, centre, map);
+      count_facet(region, walls_[static_cast<std::size_t>(facet.wall())], facet.key, map);
     }
   }
 
@@ -147,12 +145,11 @@ class CertificateCollector final : public Collector {
   void prove(RegionView& region, const Hash128& own) {
     const std::vector<int> facets = region.facets();
     if (!proof_->holds(region, facets)) ++sums_[kUnproved];
-    const Domain& domain = plan_->refinement.domain();
     if (const std::optional<Vector> inside = region.interior_point()) {
       const std::optional<std::vector<std::uint16_t>> there = passed_->at(*inside);
       if (!there || !std::ranges::equal(*there, pieces_)) ++sums_[kElsewhere];
     } else {
-      ++sums_[kPointless];
+      prove_sliver(region, facets);
     }
     const ParameterMap map = region.map();
     for (const int w : facets) {
@@ -162,15 +159,24 @@ class CertificateCollector final : public Collector {
         continue;
       }
       const Hash128 key = proof_->forms().key(plan_->keys, own, cut);
-      // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
-      Rng rng(key.a);
-      Vector point(plan_->k);
-      for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(domain.box.lower[d], domain.box.upper[d]);
-      const Vector& form = proof_->forms().form_of(cut);
-      const double value = form.head(plan_->k).dot(point) + form[plan_->k];
-      point -= value / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
-      count_facet(cut, key, point, map);
+      count_facet(region, cut, key, map);
     }
+  }
+
+  // No point of doubles is inside: one of rationals is, if that is not a matter of many dimensions.
+  void prove_sliver(RegionView& region, const std::vector<int>& facets) {
+    if (plan_->k > kMostExactDimensions) {
+      ++sums_[kPointless];
+      return;
+    }
+    std::vector<WallSide> sides;
+    for (const int w : facets) {
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
+      if (wall.stage >= 0 || wall.row >= 2 * plan_->k) sides.push_back({wall, proof_->forms().is_above(wall) ? 1 : -1});
+    }
+    const std::optional<ExactPoint> inside = proof_->forms().exact().deepest_point(sides, region.pieces());
+    const std::optional<std::vector<std::uint16_t>> there = inside ? passed_->at(*inside) : std::nullopt;
+    if (!there || !std::ranges::equal(*there, pieces_)) ++sums_[kElsewhere];
   }
 
   void count_vertices(const Hash128& own, const std::vector<std::vector<int>>& walls_of) {
@@ -185,12 +191,21 @@ class CertificateCollector final : public Collector {
     }
   }
 
-  // One side of a facet inside the domain. cut: the wall that parted the sides; point: on it, the same for both.
-  void count_facet(const Hyperplane& cut, const Hash128& key, const Vector& point, const ParameterMap& map) {
+  // One side of a facet inside the domain. cut: the wall that parted the sides.
+  void count_facet(RegionView& region, const Hyperplane& cut, const Hash128& key, const ParameterMap& map) {
     const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
     ++sums_[positive ? kPositive : kNegative];
     sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
     sums_[(positive ? kPositiveHash : kNegativeHash) + 1] += mix(key.b);
+    // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
+    const Box& box = plan_->refinement.domain().box;
+    Rng rng(key.a);
+    Vector point(plan_->k);
+    for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(box.lower[d], box.upper[d]);
+    Vector form = region.form_of(cut);
+    form /= form.head(plan_->k).cwiseAbs().maxCoeff();  // of any size: its squares may vanish
+    const double off = form.head(plan_->k).dot(point) + form[plan_->k];
+    point -= off / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
     const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
     const double value = weight * plan_->weights.dot(map.matrix * point + map.constant) / plan_->scale;
     add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);

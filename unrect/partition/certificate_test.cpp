@@ -54,6 +54,7 @@ class Forged final : public RegionView {
     return out;
   }
   Matrix forms(int stage) const override { return real_.forms(stage); }
+  Vector form_of(const Hyperplane& wall) const override { return real_.form_of(wall); }
 
  private:
   RegionView& real_;
@@ -273,9 +274,8 @@ TEST(Certificate, HoldsOnCancellingNetworks) {
     const oracle::Case c = oracle::cancelling_case(root.split(i));
     for (const Detail detail : {Detail::kIncidence, Detail::kRegions}) {
       for (const Check& check : certify(c.network, c.domain, detail)) {
-        // A map that jumps by rounding alone is measured, not proved.
         EXPECT_TRUE(check.holds || !check.made) << i << ' ' << c.name << ": " << check.name << ": " << check.finding;
-        if (check.name == "membership") EXPECT_TRUE(check.made);
+        EXPECT_TRUE(check.made || check.name == "volume") << check.name << ": " << check.finding;
       }
     }
     if (testing::Test::HasFailure()) FAIL() << oracle::describe(c);

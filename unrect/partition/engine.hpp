@@ -171,6 +171,12 @@ class Engine final : public Worker::Implementation, public RegionView {
     return out;
   }
 
+  Vector form_of(const Hyperplane& wall) const override {
+    Vector out(k_ + 1);
+    wall_form(wall, out.data());
+    return out;
+  }
+
  private:
   // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact, and
   // so is any region where they are displaced by more than kSharp, relative to the domain.

@@ -247,12 +247,16 @@ std::size_t TaskQueue::ready() const {
 
 void TaskQueue::begin_round() {
   if (state_.stopped || state_.counts.regions >= max_regions_) return;
-  const std::uint64_t left = max_regions_ - state_.counts.regions;
-  const std::uint64_t units = std::min({kRound, static_cast<std::uint64_t>(state_.open.size()), left});
-  for (std::uint64_t i = 0; i < units; ++i) {
-    tasks_[handed_out_] = {{std::move(state_.open.back()), left / units, handed_out_}, false, {}};
+  std::uint64_t left = max_regions_ - state_.counts.regions;
+  while (!state_.open.empty() && tasks_.size() < kRound) {
+    const std::uint64_t budget = budget_of(state_.open.back());
+    if (budget > left && !tasks_.empty()) break;
+    const std::uint64_t most = std::min(budget, left);
+    tasks_[handed_out_] = {{std::move(state_.open.back()), most, handed_out_}, false, {}};
     state_.open.pop_back();
     ++handed_out_;
+    left -= most;
+    if (left == 0) break;
   }
 }
 

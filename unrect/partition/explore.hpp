@@ -58,9 +58,9 @@ struct Task {
 };
 
 /// Hands out what is open in an exploration, and merges what comes back. Where a limit may end the exploration, which
-/// regions are found must not depend on who is faster: work then goes out in rounds. A round takes units from the end
-/// of `open`, gives each an equal share of what is left of the limit, and is merged as a whole, in its own order. What
-/// a round does is a function of the state alone, and the limit is met to the region. Not thread-safe.
+/// regions are found must not depend on who is faster: work then goes out in rounds. A round takes as
+/// many units from the end of `open` as together cannot pass the limit, one at least, which is then cut at it; and it
+/// is merged as a whole, in its own order. What a round does is a function of the state alone. Not thread-safe.
 class TaskQueue {
  public:
   /// The state must outlive the queue; nobody else changes it meanwhile.

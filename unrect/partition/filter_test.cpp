@@ -145,7 +145,7 @@ Worst adversary(bool activation, bool gradient) {
     value *= slope;
     double offset = 0;
     if (!gradient) {
-      offset = worst_of(rng, 1e-4, [&](double o) { return error_of_sum(value, o - 1); }) - 1;
+      offset = (worst_of(rng, 1e-4, [&](double o) { return error_of_sum(value, (o - 1) / 3); }) - 1) / 3;
       value += offset;
     }
     Piecewise f{"Line", Matrix::Constant(1, 1, -8), Matrix::Constant(1, 2, slope), Matrix::Constant(1, 2, offset)};

@@ -237,7 +237,7 @@ TEST(HalfspaceCell, AWitnessIsBeyondAFormByMoreThanItIsWrong) {
     const Vector x = Vector::Unit(k, 0);
     UncertainWalls walls(k);
     EXPECT_FALSE(walls.ask(x, -0.9, 0.2, false).above) << k;
-    EXPECT_TRUE(walls.ask(x, -0.9, 0.05, false).above) << k;
+    EXPECT_TRUE(walls.ask(x, -0.9, 0.02, false).above) << k;
   }
 }
 

@@ -19,10 +19,16 @@ class PointPieces {
   /// twice their error bound (StageFilter) of a break decided in rationals. A unit with the same value everywhere
   /// around t is no boundary, and on the lower piece where that value is its break. Nothing if t lies on a boundary.
   std::optional<std::vector<std::uint16_t>> at(const VectorRef& t);
-  /// The network's output at the last point.
+  /// The same at a point of rationals, for domains of a few dimensions: every unit in rationals.
+  std::optional<std::vector<std::uint16_t>> at(const ExactPoint& t);
+  /// The network's output at the last point of doubles.
   const Vector& output() const { return output_; }
 
  private:
+  // The piece by `side(wall, pieces)`, the sign of a unit's value less its break; nothing where that is on a boundary.
+  template <class Side>
+  std::optional<std::vector<std::uint16_t>> pass(const Side& side);
+
   const Refinement& refinement_;
   std::vector<StageFilter> filters_;
   ExactForms exact_;

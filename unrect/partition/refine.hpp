@@ -44,6 +44,8 @@ class RegionView {
   /// The forms of a stage's z over t, up to the last layer's: row i of the result is unit i's k coefficients and
   /// constant.
   virtual Matrix forms(int stage) const = 0;
+  /// The form that is zero on a wall, k coefficients and a constant.
+  virtual Vector form_of(const Hyperplane& wall) const = 0;
 
  protected:
   ~RegionView() = default;
