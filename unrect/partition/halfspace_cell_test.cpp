@@ -232,6 +232,16 @@ TEST(HalfspaceCell, AWitnessIsInsideByMoreThanTheWallsAreWrong) {
   }
 }
 
+TEST(HalfspaceCell, AWitnessThatIsTooNearToACutIsNoneAfterwards) {
+  for (const Index k : {2, 40}) {
+    const Vector x = Vector::Unit(k, 0);
+    UncertainWalls walls(k);
+    walls.cut(x, 0.1, 0.4, 1);  // x ≥ −0.1, or as well x ≥ 0.3: the centre, at 0, may be outside
+    EXPECT_FALSE(walls.ask(-x, 0.05, 0, false).above) << k;
+    EXPECT_GT(walls.asked(), 0) << k;
+  }
+}
+
 TEST(HalfspaceCell, AWitnessIsBeyondAFormByMoreThanItIsWrong) {
   for (const Index k : {1, 40}) {
     const Vector x = Vector::Unit(k, 0);
@@ -261,11 +271,13 @@ TEST(HalfspaceCell, AProofChargesTheErrorsOfItsWalls) {
 // Where the whole room of a proof is a few roundings, it is no proof: the judge decides.
 TEST(HalfspaceCell, AProofChargesItsRoundings) {
   constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-  for (const Index k : {8, 40}) {
+  for (const Index k : {8, 31, 40}) {
     UncertainWalls walls(k);
     for (Index d = 0; d < k; ++d) walls.cut(Vector::Unit(k, d), 0, 0.49 * kEpsilon, 1);  // each may be at −0.49 ε
-    // Σ t_d + 1 ± 1, over t ≥ 0: as small as the constant, 2 ε, less what the walls are wrong by, which is more.
-    EXPECT_TRUE(walls.ask(Vector::Ones(k), 1 + 2 * kEpsilon, 1, true).below) << k;
+    // Σ t_d + 1 ± 1, over t ≥ 0: as small as the constant, some ε, less what the walls are wrong by, which is more;
+    // added to the 1 one by one their errors vanish.
+    const double constant = 1 + (k == 31 ? 12 : 2) * kEpsilon;
+    EXPECT_TRUE(walls.ask(Vector::Ones(k), constant, 1, true).below) << k;
     EXPECT_GT(walls.asked(), 0) << k;
     EXPECT_FALSE(walls.ask(Vector::Ones(k), 1.25, 1, true).below) << k;
     EXPECT_EQ(walls.asked(), 0) << k;
