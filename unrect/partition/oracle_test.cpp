@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
 
 #include <algorithm>
 #include <cmath>
@@ -536,6 +538,34 @@ TEST(PartitionOracle, ConfigurationsOfRandomNetworks) {
   for (const auto& [what, times] : count) summary += fmt::format(", {} {}", times, what);
   fmt::print("{}\n", summary);
   RecordProperty("summary", summary);
+}
+
+// Whatever tenths the weights are, every kind of cell finds the regions of the oracle, and points that are theirs. A
+// counterexample is shrunk to the smallest network.
+RC_GTEST_PROP(PartitionOracle, RegionsAndPointsOfNetworksOfTenths, ()) {
+  const auto k = static_cast<Index>(*rc::gen::inRange(1, 3));
+  const auto first = static_cast<Index>(*rc::gen::inRange(1, 4));
+  const auto second = static_cast<Index>(*rc::gen::inRange(1, 4));
+  const auto tenths = [](Index rows, Index cols) {
+    return Matrix(Matrix::NullaryExpr(rows, cols, [] { return *rc::gen::inRange(-12, 13) / 10.0; }));
+  };
+  const Case c{"tenths",
+               Network::chain({tenths(first, k), tenths(second, first), Matrix::Ones(1, second)},
+                              {Vector(tenths(first, 1)), Vector(tenths(second, 1)), Vector::Zero(1)}),
+               Domain(Box(Vector::Constant(k, -1), Vector::Ones(k)))};
+  const Partition truth = partition_of(c.network, c.domain);
+  for (const Cells cells : {Cells::kByDimension, Cells::kVertices, Cells::kHalfspaces}) {
+    std::set<Pieces> found;
+    const Refinement refinement(c.network, c.domain);
+    Worker(refinement, cells).run({}, ~std::uint64_t{0}, [&](RegionView& region) {
+      const Pieces pieces(region.pieces().begin(), region.pieces().end());
+      RC_ASSERT(found.insert(pieces).second);
+      const std::optional<Vector> inside = region.interior_point();
+      RC_ASSERT(!inside || pieces_at(c.network, c.domain, exact_point(*inside)) == pieces);
+      return true;
+    });
+    RC_ASSERT(found == truth.configurations);
+  }
 }
 
 // Every kind of cell on sums that cancel: where doubles say nothing, counts, points and vertices are right all the
