@@ -388,6 +388,51 @@ class Regions(Case):
             self.assertTrue(found["certified"])
             self.assertEqual(found["regions"], {"-1,1": 14, "0,1": 4, "-1,1,0,1": 8}[box])
 
+    def test_distinct_maps_of_many_inputs(self):
+        for k in (30, 64, 70, 784):
+            self.network((k, 3, 2))
+            found = self.count("net.npz", "--box=-1,1", "--distinct-maps")
+            self.assertEqual((found["regions"], found["distinct_maps"], found["complete"]), (8, 8, True))
+
+    def test_a_certificate_of_a_pruned_network(self):
+        rng = np.random.default_rng(4)
+        for k in (3, 7):
+            W0, b0 = rng.normal(size=(6, k)), rng.normal(size=6)
+            W0[2], b0[2] = 0, 0
+            np.savez(self.dir / "net.npz", W0=W0, b0=b0, W1=rng.normal(size=(1, 6)), b1=np.zeros(1))
+            found = self.count("net.npz", "--box=-1,1", "--certify")
+            self.assertTrue(found["certified"])
+            self.assertTrue(all(check["made"] for check in found["certificate"]))
+            self.assertIn("membership", [check["check"] for check in found["certificate"]])
+
+    def test_a_limit_is_met_whatever_the_threads(self):
+        self.network((3, 16, 16, 1))
+        first = self.facts(self.count("net.npz", "--box=-1,1", "--max-regions", 700))
+        self.assertEqual((first["regions"], first["complete"]), (700, False))
+        for threads in (1, 2, 4, 2, 4):
+            self.assertEqual(self.facts(self.count("net.npz", "--box=-1,1", "--max-regions", 700, "--threads", threads)), first)
+        if MPI:
+            for ranks in (2, 3):
+                done = subprocess.run([*MPI, "-n", str(ranks), UNRECT + "-mpi", "regions", "net.npz", "--box=-1,1", "--max-regions", "700", "--json"],
+                                      cwd=self.dir, capture_output=True, text=True, timeout=120)
+                self.assertEqual(self.facts(json.loads(done.stdout)), first)
+
+    def test_points_that_are_the_regions_own(self):
+        np.savez(self.dir / "net.npz", W0=np.array([[0.1], [0.2], [1]]), b0=np.zeros(3), W1=np.array([[1, 1, -0.3], [0, 0, 1]]),
+                 b1=np.array([-2.7755575615628914e-17, -0.75]), W2=np.ones((1, 2)), b2=np.zeros(1))
+        self.ok("regions", "net.npz", "--box=0,2", "--out", "regions", "--keep", "vertices")
+        shard = np.load(next((self.dir / "regions").glob("*.npz")))
+        of = {tuple(p): i for i, p in enumerate(shard["pieces"])}
+        i = of[1, 1, 1, 0, 1]
+        self.assertEqual(sorted(shard["vertices"][shard["vertex_starts"][i]:shard["vertex_starts"][i + 1], 0]), [0.75, 1])
+        self.assertTrue(0.75 < shard["points"][i, 0] < 1)
+        self.assertTrue(shard["has_point"].all())
+        np.savez(self.dir / "net.npz", W0=np.array([[3.0], [1]]), b0=np.array([-1, -1 / 3]), W1=np.ones((1, 2)), b1=np.zeros(1))
+        self.assertIn("1 of them too thin", self.ok("regions", "net.npz", "--box=0,1", "--out", "thin"))
+        thin = np.load(next((self.dir / "thin").glob("*.npz")))
+        self.assertEqual(thin["has_point"].tolist(), [1, 0, 1])
+        self.assertEqual(np.isnan(thin["points"][:, 0]).tolist(), [False, True, False])
+
     def test_certifies_many_inputs_by_facets(self):
         self.network((7, 5, 4, 1))
         one = self.count("net.npz", "--box=-1,1", "--certify")

@@ -50,7 +50,7 @@ struct Command {
   PictureText picture_text(const Domain& where) const;
   void draw(const Network& net, const Domain& where) const;
   void print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-             const std::optional<std::uint64_t>& maps, double seconds) const;
+             const std::optional<std::uint64_t>& maps, std::uint64_t without_point, double seconds) const;
 };
 
 // A point in any of the ways that `inspect` takes one.
@@ -192,7 +192,7 @@ std::string count_text(const BigCount& count) {
 }
 
 void Command::print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-                    const std::optional<std::uint64_t>& maps, double seconds) const {
+                    const std::optional<std::uint64_t>& maps, std::uint64_t without_point, double seconds) const {
   const auto bounds = bounds_of(refinement.network(), refinement.domain().dimension());
   const RegionCounts& counts = state.counts;
   const bool certified = !checks.empty() && std::ranges::all_of(checks, &Check::holds);
@@ -213,9 +213,11 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
                                   {"threads", threads},
                                   {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
     if (maps) result["distinct_maps"] = *maps;
+    if (!out.empty()) result["without_point"] = without_point;
     for (const auto& bound : bounds) result["upper_bounds"][bound.first] = {{"log10", bound.second.log10}};
     for (const Check& check : checks) {
-      result["certificate"].push_back({{"check", check.name}, {"holds", check.holds}, {"finding", check.finding}});
+      result["certificate"].push_back(
+          {{"check", check.name}, {"made", check.made}, {"holds", check.holds}, {"finding", check.finding}});
     }
     fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
@@ -237,10 +239,18 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   if (counts.exact_decisions > 0) {
     fmt::print("  {} signs within rounding were decided in rational arithmetic\n", counts.exact_decisions);
   }
+  if (without_point > 0) {
+    fmt::print("  {} of them too thin for a point of doubles inside (has_point is 0 there)\n", without_point);
+  }
+  if (certify && checks.empty()) fmt::print("NOT certified: regions are still to come\n");
   if (!checks.empty()) {
     fmt::print("{}\n", certified ? "certified:" : "NOT certified:");
     for (const Check& check : checks) {
-      fmt::print("  {:<11} {}{}\n", check.name, check.holds ? "" : "FAILS: ", check.finding);
+      fmt::print("  {:<11} {}{}\n", check.name,
+                 check.holds  ? ""
+                 : check.made ? "FAILS: "
+                              : "not made: ",
+                 check.finding);
     }
   }
 }
@@ -257,7 +267,9 @@ void Command::run() const {
                  "--frames and --boundary are about --picture PREFIX");
   UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
                  "--out goes without --certify: run them in turn");
-  const Detail detail = distinct ? Detail::kIncidence : certify ? Certifier::detail_for(where) : Detail::kRegions;
+  if (distinct) require_relu_like(stages_of(net), "--distinct-maps");
+  if (certify) require_relu_like(stages_of(net), "--certify");
+  const Detail detail = distinct || certify ? Certifier::detail_for(where) : Detail::kRegions;
   const Refinement refinement(net, where, detail);
   std::optional<Certifier> certifier;
   std::optional<ShardWriter> shards;
@@ -279,14 +291,21 @@ void Command::run() const {
     // What the workers collected goes back to the system as it is put together, or the peak is half as high again.
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
-    const Partition partition = partition_of(refinement, {false, true, true}, context);
+    const Partition partition = partition_of(refinement, {.maps = true, .keys = true}, context);
     maps = distinct_maps(refinement, partition, adjacency(partition)).count;
   }
   if (!picture.empty() || !html.empty()) draw(net, where);
-  print(refinement, state, checks, maps, seconds);
-  UNRECT_REQUIRE(std::ranges::all_of(checks, &Check::holds), ErrorCode::kFormat,
-                 "{}: a check of the certificate fails: this is a defect of unrect, please report it",
-                 network.file.string());
+  print(refinement, state, checks, maps, shards ? ShardWriter::without_point(state.counts) : 0, seconds);
+  for (const Check& check : checks) {
+    UNRECT_REQUIRE(check.holds || !check.made, ErrorCode::kFormat,
+                   "{}: the certificate's check of {} fails: this is a defect of unrect, please report it",
+                   network.file.string(), check.name);
+  }
+  for (const Check& check : checks) {
+    UNRECT_REQUIRE(check.made, ErrorCode::kUnsupported,
+                   "{}: not certified, since the check of {} could not be made: {}", network.file.string(), check.name,
+                   check.finding);
+  }
 }
 
 }  // namespace
@@ -320,7 +339,8 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--max-regions", command->max_regions, "stop once so many are found")->check(positive());
+  verb->add_option("--max-regions", command->max_regions, "find so many at most, the same ones whatever the threads")
+      ->check(positive());
   verb->add_flag("--distinct-maps", command->distinct,
                  "count the affine pieces of the function: connected regions with one map are one (in memory)");
   verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,14 @@ struct Hyperplane {
 struct WallSide {
   Hyperplane wall;
   int sign = 1;
+};
+
+/// A point of rationals.
+class ExactPoint {
+ private:
+  friend class ExactForms;
+  struct Numbers;
+  std::shared_ptr<const Numbers> numbers_;
 };
 
 /// Doubles are dyadic rationals, so every form of a network is one: computed here without rounding, unit by unit, on
@@ -61,6 +70,23 @@ class ExactForms {
 
   /// The function that is zero on a wall, in whole numbers: its k coefficients and its constant times 2^exponent.
   WholeMultiple form_of(const Hyperplane& wall, std::span<const std::uint16_t> pieces);
+
+  /// Sign of `form` at a point of doubles.
+  int sign_of(const Hyperplane& form, const VectorRef& t, std::span<const std::uint16_t> pieces);
+  int sign_of(const Hyperplane& form, const ExactPoint& t, std::span<const std::uint16_t> pieces);
+
+  /// Whether `form` has one value all over the domain: it is no boundary then, even where that value is 0.
+  bool is_constant(const Hyperplane& form, std::span<const std::uint16_t> pieces);
+
+  /// Whether t is strictly inside the domain's box and all sides; those with a constant form are left out.
+  bool is_inside(const VectorRef& t, std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
+
+  /// The point that is farthest from its nearest wall, all normals taken as of a length within 1 to 2. Nothing if there
+  /// is no interior. Sides with a constant form are left out. A rational program of k + 1 rows and a column a side.
+  std::optional<ExactPoint> deepest_point(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
+
+  /// A point of doubles that is_inside(): the deepest one, rounded, or a neighbour of it. Nothing if none of these is.
+  std::optional<Vector> point_inside(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces);
 
   /// How often an answer was asked for.
   std::uint64_t asked() const { return asked_; }

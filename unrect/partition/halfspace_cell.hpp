@@ -81,8 +81,10 @@ class HalfspaceGeometry {
   /// The two cells on either side of the form of the last call of reach, which was both.
   void split(Arena& arena, const Cell& cell, int wall, Cell& negative, Cell& positive);
 
-  /// A witness deep inside, if there is one; else a point as good as rounding allows.
-  Vector interior_point(const Cell& cell);
+  /// A point inside by more than rounding can account for, if a witness is known.
+  std::optional<Vector> interior_point(const Cell& cell);
+  /// A point as good as rounding allows, which need not be inside: of a sliver without witnesses.
+  Vector guess_inside(const Cell& cell);
 
   /// The walls that bound the cell, in ascending order: exact.
   std::vector<int> facets(const Cell& cell, const Judge& judge);

@@ -254,7 +254,7 @@ bool HalfspaceGeometry::shows_redundant(const Cell& cell, Index candidate) {
   }
   bound += toward_.cwiseProduct(box_.lower).cwiseMin(toward_.cwiseProduct(box_.upper)).sum();
   total += inward_.dot(box_.lower.cwiseAbs().cwiseMax(box_.upper.cwiseAbs()));
-  if (!(bound > error + 4 * static_cast<double>(k_ + 8) * kEpsilon * total)) return false;
+  if (!(bound > error + 4 * static_cast<double>(k_ + 8) * kEpsilon * (total + error))) return false;
   remember(key_of(cell, candidate));
   return true;
 }

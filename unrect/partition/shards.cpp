@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -20,8 +21,10 @@ class ShardCollector final : public Collector {
     return true;
   }
 
-  void finish(const WorkUnit& unit, RegionCounts&) override {
-    ArrayMap arrays = arrays_of(recorder_.take());
+  void finish(const WorkUnit& unit, RegionCounts& counts) override {
+    const Partition regions = recorder_.take();
+    counts.sums = {static_cast<std::uint64_t>(std::ranges::count(regions.has_point, 0))};
+    ArrayMap arrays = arrays_of(regions);
     const std::vector<std::uint16_t>& path = unit.path;
     arrays["path"] = {DType::kUInt16,
                       {static_cast<Index>(path.size())},

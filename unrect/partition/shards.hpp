@@ -26,6 +26,8 @@ class ShardWriter {
   /// The collectors throw Error kFile, naming the file, where it cannot be written; the state that explore() leaves is
   /// good to go on from.
   CollectorFactory collectors() const;
+  /// How many of the regions that these collectors saw have no point (Partition::has_point).
+  static std::uint64_t without_point(const RegionCounts& counts) { return counts.sums.empty() ? 0 : counts.sums[0]; }
   /// For ExploreOptions::purpose.
   const std::string& purpose() const { return purpose_; }
 
