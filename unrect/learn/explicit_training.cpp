@@ -43,8 +43,12 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   TrainResult result{Status::kDone, to_network(found.chain), {}, {}, found.log.back().seconds};
   if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
   if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
+  if (found.status == TrainingStatus::kIterationLimit) result.status = Status::kUnconverged;
   for (const ExplicitAlEntry& entry : found.log) {
     const Certificate& c = entry.certificate;
+    if (entry.outer == 0 && found.log.size() > 1) continue;  // where it started is no epoch
+    // What the last epoch was rounded and polished to stands in its line.
+    if (!result.log.empty() && result.log.back().epoch == entry.outer) result.log.pop_back();
     EpochLog line;
     line.epoch = entry.outer;
     line.train_loss = c.true_loss / count;
@@ -57,8 +61,9 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   }
   const Certificate& last = found.log.back().certificate;
   result.events.push_back(fmt::format(
-      "KKT residuals at the end: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
+      "KKT residuals at the end{}: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
       "gradient of the true loss {:.2g}; {} units × samples on their kink",
+      result.status == Status::kUnconverged ? fmt::format(", where at most {:g} is asked", own.tolerance) : "",
       last.primal, last.stationarity, last.dual, last.complementarity, last.gradient_norm(), last.ambiguous));
   return result;
 }
