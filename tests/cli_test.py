@@ -35,25 +35,27 @@ def read_png(path):
             width, height, channels = *struct.unpack(">II", data[at + 8:at + 16]), {0: 1, 2: 3, 4: 2, 6: 4}[data[at + 17]]
         packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
         at += size + 12
-    rows = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + width * channels)
-    out = np.zeros((height + 1, width + 1, channels), int)
-    for y, row in enumerate(rows):
-        kind, line = row[0], row[1:].reshape(width, channels).astype(int)
-        above = out[y]
-        if kind in (0, 2):
-            out[y + 1, 1:] = (line + (above[1:] if kind == 2 else 0)) % 256
-        else:
-            for x in range(width):
-                a, b, c = out[y + 1, x], above[x + 1], above[x]
-                if kind == 1:
-                    guess = a
-                elif kind == 3:
+    size, packed = width * channels, zlib.decompress(packed)
+    above, rows = bytearray(size), []
+    for y in range(height):
+        kind, row = packed[y * (size + 1)], bytearray(packed[y * (size + 1) + 1:(y + 1) * (size + 1)])
+        if kind == 1:
+            row = np.cumsum(np.frombuffer(row, np.uint8).reshape(width, channels), 0, np.uint8).tobytes()
+        elif kind == 2:
+            row = (np.frombuffer(row, np.uint8) + np.frombuffer(above, np.uint8)).tobytes()
+        elif kind > 2:
+            for x in range(size):
+                a, c = (row[x - channels], above[x - channels]) if x >= channels else (0, 0)
+                b = above[x]
+                if kind == 3:
                     guess = (a + b) // 2
                 else:
                     pa, pb, pc = abs(b - c), abs(a - c), abs(a + b - 2 * c)
-                    guess = np.where((pa <= pb) & (pa <= pc), a, np.where(pb <= pc, b, c))
-                out[y + 1, x + 1] = (line[x] + guess) % 256
-    return out[1:, 1:, :3]
+                    guess = a if pa <= pb and pa <= pc else b if pb <= pc else c
+                row[x] = (row[x] + guess) & 255
+        rows.append(bytes(row))
+        above = row
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(height, width, channels)[:, :, :3]
 
 
 class Case(unittest.TestCase):

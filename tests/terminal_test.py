@@ -26,7 +26,9 @@ def catches(process, number):
 
 class Terminal(Case):
     def start(self, *args, **pipes):
-        process = subprocess.Popen([UNRECT, *map(str, args)], cwd=self.dir, **pipes)
+        # Whoever runs these tests in the background may have had Ctrl-C ignored: the program would respect that.
+        heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen([UNRECT, *map(str, args)], cwd=self.dir, preexec_fn=heard, **pipes)
         self.addCleanup(lambda: process.poll() is None and process.kill())
         return process
 

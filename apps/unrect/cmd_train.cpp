@@ -104,7 +104,12 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
   const Network begin = start_network(sets);
   if (!frames.empty() && ranks.rank == 0) draw_frame(begin, sets, 0);
   const Watch watch = [&](const EpochLog& epoch, const Network& network) {
-    if (!frames.empty()) draw_frame(network, sets, epoch.epoch);
+    if (frames.empty()) return;
+    try {
+      draw_frame(network, sets, epoch.epoch);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kCancelled) throw;  // the training is about to be asked itself
+    }
   };
   const auto trained = [&] {
     const ProgressLine progress(threads, data.seed, line);
@@ -299,17 +304,12 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   const Vector upper = sets.train.inputs.colwise().maxCoeff().cast<double>().transpose();
   const Vector margin = (0.05 * (upper - lower)).cwiseMax(1e-3);
   const Domain domain(Box(lower - margin, upper + margin));
-  if (interrupted()) return;
-  std::optional<PlanePartition> partition;
-  try {
-    partition = plane_partition(network, domain, 2'000'000, [] { return !interrupted(); });
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCancelled) throw;
-    return;  // the training, which goes on, is about to be asked
-  }
-  const PictureText text{fmt::format("epoch {}: {} regions", epoch, partition->layers.back().starts.size() - 1), "x0",
+  Context asking;
+  asking.progress = [](const Progress&) { return !interrupted(); };
+  const PlanePartition partition = plane_partition(network, domain, 2'000'000, [] { return !interrupted(); });
+  const PictureText text{fmt::format("epoch {}: {} regions", epoch, partition.layers.back().starts.size() - 1), "x0",
                          "x1"};
-  Coloring coloring = coloring_of(*partition, "output", 0);
+  Coloring coloring = coloring_of(partition, "output", 0);
   // A few samples are enough to see; those of a class have its colour, those of a regression their target's.
   constexpr Index kMostShown = 600;
   const Index shown = std::min(sets.train.size(), kMostShown);
@@ -322,8 +322,8 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
         Range{std::min<double>(low, targets.col(0).minCoeff()), std::max<double>(high, targets.col(0).maxCoeff())};
     coloring.label = "output 0; points: target 0";
   }
-  Figure figure = partition_figure(*partition, partition->layers.size() - 1, coloring, text);
-  if (classes) add_decision_boundary(figure, network, domain);
+  Figure figure = partition_figure(partition, partition.layers.size() - 1, coloring, text);
+  if (classes) add_decision_boundary(figure, network, domain, asking);
   for (Index i = 0; i < shown; ++i) {
     MarkerStyle style;
     style.radius = 2;

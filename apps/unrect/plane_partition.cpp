@@ -226,8 +226,8 @@ Figure partition_figure(const PlanePartition& partition, std::size_t layer, cons
   return figure;
 }
 
-void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain) {
-  for (const BoundarySegment& segment : decision_boundary(Refinement(network, domain))) {
+void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain, const Context& context) {
+  for (const BoundarySegment& segment : decision_boundary(Refinement(network, domain), context)) {
     Matrix ends(2, 2);
     ends << segment.from.transpose(), segment.to.transpose();
     LineStyle style;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "unrect/base/context.hpp"
 #include "unrect/partition/refine.hpp"
 #include "unrect/view/explorer.hpp"
 #include "unrect/view/figure.hpp"
@@ -55,8 +56,8 @@ struct PictureText {
 Figure partition_figure(const PlanePartition& partition, std::size_t layer, const Coloring& coloring,
                         const PictureText& text);
 
-/// Draws where the largest output changes.
-void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain);
+/// Draws where the largest output changes. @throws Error kCancelled as context.progress asks for.
+void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain, const Context& context = {});
 
 Explorer explorer_of(const PlanePartition& partition, const PictureText& text, std::vector<std::string> notes);
 
