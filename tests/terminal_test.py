@@ -44,6 +44,7 @@ class Terminal(Case):
         The exit status, stdout, and all that the terminal was told."""
         ours, theirs = pty.openpty()
         out = open(self.dir / "stdout.txt", "w+")
+        self.addCleanup(out.close)
         process = self.start(*args, stdout=theirs if both else out, stderr=theirs)
         os.close(theirs)
         told, sent = b"", not until
@@ -129,7 +130,7 @@ class Terminal(Case):
 
     def test_phases_print_what_is_complete(self):
         args = ["signal", "phases", "--solver", "ista", "--n", "60", "--cells", "5", "--trials", "200", "--out", "map.png"]
-        got, out, told = self.on_terminal(*args, "--json", until=r"\b([6-9]|1\d) of 25 cells")
+        got, out, told = self.on_terminal(*args, "--json", until=r"K([6-9]|1\d) of 25 cells")
         self.assertEqual(got, 130, told)
         result = json.loads(out)
         self.assertFalse(result["complete"])
@@ -139,17 +140,17 @@ class Terminal(Case):
             self.assertNotIn(None, column["success"])
         self.assertRegex(self.last_line(told), r"^unrect: interrupted after \d+ of 25 cells: \d of 5 columns are complete")
         self.assertFalse((self.dir / "map.png").exists())
-        got, out, told = self.on_terminal(*args, until=r"\b[6-9] of 25 cells")
+        got, out, told = self.on_terminal(*args, until=r"K[6-9] of 25 cells")
         self.assertEqual(got, 130)
         self.assertIn("weak threshold", out)
         self.assertNotIn("nan", out)
-        got, out, told = self.on_terminal(*args[:-2], until=r"\b[0-2] of 25 cells")
+        got, out, told = self.on_terminal(*args[:-2], until=r"K[0-3] of 25 cells")
         self.assertEqual((got, out), (130, ""))
         self.assertIn("before a column was complete", self.last_line(told))
 
     def test_dictionaries_and_lista_keep_what_they_have(self):
         args = ["signal", "dictionary", "--atoms", "100", "--samples", "3000", "--iterations", "100000", "--save", "D.npy", "--json"]
-        got, out, told = self.on_terminal(*args, until=r"\b[2-9] of")
+        got, out, told = self.on_terminal(*args, until=r"K\d+ of")
         self.assertEqual(got, 130, told)
         self.assertGreater(json.loads(out)["iterations"], 0)
         self.assertEqual(np.load(self.dir / "D.npy").shape, (100, 64))

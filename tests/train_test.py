@@ -192,7 +192,7 @@ class Train(Case):
             height, width, _ = picture.shape
             pixels = picture[height // 4:3 * height // 4, width // 4:width // 2].reshape(-1, 3)  # within the plot
             rings = (pixels == 255).all(1).mean()
-            self.assertGreater(rings, 0.01, (slope, shift))  # around every point
+            self.assertGreater(rings, 0.002, (slope, shift))  # around every point
             colors, counts = np.unique(pixels, axis=0, return_counts=True)
             # Three regions at most have one colour each; the columns of points have as many as there are.
             self.assertGreater((counts > 40).sum(), 7, (slope, shift))
@@ -260,7 +260,7 @@ class Train(Case):
         self.assertLess(error["lmmse"], error["zero"])
         self.assertEqual([r["signals"] for r in rows if "lasso" in r["decoder"]], [10, 10])
         self.assertEqual(json.loads(self.ok(*args, "--measurements", "20"))["shape"], [8, 8])
-        self.refused(2, *args, "--measurements", "20", "--sparse", "0", "--lambda", "1", ["--lambda", "--sparse 0"])
+        self.refused(2, *args[:6], "--measurements", "20", "--sparse", "0", "--lambda", "1", ["--lambda", "--sparse 0"])
 
     def test_rows_of_numbers_are_signals(self):
         # Few cosines each: in their own transform they are found, in that of 16 × 16 pictures they are not sparse.
@@ -278,7 +278,7 @@ class Train(Case):
             got = json.loads(self.ok(*args, "--json", "--picture", f"rows-{n}.svg"))
             self.assertEqual((got["values"], got["shape"]), (n, [n]))
             error = {row["decoder"]: row["squared_error"] for row in got["decoders"]}
-            self.assertLess(error["lasso, DCT"], 1e-4 * error["zero"])
+            self.assertLess(error["lasso, DCT"], 1e-3 * error["zero"])
             self.assertIn("<svg", (self.dir / f"rows-{n}.svg").read_text())
             self.assertIn(f"80 measurements of {n} values", self.ok(*args))
         np.save(self.dir / "rows.npy", cosines(256))
@@ -288,7 +288,7 @@ class Train(Case):
                                      *(["--shape", shape] if shape else [])))
             self.assertEqual(got["shape"], [16, 16])
             error = {row["decoder"]: row["squared_error"] for row in got["decoders"]}
-            self.assertGreater(error["lasso, DCT"], 1e-2 * error["zero"])
+            self.assertGreater(error["lasso, DCT"], 1e-1 * error["zero"])
         np.save(self.dir / "pictures.npy", cosines(250).reshape(-1, 25, 10))
         got = json.loads(self.ok("bench", "recovery", "--data", "pictures.npy", "--measurements", "80", "--json", "--picture", "m.png"))
         self.assertEqual(got["shape"], [25, 10])
