@@ -90,7 +90,8 @@ class LinesByEnds {
     this.slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * lines.count + 2))); // a line's number + 1, 0 for none
   }
   slot_of(ax, ay, bx, by) {
-    let hash = Math.imul(ax, 0x9e3779b1) ^ Math.imul(ay, 0x85ebca6b) ^ Math.imul(bx, 0xc2b2ae35) ^ Math.imul(by, 0x27d4eb2f);
+    let hash = Math.imul(ax, 0x9e3779b1) ^ Math.imul(ay, 0x85ebca6b);
+    hash ^= Math.imul(bx, 0xc2b2ae35) ^ Math.imul(by, 0x27d4eb2f);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
     return (hash ^ (hash >>> 13)) & (this.slots.length - 1);
   }
@@ -144,7 +145,8 @@ function drawn_edges(layer) {
     }
   }
   chunks.close(count);
-  for (let chunk = 0; chunk < chunks.count; chunk++) most_room_first(lines, chunks.starts[chunk], chunks.starts[chunk + 1]);
+  for (let chunk = 0; chunk < chunks.count; chunk++)
+    most_room_first(lines, chunks.starts[chunk], chunks.starts[chunk + 1]);
   return { lines, chunks };
 }
 
