@@ -1,7 +1,5 @@
 #include "progress.hpp"
 
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -58,7 +56,7 @@ ProgressLine::ProgressLine(int threads, std::uint64_t seed, std::function<std::s
   context_.progress = [start, line = std::move(line)](const Progress& progress) {
     if (terminal && came == 0) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      fmt::print(stderr, "\r\033[K{}", line(progress, seconds.count()));
+      tell(("\r\033[K" + line(progress, seconds.count())).c_str());
     }
     return came == 0;
   };
@@ -67,7 +65,7 @@ ProgressLine::ProgressLine(int threads, std::uint64_t seed, std::function<std::s
 
 ProgressLine::~ProgressLine() {
   --askers;
-  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (terminal) tell("\r\033[K");  // must not throw, whatever has become of the terminal
 }
 
 }  // namespace unrect::cli
