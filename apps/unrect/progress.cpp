@@ -1,5 +1,6 @@
 #include "progress.hpp"
 
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
