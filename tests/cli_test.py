@@ -2,11 +2,14 @@
 import json
 import os
 import pathlib
+import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
 import xml.dom.minidom
+import zlib
 
 import numpy as np
 
@@ -21,6 +24,38 @@ MPI = [MPIRUN, "--oversubscribe", "--allow-run-as-root"] if MPIRUN and os.path.e
 
 def run(*args, cwd=None):
     return subprocess.run([UNRECT, *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def read_png(path):
+    """Height × width × 3 of an 8-bit PNG without interlacing."""
+    data, at, packed = path.read_bytes(), 8, b""
+    while at < len(data):
+        size, kind = int.from_bytes(data[at:at + 4], "big"), data[at + 4:at + 8]
+        if kind == b"IHDR":
+            width, height, channels = *struct.unpack(">II", data[at + 8:at + 16]), {0: 1, 2: 3, 4: 2, 6: 4}[data[at + 17]]
+        packed += data[at + 8:at + 8 + size] if kind == b"IDAT" else b""
+        at += size + 12
+    size, packed = width * channels, zlib.decompress(packed)
+    above, rows = bytearray(size), []
+    for y in range(height):
+        kind, row = packed[y * (size + 1)], bytearray(packed[y * (size + 1) + 1:(y + 1) * (size + 1)])
+        if kind == 1:
+            row = np.cumsum(np.frombuffer(row, np.uint8).reshape(width, channels), 0, np.uint8).tobytes()
+        elif kind == 2:
+            row = (np.frombuffer(row, np.uint8) + np.frombuffer(above, np.uint8)).tobytes()
+        elif kind > 2:
+            for x in range(size):
+                a, c = (row[x - channels], above[x - channels]) if x >= channels else (0, 0)
+                b = above[x]
+                if kind == 3:
+                    guess = (a + b) // 2
+                else:
+                    pa, pb, pc = abs(b - c), abs(a - c), abs(a + b - 2 * c)
+                    guess = a if pa <= pb and pa <= pc else b if pb <= pc else c
+                row[x] = (row[x] + guess) & 255
+        rows.append(bytes(row))
+        above = row
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(height, width, channels)[:, :, :3]
 
 
 class Case(unittest.TestCase):
@@ -457,6 +492,102 @@ class Regions(Case):
             self.assertEqual((self.dir / name).read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
         xml.dom.minidom.parse(str(self.dir / "p-1.svg"))
         self.assertIn("<canvas", (self.dir / "p.html").read_text())
+
+    def test_a_pictures_name_says_which_files(self):
+        self.network((2, 5, 4, 2))
+        plane = ["regions", "net.npz", "--box=-1,1", "--picture"]
+        inspect = ["inspect", "net.npz", "--at", "0.1,0.2", "--slice"]
+        phases = ["signal", "phases", "--n", "10", "--cells", "2", "--trials", "1", "--out"]
+        atoms = ["signal", "dictionary", "--atoms", "4", "--patch", "3", "--samples", "50", "--iterations", "1", "--sparsity", "1", "--out"]
+        loss = ["train", "--task", "classify", "--data", "spiral", "--samples", "60", "--layers", "4", "--epochs", "2", "--plot"]
+        digits = ["bench", "recovery", "--data", "digits", "--samples", "60", "--measurements", "9", "--sparse", "2", "--picture"]
+        images = ["bench", "sensing", "--data", "leaves", "--ratio", "0.5", "--block", "16", "--methods", "omp", "--picture"]
+        for args in (plane, inspect, phases, atoms, loss, digits, images):
+            for name, files in (("pp.png", ["pp.png"]), ("pp.svg", ["pp.svg"]), ("pp", ["pp.png", "pp.svg"])):
+                before = set(os.listdir(self.dir))
+                self.ok(*args, name)
+                new = sorted(f for f in set(os.listdir(self.dir)) - before if "-residuals" not in f)
+                self.assertEqual(new, files, args)
+                for file in set(os.listdir(self.dir)) - before:
+                    start = (self.dir / file).read_bytes()[:4]
+                    self.assertEqual(start, b"\x89PNG" if file.endswith(".png") else b"<?xm", file)
+                    (self.dir / file).unlink()
+            self.refused(2, *args, "pp.jpg", [args[-1], "pp.jpg", ".png", ".svg"])
+            self.refused(4, *args, "nowhere/pp", [args[-1], "nowhere"])
+        self.ok(*plane, "p.png", "--frames")
+        self.assertTrue((self.dir / "p-0.png").exists() and (self.dir / "p-1.png").exists())
+        self.assertFalse((self.dir / "p-0.svg").exists() or (self.dir / "p.png").exists())
+
+    def test_a_constant_region_leaves_the_others_their_colours(self):
+        # Slopes from 1 to 7, and 0 where no unit is on.
+        np.savez(self.dir / "net.npz", W0=np.array([[1.0, 0], [0, 1], [1, 1]]), b0=np.array([-0.1, -0.2, -0.9]),
+                 W1=np.array([[1.0, 2, 3]]), b1=np.zeros(1))
+        self.ok("regions", "net.npz", "--box=-1,1", "--picture", "p.svg", "--color", "lipschitz")
+        picture = (self.dir / "p.svg").read_text()
+        fills = {tuple(float(c) / 100 for c in re.findall(r"[\d.]+", f)) for f in
+                 re.findall(r"<path[^>]*?fill:rgb\(([^)]*)\);[^>]*stroke:rgb\(100%,100%,100%\)", picture)}
+        self.assertGreater(len(fills), 4, fills)
+        grey = [f for f in fills if max(f) - min(f) < 0.05]
+        self.assertEqual(len(grey), 1, fills)  # the constant one
+        others = np.array(sorted(fills - set(grey)))
+        apart = np.linalg.norm(others[:, None] - others[None], axis=2)
+        self.assertGreater(apart.max(), 0.8)
+
+    def test_the_count_outlives_a_picture_that_fails(self):
+        if not os.access("/dev/full", os.W_OK):
+            self.skipTest("no /dev/full here")
+        self.network((2, 6, 5, 1))
+        (self.dir / "p.png").symlink_to("/dev/full")
+        done = run("regions", "net.npz", "--box=-1,1", "--picture", "p.png", cwd=self.dir)
+        self.assertEqual(done.returncode, 4)
+        self.assertRegex(done.stdout, r"^\d+ regions in 2 dimensions")
+        self.assertIn("p.png", done.stderr)
+        # What can be known before is said before.
+        self.refused(2, "regions", "net.npz", "--box=-1,1", "--picture", "p", "--color", "output", "--output", "3", ["--output 3", "1"])
+
+    def test_a_page_names_every_colouring_once(self):
+        self.network((2, 6, 5, 2))
+        self.ok("regions", "net.npz", "--box=-1,1", "--html", "p.html")
+        page = (self.dir / "p.html").read_text()
+        manifest = json.loads(re.search(r'<script id="manifest"[^>]*>(.*?)</script>', page, re.S).group(1))
+        self.assertEqual(manifest["outputs"], ["y0", "y1"])
+        self.assertEqual([c["name"] for c in manifest["columns"]],
+                         ["active units", "local Lipschitz constant", "deepest layer around it"])
+
+    def test_options_that_nothing_would_look_at(self):
+        self.network((2, 6, 5, 2))
+        regions = ["regions", "net.npz", "--box=-1,1"]
+        inspect = ["inspect", "net.npz", "--at", "0.1,0.2"]
+        decide = ["inspect", "net.npz", "--configuration", "000000,00000"]
+        for args, words in (
+            ([*regions, "--color", "layer"], ["--color", "--picture"]),
+            ([*regions, "--color", "layer", "--html", "p.html"], ["--color", "--picture"]),
+            ([*regions, "--picture", "p", "--output", "1"], ["--output", "--color output"]),
+            ([*regions, "--frames"], ["--frames", "--picture"]),
+            ([*regions, "--boundary"], ["--boundary", "--picture"]),
+            ([*regions, "--keep", "maps"], ["--keep", "--out"]),
+            ([*regions, "--every", "3"], ["--every", "--checkpoint"]),
+            ([*regions, "--resume"], ["--resume", "--checkpoint"]),
+            ([*regions, "--radius", "3"], ["--radius", "--slice"]),
+            ([*regions, "--raw"], ["--raw", "--slice"]),
+            ([*regions, "--seed", "3"], ["--seed", "--slice"]),
+            ([*regions, "--case", "0"], ["--case", "--vnnlib"]),
+            (["regions", "net.npz", "--slice", "0,0", "1,0", "0,1", "--radius", "2"], ["--radius", "--slice"]),
+            ([*inspect, "--plane", "0,1"], ["--plane", "--slice"]),
+            ([*inspect, "--raw"], ["--raw", "--sample"]),
+            ([*inspect, "--pixel", "0,1"], ["--pixel", "--measurement"]),
+            ([*inspect, "--filter", "f.png"], ["--filter", "--measurement"]),
+            ([*decide, "--top", "3"], ["--top", "--configuration"]),
+            ([*decide, "--seed", "3"], ["--seed", "--configuration"]),
+            ([*decide, "--all-facets"], ["--all-facets", "--configuration"]),
+            (["bench", "sensing", "--data", "leaves", "--ratio", "0.5", "--methods", "tv", "--model", "n.onnx"], ["--model", "--methods net"]),
+            (["bench", "sensing", "--data", "leaves", "--ratio", "0.5", "--methods", "tv", "--train-folder", "x"],
+             ["--train-folder", "lmmse"]),
+            (["bench", "sensing", "--data", "leaves", "--ratio", "0.5", "--methods", "tv", "--gain"], ["--gain", "--model"]),
+            (["recover", "y.npz", "--method", "tv", "--train-folder", "x", "--out", "x.png"], ["--train-folder", "lmmse"]),
+            (["recover", "y.npz", "--method", "tv", "--model", "x.onnx", "--out", "x.png"], ["--model", "--method net"]),
+            (["convert", "net.npz", "--float", "--out", "back.npz"], ["--float", ".onnx"])):
+            self.refused(2, *args, words)
 
     def test_killed_at_any_moment_and_resumed(self):
         self.network((3, 40, 40, 1))

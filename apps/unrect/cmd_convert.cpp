@@ -33,8 +33,8 @@ Metadata said_by(const std::filesystem::path& file) {
 }
 
 void Command::run() const {
-  UNRECT_REQUIRE(!int8 || out.extension() == ".onnx", ErrorCode::kInvalidArgument,
-                 "--out {}: --int8 goes with .onnx alone", out.string());
+  UNRECT_REQUIRE(!(int8 || float32) || out.extension() == ".onnx", ErrorCode::kInvalidArgument,
+                 "--out {}: {} goes with .onnx alone", out.string(), int8 ? "--int8" : "--float");
   NetworkOptions source = network;
   source.import.fold = !no_fold;
   std::vector<Network> networks{source.read()};

@@ -7,6 +7,7 @@
 #include "cli.hpp"
 #include "inspect_recovery.hpp"
 #include "inspection.hpp"
+#include "picture_files.hpp"
 #include "progress.hpp"
 #include "region_picture.hpp"
 #include "unrect/base/error.hpp"
@@ -22,8 +23,10 @@ struct Command {
   bool random = false, json = false, all_facets = false, raw = false;
   std::uint64_t seed = 0;
   Index top = 5;
-  std::filesystem::path out, slice, report, measurement, filter;
+  std::filesystem::path out, report, measurement;
+  PictureName slice, filter;
 
+  void check(const CLI::App& verb) const;
   void run() const;
   void decide(const Network& net) const;
   Vector point(const Network& net) const;
@@ -153,9 +156,20 @@ Report make_report(const std::string& file, const Inspection& result, const std:
   return page;
 }
 
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  const bool region = configuration.empty();
+  require_used(verb, {{"--pixel", !measurement.empty(), "--measurement"},
+                      {"--filter", !measurement.empty(), "--measurement"},
+                      {"--raw", !sample.empty(), "--sample"},
+                      {"--top", region, "an input; --configuration only decides"},
+                      {"--all-facets", region, "an input; --configuration only decides"},
+                      {"--seed", region, "an input; --configuration only decides"},
+                      {"--plane", !slice.empty() || !report.empty(), "--slice or --report"}});
+}
+
 void Command::run() const {
-  UNRECT_REQUIRE(!measurement.empty() || (pixel.empty() && filter.empty()), ErrorCode::kInvalidArgument,
-                 "--pixel and --filter go with --measurement");
+  slice.require_place("--slice");
   if (!measurement.empty()) {
     UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty() && box.empty(), ErrorCode::kInvalidArgument,
                    "--measurement goes with --pixel, --filter, --seed and --json alone");
@@ -197,10 +211,7 @@ void Command::run() const {
   if (!slice.empty() || !report.empty()) picture = picture_of(result.region, x);
   UNRECT_REQUIRE(slice.empty() || picture, ErrorCode::kInvalidArgument, "--slice needs at least 2 inputs, {} has {}",
                  network.file.string(), x.size());
-  if (picture && !slice.empty()) {
-    picture->save(slice.string() + ".svg");
-    picture->save(slice.string() + ".png");
-  }
+  if (picture && !slice.empty()) slice.save(*picture);
   if (!out.empty()) write_npz(out, to_arrays(result));
   if (!report.empty()) make_report(network.file.filename().string(), result, picture).save(report);
   if (json) {
@@ -230,16 +241,17 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…: stay within this domain");
   verb->add_option("--pixel", command->pixel, "--measurement: ROW,COLUMN of the pixel whose filter is shown")
       ->default_str("the middle");
-  verb->add_option("--filter", command->filter, "--measurement: draw that pixel's effective filter: .png or .svg");
+  add_picture(*verb, "--filter", command->filter, "--measurement: draw that pixel's effective filter");
   add_seed(*verb, command->seed, "seed of --random, of the plane and of rays");
   verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
   verb->add_option("--only", command->only, "nothing but this: output, one number a line")
       ->check(CLI::IsMember({"output"}));
   verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
-  verb->add_option("--slice", command->slice, "draw the region in a plane through the input: PREFIX.svg and PREFIX.png")
+  add_picture(*verb, "--slice", command->slice, "draw the region in a plane through the input")
       ->expected(0, 1)
       ->default_str("region");
-  verb->add_option("--plane", command->plane, "two inputs I,J that span the plane (else random directions)");
+  verb->add_option("--plane", command->plane,
+                   "--slice and --report: two inputs I,J that span the plane (else random directions)");
   verb->add_option("--report", command->report, "write one HTML page with pictures and all figures");
   verb->add_option("--out", command->out, "write the region as .npz: map, inequalities, facets, configuration");
   verb->add_flag("--json", command->json, "one JSON object");
@@ -253,7 +265,10 @@ void add_inspect(CLI::App& app) {
       "  unrect inspect net.npz --random --seed 3 --json --out region.npz\n"
       "  unrect inspect recovery.onnx --measurement y.npz --pixel 120,96 --filter filter.png\n"
       "  unrect inspect net.npz --configuration 0110,10 --box -1,1");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "picture_files.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
 #include "unrect/base/error.hpp"
@@ -32,7 +33,8 @@ struct Command {
   Explore explore;
   std::string box, color = "active";
   std::vector<std::string> slice, keep;
-  std::filesystem::path vnnlib, checkpoint, picture, html, out;
+  std::filesystem::path vnnlib, checkpoint, html, out;
+  PictureName picture;
   Index input_case = -1, output = 0;
   double radius = 1, every = 2;
   std::uint64_t seed = 0, max_regions = ~std::uint64_t{0};
@@ -40,6 +42,7 @@ struct Command {
   bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false, distinct = false,
        boundary = false;
 
+  void check(const CLI::App& verb) const;
   void run() const;
   Domain domain(const Network& net) const;
   Domain slice_domain(const Network& net) const;
@@ -53,11 +56,13 @@ struct Command {
              const std::optional<std::uint64_t>& maps, std::uint64_t without_point, double seconds) const;
 };
 
+bool is_sample(const std::string& point) {
+  return point.find(':') != std::string::npos && point.find(',') == std::string::npos;
+}
+
 // A point in any of the ways that `inspect` takes one.
 Vector Command::point(const std::string& text) const {
-  const std::size_t colon = text.rfind(':');
-  return colon != std::string::npos && text.find(',') == std::string::npos ? read_sample(text, raw)
-                                                                           : parse_vector(text, "--slice");
+  return is_sample(text) ? read_sample(text, raw) : parse_vector(text, "--slice");
 }
 
 Domain Command::slice_domain(const Network& net) const {
@@ -121,8 +126,8 @@ Exploration Command::walk(const Refinement& refinement, const CollectorFactory& 
                        progress.total > 0 ? (progress.total - progress.done) / rate : 0);
   };
   explore(refinement, state, options, ProgressLine(threads, seed, line).context());
-  UNRECT_REQUIRE(!ProgressLine::interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}",
-                 state.counts.regions, checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
+  UNRECT_REQUIRE(!interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}", state.counts.regions,
+                 checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
   return state;
 }
 
@@ -144,19 +149,13 @@ void Command::draw(const Network& net, const Domain& where) const {
   const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
   const PictureText text = picture_text(where);
   if (!picture.empty()) {
-    const std::vector<float> values = color_values(partition, color, output);
-    const std::string label = color == "output"      ? fmt::format("output {}", output)
-                              : color == "lipschitz" ? "log₁₀ of the local Lipschitz constant"
-                              : color == "layer"     ? "deepest layer around the region"
-                                                     : "active units";
+    const Coloring coloring = coloring_of(partition, color, output);
     for (std::size_t l = frames ? 0 : partition.layers.size() - 1; l < partition.layers.size(); ++l) {
       PictureText named = text;
-      const std::string name = frames ? fmt::format("{}-{}", picture.string(), l) : picture.string();
       if (frames) named.title += fmt::format(" after layer {}: {}", l, partition.layers[l].starts.size() - 1);
-      Figure figure = partition_figure(partition, l, values, label, named);
+      Figure figure = partition_figure(partition, l, coloring, named);
       if (boundary && l + 1 == partition.layers.size()) add_decision_boundary(figure, net, where);
-      figure.save(name + ".svg");
-      figure.save(name + ".png");
+      (frames ? picture.with(fmt::format("-{}", l)) : picture).save(figure);
     }
   }
   if (!html.empty()) {
@@ -255,16 +254,30 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   }
 }
 
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  const bool one_point = slice.size() == 1, samples = std::ranges::any_of(slice, is_sample);
+  require_used(verb, {{"--radius", one_point, "--slice of one point"},
+                      {"--raw", samples, "--slice of an IDX file's samples, FILE:NUMBER"},
+                      {"--seed", one_point || certify, "--slice of one point, or --certify"},
+                      {"--every", !checkpoint.empty(), "--checkpoint FILE"},
+                      {"--resume", !checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
+                      {"--keep", !out.empty(), "--out FOLDER, of which it says what is kept"},
+                      {"--frames", !picture.empty(), "--picture"},
+                      {"--boundary", !picture.empty(), "--picture"},
+                      {"--color", !picture.empty(), "--picture (the page of --html has a menu)"},
+                      {"--output", color == "output", "--color output"}});
+}
+
 void Command::run() const {
   const Network net = network.read();
   const Domain where = domain(net);
-  UNRECT_REQUIRE(!resume || !checkpoint.empty(), ErrorCode::kInvalidArgument,
-                 "--resume needs --checkpoint FILE, the file to go on from");
   UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty() && out.empty()), ErrorCode::kInvalidArgument,
                  "--count-only goes without --picture, --html and --out");
-  UNRECT_REQUIRE(keep.empty() || !out.empty(), ErrorCode::kInvalidArgument, "--keep says what --out FOLDER keeps");
-  UNRECT_REQUIRE(!(frames || boundary) || !picture.empty(), ErrorCode::kInvalidArgument,
-                 "--frames and --boundary are about --picture PREFIX");
+  // Better before the count than after it.
+  picture.require_place("--picture");
+  if (!picture.empty() || !html.empty()) require_drawable(net, where);
+  if (color == "output") require_output(net, output);
   UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
                  "--out goes without --certify: run them in turn");
   if (distinct) require_relu_like(stages_of(net), "--distinct-maps");
@@ -294,8 +307,9 @@ void Command::run() const {
     const Partition partition = partition_of(refinement, {.maps = true, .keys = true}, context);
     maps = distinct_maps(refinement, partition, adjacency(partition)).count;
   }
-  if (!picture.empty() || !html.empty()) draw(net, where);
   print(refinement, state, checks, maps, shards ? ShardWriter::without_point(state.counts) : 0, seconds);
+  std::fflush(stdout);  // whatever becomes of the picture
+  if (!picture.empty() || !html.empty()) draw(net, where);
   for (const Check& check : checks) {
     UNRECT_REQUIRE(check.holds || !check.made, ErrorCode::kFormat,
                    "{}: the certificate's check of {} fails: this is a defect of unrect, please report it",
@@ -352,14 +366,14 @@ void add_regions(CLI::App& app, Explore explore) {
       ->capture_default_str()
       ->check(within(0.0, 1e9));
   verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
-  verb->add_option("--picture", command->picture, "draw a plane's partition: PREFIX.svg and PREFIX.png");
-  verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")
+  add_picture(*verb, "--picture", command->picture, "draw a plane's partition");
+  verb->add_option("--color", command->color, "--picture: colour by active, layer, lipschitz or output")
       ->capture_default_str()
       ->check(CLI::IsMember({"active", "layer", "lipschitz", "output"}));
   verb->add_flag("--boundary", command->boundary,
                  "draw the decision boundary: where the two largest outputs (or one output and 0) are equal");
-  verb->add_option("--output", command->output, "which output to colour by")->capture_default_str();
-  verb->add_flag("--frames", command->frames, "a picture after each layer: PREFIX-0, PREFIX-1, …");
+  verb->add_option("--output", command->output, "--color output: which one")->capture_default_str();
+  verb->add_flag("--frames", command->frames, "a picture after each layer: FILE-0, FILE-1, …");
   verb->add_option("--html", command->html, "write the explorer page of a plane: one file, opens in any browser");
   verb->add_flag("--json", command->json, "one JSON object");
   verb->footer(
@@ -369,7 +383,10 @@ void add_regions(CLI::App& app, Explore explore) {
       "  unrect regions net.onnx --box -1,1 --picture partition --color lipschitz --html explorer.html\n"
       "  unrect regions mnist.onnx --slice t10k.idx.gz:0 t10k.idx.gz:1 t10k.idx.gz:2 --picture digits\n"
       "  unrect regions net.onnx --box -1,1 --checkpoint run.ckpt --resume");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

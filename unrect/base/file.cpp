@@ -7,6 +7,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -31,6 +33,35 @@ class Descriptor {
 
  private:
   int fd_;
+};
+
+// Names of unfinished files. Whoever takes a name out of here may remove the file; more than fit are just not listed.
+std::array<std::atomic<const char*>, 256> unfinished{};
+
+class Unfinished {
+ public:
+  explicit Unfinished(const char* path) {
+    for (std::atomic<const char*>& entry : unfinished) {
+      const char* none = nullptr;
+      if (entry.compare_exchange_strong(none, path)) {
+        entry_ = &entry;
+        return;
+      }
+    }
+  }
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  ~Unfinished() { finish(); }
+
+  /// Strikes the name off the list. If a signal handler was first, the process is about to end: waits for that.
+  void finish() {
+    if (entry_ == nullptr) return;
+    while (entry_->exchange(nullptr) == nullptr) ::pause();
+    entry_ = nullptr;
+  }
+
+ private:
+  std::atomic<const char*>* entry_ = nullptr;
 };
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
@@ -86,6 +117,7 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
                  name.string());
   std::filesystem::path aside;
   Descriptor file(open_aside(path, aside));
+  Unfinished listed(aside.c_str());
   if (file.get() < 0) fail(path, "cannot write");
   const auto give_up = [&](std::string_view what) {
     const int reason = errno;
@@ -104,7 +136,14 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   // Some file systems only report a full disk here or in close().
   if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS) give_up("cannot write");
   if (::close(file.release()) != 0) give_up("cannot write");
+  listed.finish();
   if (::rename(aside.c_str(), path.c_str()) != 0) give_up("cannot replace");
+}
+
+void discard_unfinished_files() noexcept {
+  for (std::atomic<const char*>& entry : unfinished) {
+    if (const char* const path = entry.exchange(nullptr)) ::unlink(path);
+  }
 }
 
 std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes) {

@@ -198,7 +198,7 @@ class Solver {
       // An entry that settles on neither side of its ReLU would drive its multipliers up with ρ: round d and go on.
       const bool stuck = options_.warm_start && history.size() > 4 && infeasibility > history.end()[-4] / 2;
       if (stuck) lift_blocks(chain_, rho_);
-      const int number = round_ * options_.max_outer + outer;
+      const int number = outer_ = round_ * options_.max_outer + outer;
       if (options_.warm_start || (options_.log_every > 0 && number % options_.log_every == 0)) note(number);
       if (infeasibility > options_.tau * history.back())
         scale_penalty(std::clamp(options_.rho_max / rho_, 1.0, options_.growth));
@@ -328,7 +328,7 @@ class Solver {
     best_.true_loss = std::numeric_limits<double>::infinity();
     round_off(options_.polish_steps);
     chain_ = result_.chain;
-    log(round_ * options_.max_outer, best_);
+    log(outer_, best_);
     if (result_.status == TrainingStatus::kIterationLimit && best_.kkt() <= options_.tolerance)
       result_.status = TrainingStatus::kConverged;
   }
@@ -360,6 +360,7 @@ class Solver {
   const MatrixRef& targets_;
   std::vector<LiftedSamples> blocks_;
   int round_ = 0;
+  int outer_ = 0;  // the last update of the multipliers
   Certificate best_;
   bool done_ = false;
   Clock::time_point began_ = Clock::now();

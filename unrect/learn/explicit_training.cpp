@@ -44,6 +44,8 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   std::vector<EpochLog> log;
   own.watch = [&](const ExplicitAlEntry& entry, const Chain& chain) {
     const Certificate& c = entry.certificate;
+    // Where it started is no epoch, and what the last one was rounded and polished to stands in its line.
+    if (!log.empty() && (log.back().epoch == 0 || log.back().epoch == entry.outer)) log.pop_back();
     const Network network = to_network(chain);
     EpochLog line;
     line.epoch = entry.outer;
@@ -55,7 +57,7 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
     line.rate = entry.rho;
     line.seconds = entry.seconds;
     log.push_back(line);
-    if (watch) watch(line, network);
+    if (watch && entry.outer > 0) watch(line, network);
   };
   const ExplicitAlResult found =
       explicit_al(to_chain(start), samples.inputs.cast<double>(), samples.targets.cast<double>(), own, context);
@@ -64,10 +66,12 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   TrainResult result{Status::kDone, to_network(found.chain), std::move(log), {}, found.log.back().seconds};
   if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
   if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
+  if (found.status == TrainingStatus::kIterationLimit) result.status = Status::kUnconverged;
   const Certificate& last = found.log.back().certificate;
   result.events.push_back(fmt::format(
-      "KKT residuals at the end: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
+      "KKT residuals at the end{}: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
       "gradient of the true loss {:.2g}; {} units × samples on their kink",
+      result.status == Status::kUnconverged ? fmt::format(", where at most {:g} is asked", own.tolerance) : "",
       last.primal, last.stationarity, last.dual, last.complementarity, last.gradient_norm(), last.ambiguous));
   return result;
 }

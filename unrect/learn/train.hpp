@@ -77,7 +77,7 @@ struct EpochLog {
 };
 
 struct TrainResult {
-  enum class Status { kDone, kStoppedEarly, kDiverged, kCancelled };
+  enum class Status { kDone, kStoppedEarly, kDiverged, kCancelled, kUnconverged };  // the last one: ExplicitAl's
   Status status = Status::kDone;
   Network network;  // the best weights by validation loss, or the last ones without a validation set; ExplicitAl's: by
                     // training loss
