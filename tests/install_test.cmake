@@ -1,4 +1,5 @@
-# Installs the build aside, then builds and runs examples/consumer against it through find_package(unrect).
+# Installs the build aside, then builds and runs examples/consumer against it through find_package(unrect): with every
+# header that was installed, so that none of them needs one that was not.
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
@@ -9,7 +10,18 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
-run(${CMAKE_COMMAND} -G Ninja -S ${CONSUMER} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix "-DCMAKE_CXX_FLAGS=${FLAGS}")
+file(GLOB headers RELATIVE ${WORK}/prefix/include ${WORK}/prefix/include/unrect/*/*.hpp)
+list(LENGTH headers count)
+if(count LESS 50)
+  message(FATAL_ERROR "${count} headers in ${WORK}/prefix/include/unrect, expected those of every room")
+endif()
+file(COPY ${CONSUMER}/CMakeLists.txt DESTINATION ${WORK}/consumer)
+file(READ ${CONSUMER}/main.cpp program)
+foreach(header IN LISTS headers)
+  string(PREPEND program "#include \"${header}\"\n")
+endforeach()
+file(WRITE ${WORK}/consumer/main.cpp "${program}")
+run(${CMAKE_COMMAND} -G Ninja -S ${WORK}/consumer -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/prefix "-DCMAKE_CXX_FLAGS=${FLAGS}")
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/consumer)
 if(NOT output MATCHES "nearest boundary .* away" OR NOT output MATCHES "exact = ")

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cli_test import DATA, MPI, UNRECT, Case, forward
+from cli_test import DATA, MPI, UNRECT, Case, forward, read_png, run
 
 
 def idx(array):
@@ -90,7 +90,8 @@ class Train(Case):
         self.assertEqual(met["parameters"], plain["parameters"] + 2 * 12 * 64 + 12 + 64)  # Φ, Φ⁺ and their biases
         phi = np.load(self.dir / "phi.npy").astype(np.float32)
         # Whoever starts from it goes on with Φ as it was.
-        more = self.train(*args, "--start", "met.onnx", "--rate", "0.01", "--out", "more.onnx")
+        further = [a for a in args if a not in ("--layers", "48")]
+        more = self.train(*further, "--start", "met.onnx", "--rate", "0.01", "--out", "more.onnx")
         self.assertLess(more["train_loss"], met["train_loss"])
         weights = lambda file: [numpy_helper.to_array(t) for t in onnx.load(self.dir / file).graph.initializer]
         held = [any(np.array_equal(a, b) for b in weights("met.onnx")) for a in weights("more.onnx") if a.size == phi.size]
@@ -107,15 +108,67 @@ class Train(Case):
         self.refused(2, "train", *args[:4], "--measurements", "13", "--teachers", "met.onnx", ["met.onnx", "12 → 64", "13 → 64"])
 
     def test_explicit_al_reports_its_residuals(self):
-        args = ["--task", "regress", "--data", "x.npy,y.npy", "--layers", "10", "--samples", "60", "--method", "explicit-al"]
-        cold = self.train(*args, "--epochs", "150", "--out", "cold.npz")
+        args = ["--task", "regress", "--data", "x.npy,y.npy", "--samples", "60", "--method", "explicit-al"]
+        cold = self.train(*args, "--layers", "10", "--epochs", "150", "--out", "cold.npz")
         self.assertIn("KKT residuals", cold["events"][-1])
+        self.assertEqual((cold["status"], cold["epochs"]), ("done", 150))
+        self.assertEqual([line["epoch"] for line in cold["log"]], list(range(1, 151)))
         self.assertLess(cold["log"][-1]["infeasibility"], 1e-12)
         self.assertLess(cold["train_loss"], 0.01)
+        for line in cold["log"]:
+            self.assertGreater(line["validation_loss"], 0)
         warm = self.train(*args, "--epochs", "8", "--start", "cold.npz")
         losses = [line["train_loss"] for line in warm["log"]]
         self.assertEqual(losses, sorted(losses, reverse=True))
         self.refused(3, "train", *args, "--checkpoint", "c.npz", ["checkpoints"])
+
+    def test_explicit_al_says_when_it_has_not_converged(self):
+        # Too large for the polish that would end at a stationary point.
+        done = run("train", "--task", "regress", "--data", "x.npy,y.npy", "--layers", "32,32", "--method", "explicit-al", "--epochs", "7",
+                   "--out", "net.npz", "--json", cwd=self.dir)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertRegex(done.stderr, r"^unrect: explicit-al did not converge.*\n$")
+        got = json.loads(done.stdout)
+        self.assertEqual((got["status"], got["epochs"], len(got["log"])), ("not converged", 7, 7))
+        self.assertIn("where at most 1e-06 is asked", got["events"][-1])
+        self.assertIn("W0", np.load(self.dir / "net.npz"))
+
+    def test_a_diverged_training_is_no_wrong_use(self):
+        done = run("train", "--task", "regress", "--data", "x.npy,y.npy", "--layers", "16", "--method", "sgd", "--rate", "1e12", "--epochs",
+                   "3", "--batch", "50", "--out", "net.npz", "--json", cwd=self.dir)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("diverged", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["status"], "diverged")
+        self.assertIn("W0", np.load(self.dir / "net.npz"))
+
+    def test_options_that_nothing_would_look_at(self):
+        regress = ["train", "--task", "regress", "--data", "x.npy,y.npy"]
+        classify = ["train", "--task", "classify", "--data", "spiral"]
+        self.ok("random", "4,8,2", "--out", "start.onnx")
+        for args, words in (
+            ([*classify, "--measurements", "5"], ["--measurements", "--task recovery"]),
+            ([*classify, "--phi", "phi.npy"], ["--phi", "--task recovery"]),
+            ([*classify, "--linear-output"], ["--linear-output", "--task recovery"]),
+            ([*classify, "--any-operator"], ["--any-operator", "--task recovery"]),
+            ([*classify, "--crop", "33"], ["--crop", "--task recovery"]),
+            ([*classify, "--bfloat16"], ["--bfloat16", "convolutions"]),
+            ([*classify, "--log-loss", "1"], ["--log-loss", "--task"]),
+            ([*regress, "--start", "start.onnx", "--layers", "8"], ["--layers", "--start"]),
+            ([*regress, "--every", "1"], ["--every", "--checkpoint"]),
+            ([*regress, "--method", "lbfgs", "--rate", "0.1"], ["--rate", "--method"]),
+            ([*regress, "--method", "lbfgs", "--warm-up", "3"], ["--warm-up", "--method"]),
+            ([*regress, "--method", "adam", "--momentum", "0.5"], ["--momentum", "--method"]),
+            ([*regress, "--method", "adam", "--damping", "0.5"], ["--damping", "--method"]),
+            ([*regress, "--method", "sgd", "--trust", "0.5"], ["--trust", "--method"]),
+            ([*regress, "--method", "explicit-al", "--batch", "50"], ["--batch", "--method"]),
+            ([*regress, "--method", "explicit-al", "--groups", "5"], ["--groups", "--method"]),
+            ([*regress, "--method", "adam", "--compare", "adam,sgd"], ["--method", "--compare"]),
+            ([*regress, "--log", "log.npz", "--compare", "adam,sgd"], ["--log", "--compare"]),
+            ([*regress, "--patience", "3", "--validation", "0"], ["--patience", "--validation"]),
+            ([*classify, "--method", "explicit-al", "--frames", "f"], ["--frames", "--method"])):
+            self.refused(2, *args, words)
+        # Of several methods one is enough.
+        self.ok(*classify, "--samples", "300", "--layers", "8", "--epochs", "2", "--compare", "adam,sgd", "--momentum", "0.5")
 
     def test_compare_prints_a_table(self):
         out = self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "16", "--batch", "50",
@@ -128,6 +181,23 @@ class Train(Case):
         self.ok("train", "--task", "classify", "--data", "spiral", "--samples", "300", "--layers", "8,8", "--batch", "50",
                 "--epochs", "3", "--validation", "50", "--frames", "frames")
         self.assertEqual(sorted(f.name for f in (self.dir / "frames").iterdir()), [f"epoch-000{e}.png" for e in range(4)])
+
+    def test_frames_of_a_regression_show_all_points_in_their_targets_colours(self):
+        at = np.linspace(-1, 1, 20)
+        x = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+        np.save(self.dir / "plane.npy", x)
+        for slope, shift in ((0.3, 0), (3, 10)):
+            np.save(self.dir / "heights.npy", shift + slope * x[:, 0])
+            self.ok("train", "--task", "regress", "--data", "plane.npy,heights.npy", "--layers", "2", "--batch", "50", "--epochs", "1",
+                    "--frames", "frames")
+            picture = read_png(self.dir / "frames/epoch-0000.png")
+            height, width, _ = picture.shape
+            pixels = picture[height // 4:3 * height // 4, width // 4:width // 2].reshape(-1, 3)  # within the plot
+            rings = (pixels == 255).all(1).mean()
+            self.assertGreater(rings, 0.002, (slope, shift))  # around every point
+            colors, counts = np.unique(pixels, axis=0, return_counts=True)
+            # Three regions at most have one colour each; the columns of points have as many as there are.
+            self.assertGreater((counts > 40).sum(), 7, (slope, shift))
 
     def test_killed_at_any_moment_and_resumed(self):
         args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "200,200", "--batch", "50",
@@ -191,7 +261,40 @@ class Train(Case):
         self.assertAlmostEqual(error["zero"], (x**2).sum(1).mean(), delta=1e-4 * error["zero"])
         self.assertLess(error["lmmse"], error["zero"])
         self.assertEqual([r["signals"] for r in rows if "lasso" in r["decoder"]], [10, 10])
-        self.refused(2, "bench", "recovery", "--data", "signals.npy", "--measurements", "2", ["signals.npy", "square"])
+        self.assertEqual(json.loads(self.ok(*args, "--measurements", "20"))["shape"], [8, 8])
+        self.refused(2, *args[:6], "--measurements", "20", "--sparse", "0", "--lambda", "1", ["--lambda", "--sparse 0"])
+
+    def test_rows_of_numbers_are_signals(self):
+        # Few cosines each: in their own transform they are found, in that of 16 × 16 pictures they are not sparse.
+        rng = np.random.default_rng(5)
+        def cosines(n):
+            k = np.arange(n)
+            basis = np.cos(np.pi * (k[None] + 0.5) * k[:, None] / n) * np.sqrt(2 / n)
+            codes = np.zeros((60, n))
+            for row in codes:
+                row[1 + rng.permutation(n - 1)[:4]] = rng.normal(size=4)
+            return codes @ basis
+        for n in (256, 250):
+            np.save(self.dir / "rows.npy", cosines(n))
+            args = ["bench", "recovery", "--data", "rows.npy", "--measurements", "80", "--lambda", "1e-5"]
+            got = json.loads(self.ok(*args, "--json", "--picture", f"rows-{n}.svg"))
+            self.assertEqual((got["values"], got["shape"]), (n, [n]))
+            error = {row["decoder"]: row["squared_error"] for row in got["decoders"]}
+            self.assertLess(error["lasso, DCT"], 1e-3 * error["zero"])
+            self.assertIn("<svg", (self.dir / f"rows-{n}.svg").read_text())
+            self.assertIn(f"80 measurements of {n} values", self.ok(*args))
+        np.save(self.dir / "rows.npy", cosines(256))
+        for shape, data in (("16,16", "rows.npy"), (None, "pictures.npy")):
+            np.save(self.dir / "pictures.npy", np.load(self.dir / "rows.npy").reshape(-1, 16, 16))
+            got = json.loads(self.ok("bench", "recovery", "--data", data, "--measurements", "80", "--lambda", "1e-5", "--json",
+                                     *(["--shape", shape] if shape else [])))
+            self.assertEqual(got["shape"], [16, 16])
+            error = {row["decoder"]: row["squared_error"] for row in got["decoders"]}
+            self.assertGreater(error["lasso, DCT"], 1e-1 * error["zero"])
+        np.save(self.dir / "pictures.npy", cosines(250).reshape(-1, 25, 10))
+        got = json.loads(self.ok("bench", "recovery", "--data", "pictures.npy", "--measurements", "80", "--json", "--picture", "m.png"))
+        self.assertEqual(got["shape"], [25, 10])
+        self.refused(2, "bench", "recovery", "--data", "rows.npy", "--measurements", "80", "--shape", "16,15", ["--shape 16,15", "256"])
 
     def test_a_checkpoint_of_another_output_is_refused(self):
         args = ("train", "--task", "recovery", "--data", "mnist", "--measurements", "8", "--layers", "8", "--epochs", "1",

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,15 +45,10 @@ std::string receive(const MPI_Status& status) {
     MPI_Probe(0, MPI_ANY_TAG, MPI_COMM_WORLD, &status);
     const std::string bytes = receive(status);
     if (status.MPI_TAG == kStop) break;
-    WorkResult all;
-    for (const WorkUnit& unit : parse_units(bytes, "work")) {
-      WorkResult result = run_unit(worker, unit, collector.get());
-      all.counts += result.counts;
-      all.share += result.share;
-      all.stopped = all.stopped || result.stopped;
-      all.open.insert(all.open.end(), result.open.begin(), result.open.end());
-    }
-    send(format_result(all), 0, kResults);
+    std::vector<WorkResult> results;
+    for (const Task& task : parse_tasks(bytes, "work"))
+      results.push_back(run_unit(worker, task.unit, collector.get(), task.most));
+    send(format_results(results), 0, kResults);
   }
   MPI_Finalize();
   std::exit(0);
@@ -63,71 +59,78 @@ class Master {
  public:
   Master(const Refinement& refinement, Exploration& state, const ExploreOptions& options, const Context& context,
          int ranks)
-      : state_(state), overseer_(refinement, options, context), worker_(refinement), ranks_(ranks) {
+      : state_(state),
+        overseer_(refinement, options, context),
+        queue_(state, options.max_regions),
+        worker_(refinement),
+        ranks_(ranks) {
     if (options.collectors) collector_ = options.collectors();
   }
 
   void run() {
-    while (!done()) {
-      if (overseer_.enough(state_)) stop_ = true;
+    for (;;) {
+      while (!stop_ && !idle_.empty() && hand_out(idle_.back())) idle_.pop_back();
+      std::optional<Task> task;
       int waiting = 0;
       MPI_Status status;
       MPI_Iprobe(MPI_ANY_SOURCE, kResults, MPI_COMM_WORLD, &waiting, &status);
       if (waiting != 0) {
         take(status);
-      } else if (state_.open.empty() || stop_) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      } else if (!stop_ && (task = queue_.next())) {
+        queue_.done(task->number, run_unit(worker_, task->unit, collector_.get(), task->most));
+      } else if (static_cast<int>(idle_.size()) == ranks_ - 1) {
+        break;  // all ranks have reported for the last time, and nothing is left to hand out
       } else {
-        const WorkUnit unit = std::move(state_.open.back());
-        state_.open.pop_back();
-        state_.merge(run_unit(worker_, unit, collector_.get()));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
-      for (auto idle = idle_.begin(); idle != idle_.end() && !state_.open.empty() && !stop_;) {
-        hand_out(*idle);
-        idle = idle_.erase(idle);
-      }
-      if (!overseer_.look(state_, in_hand())) stop_ = true;
+      if (!overseer_.look(state_, queue_)) stop_ = true;
     }
+    queue_.give_back();
     for (int rank = 1; rank < ranks_; ++rank) send("", rank, kStop);
-    overseer_.save(state_, {});
+    overseer_.save(state_, queue_);
   }
 
  private:
-  // All ranks have reported for the last time, and nothing is left to hand out.
-  bool done() const { return static_cast<int>(idle_.size()) == ranks_ - 1 && (state_.open.empty() || stop_); }
-
   void take(const MPI_Status& status) {
+    const int rank = status.MPI_SOURCE;
     const std::string bytes = receive(status);
-    if (!bytes.empty()) state_.merge(parse_result(bytes, fmt::format("rank {}", status.MPI_SOURCE)));
-    out_.erase(status.MPI_SOURCE);
-    idle_.push_back(status.MPI_SOURCE);
+    if (!bytes.empty()) {
+      std::vector<WorkResult> results = parse_results(bytes, fmt::format("rank {}", rank));
+      const std::vector<std::uint64_t>& numbers = out_[rank];
+      UNRECT_REQUIRE(results.size() == numbers.size(), ErrorCode::kFormat, "rank {}: {} results of {} units", rank,
+                     results.size(), numbers.size());
+      for (std::size_t i = 0; i < numbers.size(); ++i) queue_.done(numbers[i], std::move(results[i]));
+    }
+    idle_.push_back(rank);
   }
 
-  // A fair part of what is open, so that ranks call seldom and none of them runs dry.
-  void hand_out(int rank) {
+  // A fair part of what is open, so that ranks call seldom and none of them runs dry. False if nothing is.
+  bool hand_out(int rank) {
     const std::size_t most = 8;
-    const std::size_t count =
-        std::clamp<std::size_t>(state_.open.size() / static_cast<std::size_t>(2 * ranks_), 1, most);
-    std::vector<WorkUnit> units(state_.open.end() - static_cast<std::ptrdiff_t>(count), state_.open.end());
-    state_.open.resize(state_.open.size() - count);
-    send(format_units(units), rank, kWork);
-    out_[rank] = std::move(units);
-  }
-
-  std::vector<WorkUnit> in_hand() const {
-    std::vector<WorkUnit> units;
-    for (const auto& [rank, theirs] : out_) units.insert(units.end(), theirs.begin(), theirs.end());
-    return units;
+    const std::size_t count = std::clamp<std::size_t>(queue_.ready() / static_cast<std::size_t>(2 * ranks_), 1, most);
+    std::vector<Task> tasks;
+    std::vector<std::uint64_t>& numbers = out_[rank];
+    numbers.clear();
+    while (tasks.size() < count) {
+      const std::optional<Task> task = queue_.next();
+      if (!task) break;
+      tasks.push_back(*task);
+      numbers.push_back(task->number);
+    }
+    if (tasks.empty()) return false;
+    send(format_tasks(tasks), rank, kWork);
+    return true;
   }
 
   Exploration& state_;
   Overseer overseer_;
+  TaskQueue queue_;
   Worker worker_;
   std::unique_ptr<Collector> collector_;
   int ranks_;
   bool stop_ = false;
   std::vector<int> idle_;
-  std::map<int, std::vector<WorkUnit>> out_;
+  std::map<int, std::vector<std::uint64_t>> out_;  // the tasks that a rank has
 };
 
 }  // namespace

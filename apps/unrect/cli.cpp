@@ -13,6 +13,7 @@
 #include <system_error>
 #include <vector>
 
+#include "progress.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 
@@ -30,7 +31,7 @@ int exit_status(ErrorCode code) {
     case ErrorCode::kFormat:
       return 4;
     case ErrorCode::kCancelled:
-      return 130;
+      return interruption_status();
   }
   return 1;
 }
@@ -134,7 +135,7 @@ Box parse_box(const std::string& text, Index inputs) {
     lower[j] = values[at];
     upper[j] = values[at + 1];
   }
-  return Box(std::move(lower), std::move(upper));
+  return naming("--box", [&] { return Box(std::move(lower), std::move(upper)); });
 }
 
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
@@ -149,6 +150,13 @@ void require_place(const std::filesystem::path& file, const std::set<std::string
                  file.string());
 }
 
+void require_used(const CLI::App& verb, const std::vector<Use>& uses) {
+  for (const Use& use : uses) {
+    UNRECT_REQUIRE(use.used || verb.count(use.option) == 0, ErrorCode::kInvalidArgument, "{} goes with {}", use.option,
+                   use.beside);
+  }
+}
+
 std::string shape_text(const Shape& shape) { return shape.empty() ? "1" : fmt::format("{}", fmt::join(shape, "×")); }
 
 int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_verbs) {
@@ -156,9 +164,12 @@ int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_ver
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", UNRECT_VERSION);
   app.footer(
-      "Exit status: 0 done, 2 wrong use, 3 the network holds something unsupported, 4 a bad file.\n"
+      "Exit status: 0 done, 1 not enough memory, 2 wrong use, 3 the network holds something unsupported, 4 a bad "
+      "file,\n"
+      "5 a training diverged or did not converge, 130 Ctrl-C, 143 SIGTERM.\n"
       "Each verb has --help with examples.");
   add_verbs(app);
+  catch_interruptions();
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) return complain("which verb? See unrect --help", 2);
@@ -169,6 +180,8 @@ int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_ver
     return complain(error.what(), 2);
   } catch (const Error& error) {
     return complain(error.what(), exit_status(error.code()));
+  } catch (const Unconverged& error) {
+    return complain(error.what(), 5);
   } catch (const std::system_error& error) {
     return complain((std::string("standard output: ") + error.what()).c_str(), 4);
   } catch (const std::bad_alloc&) {

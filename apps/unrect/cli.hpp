@@ -7,7 +7,9 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/train.hpp"
@@ -16,6 +18,12 @@
 #include "unrect/polytope/halfspaces.hpp"
 
 namespace unrect::cli {
+
+/// A training that diverged, or did not find what it promises: exit status 5.
+class Unconverged : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// Parses the command line, runs its verb; trouble becomes one line on stderr. The exit status.
 int run_app(int argc, char** argv, const std::function<void(CLI::App&)>& add_verbs);
@@ -70,6 +78,15 @@ Box parse_box(const std::string& text, Index inputs);
 /// @throws Error kInvalidArgument, naming the option, for another extension, kFile unless its folder can be written.
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,
                    const std::string& option);
+
+/// An option that only counts where something else is asked for: "--keep" beside "--out FOLDER".
+struct Use {
+  const char* option;
+  bool used;
+  std::string beside;
+};
+/// @throws Error kInvalidArgument naming both for the first of `uses` that was given and is not used.
+void require_used(const CLI::App& verb, const std::vector<Use>& uses);
 
 /// Numbers, finite, within bounds. (CLI11's own let NaN through, and write bounds in six or 309 digits.)
 CLI::Validator within(double low, double high);

@@ -9,6 +9,7 @@
 
 #include "cli.hpp"
 #include "montage.hpp"
+#include "picture_files.hpp"
 #include "sensing_options.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/fit.hpp"
@@ -38,13 +39,14 @@ struct Result {
 
 struct Command {
   std::string data, train_folder;
-  std::filesystem::path model, picture;
+  std::filesystem::path model;
+  PictureName picture;
   std::vector<std::string> methods;
   SensingOptions sensing;
   std::vector<double> noise{0}, ratios;
   bool gain = false, json = false;
 
-  void run();
+  void run(const CLI::App& verb);
   std::vector<Result> score(const std::vector<NamedImage>& images, const Sampling& sampling,
                             const DecoderOptions& options, std::vector<MontageRow>& rows) const;
 };
@@ -168,12 +170,13 @@ Json json_of(const Step& step, const std::vector<NamedImage>& images) {
   return object;
 }
 
-void Command::run() {
+void Command::run(const CLI::App& verb) {
   if (methods.empty())
     methods = model.empty() ? std::vector<std::string>{"tv", "iht", "omp", "fista"} : std::vector<std::string>{"net"};
-  require_place(picture, {".png", ".svg"}, "--picture");
-  UNRECT_REQUIRE(!gain || std::ranges::find(methods, "net") != methods.end(), ErrorCode::kInvalidArgument,
-                 "--gain is of net: expected --model FILE.onnx");
+  require_used(verb, {{"--gain", uses_net(methods), "--model FILE.onnx, of whose network it is"},
+                      {"--model", uses_net(methods), "--methods net"},
+                      {"--train-folder", uses_images(methods), kLearners}});
+  picture.require_place("--picture");
   UNRECT_REQUIRE(!noise.empty() && noise.size() <= 100, ErrorCode::kInvalidArgument,
                  "--noise: {} numbers, expected 1 to 100", noise.size());
   for (const double sigma : noise) {  // before work is done for the others
@@ -207,7 +210,7 @@ void Command::run() {
       ratios.empty() ? fmt::format("{}: {} of {} measurements in {}{}", name, first.measurements(), first.phi.cols(),
                                    how, noise.size() == 1 ? fmt::format(", noise {:g}", noise[0]) : "")
                      : fmt::format("{}: {}, noise {:g}", name, how, noise[0]);
-  if (!picture.empty()) (rows.empty() ? picture_of(steps, axis, what) : montage(rows, methods, what)).save(picture);
+  if (!picture.empty()) picture.save(rows.empty() ? picture_of(steps, axis, what) : montage(rows, methods, what));
   if (!json) return steps.size() == 1 ? print(steps[0].results, images, what) : print(steps, axis, what);
   Json object = json_of(steps[0], images);
   if (steps.size() > 1) {
@@ -239,8 +242,8 @@ void add_bench(CLI::App& app) {
   verb->add_flag("--gain", command->gain, "net: its noise gain around the first image, up to a minute each time");
   verb->add_option("--model", command->model, "net: a recovery network that unrect train wrote, .onnx");
   verb->add_option("--train-folder", command->train_folder, "lmmse, wiener, ksvd: images to learn from, or leaves");
-  verb->add_option("--picture", command->picture,
-                   "draw originals, recoveries and error maps, or PSNR over --noise or --ratios: .png or .svg");
+  add_picture(*verb, "--picture", command->picture,
+              "draw originals, recoveries and error maps, or PSNR over --noise or --ratios");
   verb->add_flag("--json", command->json, "print one JSON object: the best method's scores, and all methods'");
   verb->footer(
       "Seconds are processor time of one thread; what is made once for an operator and an image size is outside\n"
@@ -251,7 +254,7 @@ void add_bench(CLI::App& app) {
       "  unrect bench sensing --data images --ratio 0.25 --methods tv,iht --noise 0,0.02,0.05 --picture noise.svg\n"
       "  unrect bench sensing --data images --ratios 0.1,0.25 --operator orthonormal --methods tv,iht\n"
       "  unrect bench sensing --data images --ratio 0.1 --operator orthonormal --picture montage.png");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] { command->run(*verb); });
 }
 
 }  // namespace unrect::cli

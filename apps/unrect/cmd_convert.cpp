@@ -1,6 +1,8 @@
 // unrect convert: one format into another, folded on the way.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli.hpp"
 #include "ensemble.hpp"
 #include "unrect/base/error.hpp"
@@ -20,14 +22,19 @@ struct Command {
   void run() const;
 };
 
+bool mixes_pixels(const Node& node) {
+  const Convolution* const conv = std::get_if<Convolution>(node.op.get());
+  return conv != nullptr && !conv->window.pointwise();
+}
+
 // What the file says of itself.
 Metadata said_by(const std::filesystem::path& file) {
   return file.extension() == ".onnx" ? parse_onnx_metadata(read_file(file), file.string()) : Metadata{};
 }
 
 void Command::run() const {
-  UNRECT_REQUIRE(!int8 || out.extension() == ".onnx", ErrorCode::kInvalidArgument,
-                 "--out {}: --int8 goes with .onnx alone", out.string());
+  UNRECT_REQUIRE(!(int8 || float32) || out.extension() == ".onnx", ErrorCode::kInvalidArgument,
+                 "--out {}: {} goes with .onnx alone", out.string(), int8 ? "--int8" : "--float");
   NetworkOptions source = network;
   source.import.fold = !no_fold;
   std::vector<Network> networks{source.read()};
@@ -54,6 +61,10 @@ void Command::run() const {
                           : ExportPrecision::kFloat64,
                 about);
   fmt::print("{}: {} nodes, {} parameters\n", out.string(), result.nodes().size(), result.parameters());
+  const bool in_double = out.extension() == ".onnx" && !float32 && !int8;
+  if (in_double && std::ranges::any_of(result.nodes(), mixes_pixels)) {
+    fmt::print("onnxruntime has Conv in float32 alone; --float writes a file that it runs.\n");
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/fold.hpp"
 #include "unrect/view/table.hpp"
 
@@ -18,24 +19,24 @@ struct Command {
 };
 
 Index parameters_of(const Op& op) {
-  if (const Dense* dense = std::get_if<Dense>(&op)) return dense->weight.size() + dense->bias.size();
-  if (const Convolution* conv = std::get_if<Convolution>(&op)) return conv->kernel.size() + conv->bias.size();
-  if (const Scale* scale = std::get_if<Scale>(&op)) return scale->factor.size() + scale->shift.size();
-  return 0;
+  return by_kind(
+      op, [](const Dense& dense) { return dense.weight.size() + dense.bias.size(); },
+      [](const Convolution& conv) { return conv.kernel.size() + conv.bias.size(); },
+      [](const Scale& scale) { return scale.factor.size() + scale.shift.size(); },
+      alike<Input, Select, Sum, Concat, Piecewise, Maximum>([](const auto&) -> Index { return 0; }));
 }
 
 std::string detail(const Op& op) {
-  if (const Dense* dense = std::get_if<Dense>(&op))
-    return fmt::format("{}×{}", dense->weight.rows(), dense->weight.cols());
-  if (const Convolution* conv = std::get_if<Convolution>(&op)) {
-    const Window& w = conv->window;
-    return fmt::format("{}→{} channels, {}×{} kernel, {}×{} → {}×{}", w.channels, conv->kernel.rows(), w.kernel_height,
-                       w.kernel_width, w.height, w.width, w.out_height(), w.out_width());
-  }
-  if (const Maximum* max = std::get_if<Maximum>(&op)) return fmt::format("windows of {}", max->width);
-  if (const Piecewise* f = std::get_if<Piecewise>(&op))
-    return f->is_relu() ? "" : fmt::format("{} pieces", f->pieces());
-  return "";
+  return by_kind(
+      op, [](const Dense& dense) { return fmt::format("{}×{}", dense.weight.rows(), dense.weight.cols()); },
+      [](const Convolution& conv) {
+        const Window& w = conv.window;
+        return fmt::format("{}→{} channels, {}×{} kernel, {}×{} → {}×{}", w.channels, conv.kernel.rows(),
+                           w.kernel_height, w.kernel_width, w.height, w.width, w.out_height(), w.out_width());
+      },
+      [](const Maximum& max) { return fmt::format("windows of {}", max.width); },
+      [](const Piecewise& f) { return f.is_relu() ? std::string() : fmt::format("{} pieces", f.pieces()); },
+      alike<Input, Scale, Select, Sum, Concat>([](const auto&) { return std::string(); }));
 }
 
 void Command::run() const {

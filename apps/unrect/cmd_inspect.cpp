@@ -7,6 +7,8 @@
 #include "cli.hpp"
 #include "inspect_recovery.hpp"
 #include "inspection.hpp"
+#include "picture_files.hpp"
+#include "progress.hpp"
 #include "region_picture.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/view/bar_chart.hpp"
@@ -17,20 +19,32 @@ namespace {
 
 struct Command {
   NetworkOptions network;
-  std::string at, sample, configuration, box, plane, pixel;
+  std::string at, sample, configuration, box, plane, pixel, only;
   bool random = false, json = false, all_facets = false, raw = false;
   std::uint64_t seed = 0;
   Index top = 5;
-  std::filesystem::path out, slice, report, measurement, filter;
+  std::filesystem::path out, report, measurement;
+  PictureName slice, filter;
 
+  void check(const CLI::App& verb) const;
   void run() const;
   void decide(const Network& net) const;
   Vector point(const Network& net) const;
   std::optional<Figure> picture_of(const Region& region, const Vector& x) const;
-  std::optional<Box> domain(const Network& net) const {
-    return box.empty() ? std::nullopt : std::optional<Box>(parse_box(box, net.input_size()));
-  }
+  std::optional<Box> domain(const Network& net) const;
 };
+
+std::optional<Box> Command::domain(const Network& net) const {
+  if (box.empty()) return std::nullopt;
+  Box within = parse_box(box, net.input_size());
+  // A region's ball, facets and emptiness are about an interior in all inputs.
+  for (Index j = 0; j < within.dimension(); ++j) {
+    UNRECT_REQUIRE(within.lower[j] < within.upper[j], ErrorCode::kInvalidArgument,
+                   "--box: input {} is held at {}, expected an interval for each; regions takes such boxes", j,
+                   within.lower[j]);
+  }
+  return within;
+}
 
 Vector Command::point(const Network& net) const {
   if (!at.empty()) return parse_vector(at, "--at");
@@ -67,32 +81,46 @@ std::optional<Figure> Command::picture_of(const Region& region, const Vector& x)
 void Command::decide(const Network& net) const {
   const Region region(net, parse_configuration(net, configuration));
   const RegionPolytope polytope = region.polytope();
-  const auto [ball, verified] = largest_ball(region, polytope, domain(net));
-  const bool empty = ball.status == BallStatus::kEmpty, occurs = ball.radius > 0 && verified;
-  const bool decided = occurs || verified || ball.status == BallStatus::kFlat;
+  const RegionBall found = largest_ball(region, polytope, domain(net));
+  const Ball& ball = found.ball;
+  const std::optional<bool> occurs = found.occurs();
+  const bool has_proof = occurs == false && !found.tied;
   if (json) {
-    nlohmann::ordered_json result{{"occurs", nullptr}, {"status", decided ? to_string(ball.status) : "undecided"}};
-    if (decided) result["occurs"] = occurs;
-    if (empty) {
+    nlohmann::ordered_json result{{"occurs", nullptr}, {"status", "undecided"}};
+    if (occurs) {
+      result["occurs"] = *occurs;
+      result["status"] = found.tied ? "tied" : to_string(ball.status);
+    }
+    if (found.tied) {
+      result["unit"] = {{"layer", found.tied->unit.layer}, {"unit", found.tied->unit.index}};
+    } else if (has_proof) {
       result["farkas"] = std::vector<double>(ball.farkas.begin(), ball.farkas.end());
-      result["farkas_proven"] = verified;
-    } else {
+      result["farkas_proven"] = true;
+    } else if (occurs == true) {
       result["ball"] = {{"center", std::vector<double>(ball.center.begin(), ball.center.end())},
                         {"radius", ball.radius}};
     }
     fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-  } else if (!decided) {
+  } else if (!occurs) {
     fmt::print(
-        "undecided: the inequalities hold together only where rounding opens or closes them; --box gives a domain\n");
-  } else if (occurs) {
+        "undecided: the inequalities hold together only where rounding opens or closes them, and exact arithmetic "
+        "would\n"
+        "take too long; --box gives a domain\n");
+  } else if (*occurs && ball.radius <= 0) {
+    fmt::print("occurs (by exact arithmetic), in a region too thin for a point in double around ({:.6g})\n",
+               fmt::join(ball.center, ", "));
+  } else if (*occurs) {
     fmt::print("occurs: its region holds a ball of radius {:.6g} around ({:.6g})\n", ball.radius,
                fmt::join(ball.center, ", "));
-  } else if (!empty) {
-    fmt::print("does not occur: its inequalities hold together only on a set without interior\n");
-  } else {
+  } else if (found.tied) {
     fmt::print(
-        "does not occur: {} inequalities contradict each other (Farkas certificate, verified in exact arithmetic)\n",
-        (ball.farkas.array() > 0).count());
+        "does not occur: {} is on its break wherever the others are on theirs, and counts as on piece {} there\n",
+        wall_text({*found.tied}), found.tied->beyond);
+  } else {
+    const std::string_view what = ball.status == BallStatus::kEmpty
+                                      ? "contradict each other (Farkas certificate, verified in exact arithmetic)"
+                                      : "hold together only on a set without interior (verified in exact arithmetic)";
+    fmt::print("does not occur: {} inequalities {}\n", (ball.farkas.array() > 0).count(), what);
     for (Index i = 0; i < ball.farkas.size(); ++i) {
       if (ball.farkas[i] <= 0) continue;
       const bool side = i >= static_cast<Index>(polytope.walls.size());
@@ -128,9 +156,20 @@ Report make_report(const std::string& file, const Inspection& result, const std:
   return page;
 }
 
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  const bool region = configuration.empty();
+  require_used(verb, {{"--pixel", !measurement.empty(), "--measurement"},
+                      {"--filter", !measurement.empty(), "--measurement"},
+                      {"--raw", !sample.empty(), "--sample"},
+                      {"--top", region, "an input; --configuration only decides"},
+                      {"--all-facets", region, "an input; --configuration only decides"},
+                      {"--seed", region, "an input; --configuration only decides"},
+                      {"--plane", !slice.empty() || !report.empty(), "--slice or --report"}});
+}
+
 void Command::run() const {
-  UNRECT_REQUIRE(!measurement.empty() || (pixel.empty() && filter.empty()), ErrorCode::kInvalidArgument,
-                 "--pixel and --filter go with --measurement");
+  slice.require_place("--slice");
   if (!measurement.empty()) {
     UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty() && box.empty(), ErrorCode::kInvalidArgument,
                    "--measurement goes with --pixel, --filter, --seed and --json alone");
@@ -146,18 +185,33 @@ void Command::run() const {
   UNRECT_REQUIRE(x.size() == net.input_size(), ErrorCode::kInvalidArgument,
                  "the point has {} numbers, {} takes {} ({})", x.size(), network.file.string(), net.input_size(),
                  shape_text(net.input_shape()));
-  InspectOptions options{top, all_facets, domain(net), seed};
+  if (!only.empty()) {
+    UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty(), ErrorCode::kInvalidArgument,
+                   "--only output prints it: no --out, --slice or --report");
+    const Vector output = trace(net, x).output;
+    if (json) {
+      const nlohmann::ordered_json result{{"output", std::vector<double>(output.begin(), output.end())}};
+      fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    } else {
+      fmt::print("{}\n", fmt::join(output, "\n"));
+    }
+    return;
+  }
+  InspectOptions options{top, all_facets, domain(net), seed, nullptr};
   UNRECT_REQUIRE(!options.box || options.box->contains(x), ErrorCode::kInvalidArgument,
                  "the point is outside --box, expected one within it");
-  const Inspection result = inspect(net, x, options);
+  const Inspection result = [&] {
+    const ProgressLine line(1, seed, [](const Progress& now, double) {
+      return now.total > 0 ? fmt::format("{:.0f} of {:.0f} {}", now.done, now.total, now.what) : std::string(now.what);
+    });
+    options.context = &line.context();
+    return inspect(net, x, options);
+  }();
   std::optional<Figure> picture;
   if (!slice.empty() || !report.empty()) picture = picture_of(result.region, x);
   UNRECT_REQUIRE(slice.empty() || picture, ErrorCode::kInvalidArgument, "--slice needs at least 2 inputs, {} has {}",
                  network.file.string(), x.size());
-  if (picture && !slice.empty()) {
-    picture->save(slice.string() + ".svg");
-    picture->save(slice.string() + ".png");
-  }
+  if (picture && !slice.empty()) slice.save(*picture);
   if (!out.empty()) write_npz(out, to_arrays(result));
   if (!report.empty()) make_report(network.file.filename().string(), result, picture).save(report);
   if (json) {
@@ -187,18 +241,21 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…: stay within this domain");
   verb->add_option("--pixel", command->pixel, "--measurement: ROW,COLUMN of the pixel whose filter is shown")
       ->default_str("the middle");
-  verb->add_option("--filter", command->filter, "--measurement: draw that pixel's effective filter: .png or .svg");
+  add_picture(*verb, "--filter", command->filter, "--measurement: draw that pixel's effective filter");
   add_seed(*verb, command->seed, "seed of --random, of the plane and of rays");
   verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
+  verb->add_option("--only", command->only, "nothing but this: output, one number a line")
+      ->check(CLI::IsMember({"output"}));
   verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
-  verb->add_option("--slice", command->slice, "draw the region in a plane through the input: PREFIX.svg and PREFIX.png")
+  add_picture(*verb, "--slice", command->slice, "draw the region in a plane through the input")
       ->expected(0, 1)
       ->default_str("region");
-  verb->add_option("--plane", command->plane, "two inputs I,J that span the plane (else random directions)");
+  verb->add_option("--plane", command->plane,
+                   "--slice and --report: two inputs I,J that span the plane (else random directions)");
   verb->add_option("--report", command->report, "write one HTML page with pictures and all figures");
   verb->add_option("--out", command->out, "write the region as .npz: map, inequalities, facets, configuration");
   verb->add_flag("--json", command->json, "one JSON object");
-  for (const char* const other : {"--raw", "--top", "--all-facets", "--plane", "--cut-softmax"})
+  for (const char* const other : {"--raw", "--top", "--all-facets", "--plane", "--only", "--cut-softmax"})
     measured->excludes(verb->get_option(other));
   verb->footer(
       "Layers and units count from 0. Beyond 64 inputs facets are found by rays, and the ball is the one around the\n"
@@ -208,7 +265,10 @@ void add_inspect(CLI::App& app) {
       "  unrect inspect net.npz --random --seed 3 --json --out region.npz\n"
       "  unrect inspect recovery.onnx --measurement y.npz --pixel 120,96 --filter filter.png\n"
       "  unrect inspect net.npz --configuration 0110,10 --box -1,1");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

@@ -20,11 +20,13 @@ struct Command {
   std::uint64_t seed = 0;
   bool json = false;
 
-  void run();
+  void run(const CLI::App& verb);
 };
 
-void Command::run() {
+void Command::run(const CLI::App& verb) {
   if (method.empty()) method = model.empty() ? "iht" : "net";
+  require_used(verb,
+               {{"--model", method == "net", "--method net"}, {"--train-folder", uses_images({method}), kLearners}});
   require_place(out, {".png"}, "--out");
   const std::string name = measurements.string();
   const ArrayMap arrays = read_npz(measurements);
@@ -35,8 +37,6 @@ void Command::run() {
                  ErrorCode::kInvalidArgument, "--reference {}: {} × {} pixels, but {} × {} were measured",
                  reference.string(), truth->rows(), truth->cols(), measured.height, measured.width);
   const Learned learned = read_learned(train_folder, model, {method}, measured.sampling.block, seed);
-  UNRECT_REQUIRE(model.empty() || method == "net", ErrorCode::kInvalidArgument,
-                 "--model goes with --method net, not {}", method);
   const std::string at_fault = model.empty() ? name : name + " or " + model.string();
   const Decoder decode = naming(at_fault, [&] {
     Decoder chosen = decoder_named(method, measured.sampling, learned.options(measured.noise, seed));
@@ -92,7 +92,7 @@ void add_recover(CLI::App& app) {
       "  unrect recover y.npz --method tv --out x.png --reference image.png\n"
       "  unrect recover y.npz --model net.onnx --out x.png\n"
       "  unrect recover y.npz --method lmmse --train-folder images --out x.png");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] { command->run(*verb); });
 }
 
 }  // namespace unrect::cli

@@ -1,10 +1,14 @@
 // unrect regions: every region of a domain.
 #include <fmt/format.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "picture_files.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
 #include "unrect/base/error.hpp"
@@ -29,7 +33,8 @@ struct Command {
   Explore explore;
   std::string box, color = "active";
   std::vector<std::string> slice, keep;
-  std::filesystem::path vnnlib, checkpoint, picture, html, out;
+  std::filesystem::path vnnlib, checkpoint, html, out;
+  PictureName picture;
   Index input_case = -1, output = 0;
   double radius = 1, every = 2;
   std::uint64_t seed = 0, max_regions = ~std::uint64_t{0};
@@ -37,6 +42,7 @@ struct Command {
   bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false, distinct = false,
        boundary = false;
 
+  void check(const CLI::App& verb) const;
   void run() const;
   Domain domain(const Network& net) const;
   Domain slice_domain(const Network& net) const;
@@ -47,14 +53,16 @@ struct Command {
   PictureText picture_text(const Domain& where) const;
   void draw(const Network& net, const Domain& where) const;
   void print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-             const std::optional<std::uint64_t>& maps, double seconds) const;
+             const std::optional<std::uint64_t>& maps, std::uint64_t without_point, double seconds) const;
 };
+
+bool is_sample(const std::string& point) {
+  return point.find(':') != std::string::npos && point.find(',') == std::string::npos;
+}
 
 // A point in any of the ways that `inspect` takes one.
 Vector Command::point(const std::string& text) const {
-  const std::size_t colon = text.rfind(':');
-  return colon != std::string::npos && text.find(',') == std::string::npos ? read_sample(text, raw)
-                                                                           : parse_vector(text, "--slice");
+  return is_sample(text) ? read_sample(text, raw) : parse_vector(text, "--slice");
 }
 
 Domain Command::slice_domain(const Network& net) const {
@@ -73,17 +81,14 @@ Domain Command::slice_domain(const Network& net) const {
 }
 
 Domain Command::property_domain(const Network& net) const {
-  const Property property = read_vnnlib(vnnlib);
-  UNRECT_REQUIRE(property.inputs == net.input_size(), ErrorCode::kInvalidArgument, "{}: {} inputs, {} takes {}",
-                 vnnlib.string(), property.inputs, network.file.string(), net.input_size());
+  const Property property = read_vnnlib(vnnlib, {net.input_size(), net.output_size()});
   const auto cases = static_cast<Index>(property.cases.size());
-  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: no input satisfies it", vnnlib.string());
+  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: domain: empty: no input satisfies {}", vnnlib.string(),
+                 property.contradiction.empty() ? "its constraints" : property.contradiction);
   UNRECT_REQUIRE(input_case < cases && (input_case >= 0 || cases == 1), ErrorCode::kInvalidArgument,
                  "{}: {} input sets; expected --case with a number below that", vnnlib.string(), cases);
   const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_case, 0))];
-  Domain where(chosen.box);
-  if (chosen.input_rows.size() > 0) where.constrain(chosen.input_rows);
-  return where;
+  return naming(vnnlib.string(), [&] { return Domain(chosen.box, chosen.input_rows); });
 }
 
 Domain Command::domain(const Network& net) const {
@@ -92,7 +97,8 @@ Domain Command::domain(const Network& net) const {
   UNRECT_REQUIRE(
       !box.empty(), ErrorCode::kInvalidArgument,
       "regions of which domain? Give one of --box LO,HI, --vnnlib FILE or --slice P,…: all of space has no end");
-  return Domain(parse_box(box, net.input_size()));
+  const Box inputs = parse_box(box, net.input_size());
+  return naming("--box", [&] { return Domain(inputs); });
 }
 
 Columns Command::columns() const {
@@ -120,22 +126,22 @@ Exploration Command::walk(const Refinement& refinement, const CollectorFactory& 
                        progress.total > 0 ? (progress.total - progress.done) / rate : 0);
   };
   explore(refinement, state, options, ProgressLine(threads, seed, line).context());
-  UNRECT_REQUIRE(!ProgressLine::interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}",
-                 state.counts.regions, checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
+  UNRECT_REQUIRE(!interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}", state.counts.regions,
+                 checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
   return state;
 }
 
 PictureText Command::picture_text(const Domain& where) const {
   PictureText text{network.file.filename().string() + ": regions", "t₀", "t₁"};
   if (!slice.empty()) return text;
-  std::vector<std::string> names;
-  for (Index d = 0; d < where.dimension(); ++d) {
-    Index input = 0;
-    where.axes.col(d).maxCoeff(&input);
-    names.push_back(fmt::format("x{}", input));
+  // A parameter that is an input is called so.
+  for (Index d = 0; d < std::min<Index>(where.dimension(), 2); ++d) {
+    for (Index j = 0; j < where.input_size(); ++j) {
+      if (where.origin[j] != 0 || where.axes.row(j) != Vector::Unit(where.dimension(), d).transpose()) continue;
+      (d == 0 ? text.x : text.y) = fmt::format("x{}", j);
+      break;
+    }
   }
-  text.x = names[0];
-  if (names.size() > 1) text.y = names[1];
   return text;
 }
 
@@ -143,19 +149,13 @@ void Command::draw(const Network& net, const Domain& where) const {
   const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
   const PictureText text = picture_text(where);
   if (!picture.empty()) {
-    const std::vector<float> values = color_values(partition, color, output);
-    const std::string label = color == "output"      ? fmt::format("output {}", output)
-                              : color == "lipschitz" ? "log₁₀ of the local Lipschitz constant"
-                              : color == "layer"     ? "deepest layer around the region"
-                                                     : "active units";
+    const Coloring coloring = coloring_of(partition, color, output);
     for (std::size_t l = frames ? 0 : partition.layers.size() - 1; l < partition.layers.size(); ++l) {
       PictureText named = text;
-      const std::string name = frames ? fmt::format("{}-{}", picture.string(), l) : picture.string();
       if (frames) named.title += fmt::format(" after layer {}: {}", l, partition.layers[l].starts.size() - 1);
-      Figure figure = partition_figure(partition, l, values, label, named);
+      Figure figure = partition_figure(partition, l, coloring, named);
       if (boundary && l + 1 == partition.layers.size()) add_decision_boundary(figure, net, where);
-      figure.save(name + ".svg");
-      figure.save(name + ".png");
+      (frames ? picture.with(fmt::format("-{}", l)) : picture).save(figure);
     }
   }
   if (!html.empty()) {
@@ -191,7 +191,7 @@ std::string count_text(const BigCount& count) {
 }
 
 void Command::print(const Refinement& refinement, const Exploration& state, const std::vector<Check>& checks,
-                    const std::optional<std::uint64_t>& maps, double seconds) const {
+                    const std::optional<std::uint64_t>& maps, std::uint64_t without_point, double seconds) const {
   const auto bounds = bounds_of(refinement.network(), refinement.domain().dimension());
   const RegionCounts& counts = state.counts;
   const bool certified = !checks.empty() && std::ranges::all_of(checks, &Check::holds);
@@ -202,6 +202,7 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   if (json) {
     nlohmann::ordered_json result{{"network", network.file.string()},
                                   {"dimension", refinement.domain().dimension()},
+                                  {"domain_rounding", refinement.domain().rounding},
                                   {"regions", counts.regions},
                                   {"complete", state.complete()},
                                   {"regions_per_layer", counts.per_layer},
@@ -211,9 +212,11 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
                                   {"threads", threads},
                                   {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
     if (maps) result["distinct_maps"] = *maps;
+    if (!out.empty()) result["without_point"] = without_point;
     for (const auto& bound : bounds) result["upper_bounds"][bound.first] = {{"log10", bound.second.log10}};
     for (const Check& check : checks) {
-      result["certificate"].push_back({{"check", check.name}, {"holds", check.holds}, {"finding", check.finding}});
+      result["certificate"].push_back(
+          {{"check", check.name}, {"made", check.made}, {"holds", check.holds}, {"finding", check.finding}});
     }
     fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
@@ -221,6 +224,10 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   fmt::print("{}{} regions in {} dimensions, {:.3g} s, {:.3g} µs each\n", state.complete() ? "" : "at least ",
              counts.regions, refinement.domain().dimension(), seconds,
              1e6 * seconds / std::max<double>(1, static_cast<double>(counts.regions)));
+  if (refinement.domain().rounding > 0) {
+    fmt::print("  of the domain rounded to doubles: inputs and constraints are up to {:.3g} off\n",
+               1.005 * refinement.domain().rounding);
+  }
   for (std::size_t l = 0; l < counts.per_layer.size(); ++l) {
     fmt::print("  after layer {}: {}\n", l, counts.per_layer[l]);
   }
@@ -231,27 +238,51 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
   if (counts.exact_decisions > 0) {
     fmt::print("  {} signs within rounding were decided in rational arithmetic\n", counts.exact_decisions);
   }
+  if (without_point > 0) {
+    fmt::print("  {} of them too thin for a point of doubles inside (has_point is 0 there)\n", without_point);
+  }
+  if (certify && checks.empty()) fmt::print("NOT certified: regions are still to come\n");
   if (!checks.empty()) {
     fmt::print("{}\n", certified ? "certified:" : "NOT certified:");
     for (const Check& check : checks) {
-      fmt::print("  {:<11} {}{}\n", check.name, check.holds ? "" : "FAILS: ", check.finding);
+      fmt::print("  {:<11} {}{}\n", check.name,
+                 check.holds  ? ""
+                 : check.made ? "FAILS: "
+                              : "not made: ",
+                 check.finding);
     }
   }
+}
+
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  const bool one_point = slice.size() == 1, samples = std::ranges::any_of(slice, is_sample);
+  require_used(verb, {{"--radius", one_point, "--slice of one point"},
+                      {"--raw", samples, "--slice of an IDX file's samples, FILE:NUMBER"},
+                      {"--seed", one_point || certify, "--slice of one point, or --certify"},
+                      {"--every", !checkpoint.empty(), "--checkpoint FILE"},
+                      {"--resume", !checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
+                      {"--keep", !out.empty(), "--out FOLDER, of which it says what is kept"},
+                      {"--frames", !picture.empty(), "--picture"},
+                      {"--boundary", !picture.empty(), "--picture"},
+                      {"--color", !picture.empty(), "--picture (the page of --html has a menu)"},
+                      {"--output", color == "output", "--color output"}});
 }
 
 void Command::run() const {
   const Network net = network.read();
   const Domain where = domain(net);
-  UNRECT_REQUIRE(!resume || !checkpoint.empty(), ErrorCode::kInvalidArgument,
-                 "--resume needs --checkpoint FILE, the file to go on from");
   UNRECT_REQUIRE(!count_only || (picture.empty() && html.empty() && out.empty()), ErrorCode::kInvalidArgument,
                  "--count-only goes without --picture, --html and --out");
-  UNRECT_REQUIRE(keep.empty() || !out.empty(), ErrorCode::kInvalidArgument, "--keep says what --out FOLDER keeps");
-  UNRECT_REQUIRE(!(frames || boundary) || !picture.empty(), ErrorCode::kInvalidArgument,
-                 "--frames and --boundary are about --picture PREFIX");
+  // Better before the count than after it.
+  picture.require_place("--picture");
+  if (!picture.empty() || !html.empty()) require_drawable(net, where);
+  if (color == "output") require_output(net, output);
   UNRECT_REQUIRE(out.empty() || !certify, ErrorCode::kInvalidArgument,
                  "--out goes without --certify: run them in turn");
-  const Detail detail = distinct ? Detail::kIncidence : certify ? Certifier::detail_for(where) : Detail::kRegions;
+  if (distinct) require_relu_like(stages_of(net), "--distinct-maps");
+  if (certify) require_relu_like(stages_of(net), "--certify");
+  const Detail detail = distinct || certify ? Certifier::detail_for(where) : Detail::kRegions;
   const Refinement refinement(net, where, detail);
   std::optional<Certifier> certifier;
   std::optional<ShardWriter> shards;
@@ -269,14 +300,26 @@ void Command::run() const {
   if (distinct && state.complete()) {
     Context context;
     context.threads = threads;
-    const Partition partition = partition_of(refinement, {false, true, true}, context);
+#ifdef __GLIBC__
+    // What the workers collected goes back to the system as it is put together, or the peak is half as high again.
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
+    const Partition partition = partition_of(refinement, {.maps = true, .keys = true}, context);
     maps = distinct_maps(refinement, partition, adjacency(partition)).count;
   }
+  print(refinement, state, checks, maps, shards ? ShardWriter::without_point(state.counts) : 0, seconds);
+  std::fflush(stdout);  // whatever becomes of the picture
   if (!picture.empty() || !html.empty()) draw(net, where);
-  print(refinement, state, checks, maps, seconds);
-  UNRECT_REQUIRE(std::ranges::all_of(checks, &Check::holds), ErrorCode::kFormat,
-                 "{}: a check of the certificate fails: this is a defect of unrect, please report it",
-                 network.file.string());
+  for (const Check& check : checks) {
+    UNRECT_REQUIRE(check.holds || !check.made, ErrorCode::kFormat,
+                   "{}: the certificate's check of {} fails: this is a defect of unrect, please report it",
+                   network.file.string(), check.name);
+  }
+  for (const Check& check : checks) {
+    UNRECT_REQUIRE(check.made, ErrorCode::kUnsupported,
+                   "{}: not certified, since the check of {} could not be made: {}", network.file.string(), check.name,
+                   check.finding);
+  }
 }
 
 }  // namespace
@@ -310,7 +353,8 @@ void add_regions(CLI::App& app, Explore explore) {
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--max-regions", command->max_regions, "stop once so many are found")->check(positive());
+  verb->add_option("--max-regions", command->max_regions, "find so many at most, the same ones whatever the threads")
+      ->check(positive());
   verb->add_flag("--distinct-maps", command->distinct,
                  "count the affine pieces of the function: connected regions with one map are one (in memory)");
   verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");
@@ -322,14 +366,14 @@ void add_regions(CLI::App& app, Explore explore) {
       ->capture_default_str()
       ->check(within(0.0, 1e9));
   verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
-  verb->add_option("--picture", command->picture, "draw a plane's partition: PREFIX.svg and PREFIX.png");
-  verb->add_option("--color", command->color, "colour by active, layer, lipschitz or output")
+  add_picture(*verb, "--picture", command->picture, "draw a plane's partition");
+  verb->add_option("--color", command->color, "--picture: colour by active, layer, lipschitz or output")
       ->capture_default_str()
       ->check(CLI::IsMember({"active", "layer", "lipschitz", "output"}));
   verb->add_flag("--boundary", command->boundary,
                  "draw the decision boundary: where the two largest outputs (or one output and 0) are equal");
-  verb->add_option("--output", command->output, "which output to colour by")->capture_default_str();
-  verb->add_flag("--frames", command->frames, "a picture after each layer: PREFIX-0, PREFIX-1, …");
+  verb->add_option("--output", command->output, "--color output: which one")->capture_default_str();
+  verb->add_flag("--frames", command->frames, "a picture after each layer: FILE-0, FILE-1, …");
   verb->add_option("--html", command->html, "write the explorer page of a plane: one file, opens in any browser");
   verb->add_flag("--json", command->json, "one JSON object");
   verb->footer(
@@ -339,7 +383,10 @@ void add_regions(CLI::App& app, Explore explore) {
       "  unrect regions net.onnx --box -1,1 --picture partition --color lipschitz --html explorer.html\n"
       "  unrect regions mnist.onnx --slice t10k.idx.gz:0 t10k.idx.gz:1 t10k.idx.gz:2 --picture digits\n"
       "  unrect regions net.onnx --box -1,1 --checkpoint run.ckpt --resume");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "cli.hpp"
+#include "picture_files.hpp"
 #include "progress.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
@@ -25,7 +26,8 @@ using Json = nlohmann::ordered_json;
 // ---- dictionary
 
 struct DictionaryCommand {
-  std::filesystem::path folder, out, save;
+  std::filesystem::path folder, save;
+  PictureName out;
   Index atoms = 128, patch = 8, sparsity = 4, samples = 8000;
   int iterations = 15;
   std::uint64_t seed = 0;
@@ -68,7 +70,7 @@ Figure DictionaryCommand::picture(const Dictionary& learned, const std::vector<I
 }
 
 void DictionaryCommand::run() const {
-  require_place(out, {".png", ".svg"}, "--out");
+  out.require_place("--out");
   require_place(save, {".npy"}, "--save");
   UNRECT_REQUIRE(sparsity <= std::min(atoms, patch * patch), ErrorCode::kInvalidArgument,
                  "--sparsity {}, expected at most {} atoms of {} pixels", sparsity, atoms, patch * patch);
@@ -86,9 +88,9 @@ void DictionaryCommand::run() const {
   const auto line = [](const Progress& p, double seconds) {
     return fmt::format("{:.0f} of {:.0f} iterations, {:.0f} s", p.done, p.total, seconds);
   };
-  const ProgressLine progress(1, seed, line);
-  const Dictionary learned = learn_dictionary(
-      patches, {.atoms = atoms, .code = {.sparsity = sparsity}, .iterations = iterations}, progress.context());
+  const Dictionary learned =
+      learn_dictionary(patches, {.atoms = atoms, .code = {.sparsity = sparsity}, .iterations = iterations},
+                       ProgressLine(1, seed, line).context());
   UNRECT_REQUIRE(!learned.mean_square.empty(), ErrorCode::kCancelled, "interrupted before the first iteration");
 
   std::vector<Index> uses(static_cast<std::size_t>(atoms)), order(uses.size());
@@ -96,7 +98,7 @@ void DictionaryCommand::run() const {
   std::iota(order.begin(), order.end(), Index{0});
   std::ranges::stable_sort(order, std::greater{}, [&](Index k) { return uses[static_cast<std::size_t>(k)]; });
   std::ranges::sort(uses, std::greater{});
-  if (!out.empty()) picture(learned, order).save(out);
+  if (!out.empty()) out.save(picture(learned, order));
   if (!save.empty()) write_npy(save, Array::from(Matrix(learned.atoms(order, Eigen::all))));
   Matrix gram = learned.atoms * learned.atoms.transpose();
   gram.diagonal().setZero();
@@ -123,8 +125,8 @@ void DictionaryCommand::run() const {
     fmt::print("uses from {} to {}, two atoms' largest inner product {:.3f}\n", uses.front(), uses.back(),
                gram.cwiseAbs().maxCoeff());
   }
-  UNRECT_REQUIRE(!ProgressLine::interrupted(), ErrorCode::kCancelled, "interrupted after {} iterations",
-                 learned.mean_square.size());
+  UNRECT_REQUIRE(static_cast<int>(learned.mean_square.size()) == iterations, ErrorCode::kCancelled,
+                 "interrupted after {} of {} iterations", learned.mean_square.size(), iterations);
 }
 
 // ---- phases
@@ -134,7 +136,7 @@ struct PhasesCommand {
   Index n = 100, cells = 20;
   int trials = 10, threads = 1;
   std::uint64_t seed = 0;
-  std::filesystem::path out;
+  PictureName out;
   bool json = false;
 
   void run() const;
@@ -161,48 +163,54 @@ Figure picture_of(const TransitionMap& map, const std::string& title) {
 }
 
 void PhasesCommand::run() const {
-  require_place(out, {".png", ".svg"}, "--out");
+  out.require_place("--out");
   const SparseSolver solve = sparse_solver_named(solver);
   const auto size = static_cast<double>(cells);
   const Vector middles = (Vector::LinSpaced(cells, 0, size - 1).array() + 0.5) / size;
   const auto line = [](const Progress& p, double seconds) {
     return fmt::format("{:.0f} of {:.0f} cells, {:.0f} s", p.done, p.total, seconds);
   };
-  const ProgressLine progress(threads, seed, line);
-  const TransitionMap map = transition_map(solve, n, middles, middles, trials, progress.context());
-  if (!out.empty()) {
-    picture_of(map, fmt::format("{}: n = {}, Gaussian, {} trials a cell", solver, n, trials)).save(out);
-  }
+  const TransitionMap map =
+      transition_map(solve, n, middles, middles, trials, ProgressLine(threads, seed, line).context());
+  // An interrupted map has columns that are complete, and cells without a number.
+  const Index done = (map.success.array() >= 0).count(), columns_done = done / cells;
+  const bool complete = done == map.success.size();
+  UNRECT_REQUIRE(columns_done > 0, ErrorCode::kCancelled,
+                 "interrupted after {} of {} cells, before a column was complete", done, map.success.size());
+  const Matrix success = map.success.topRows(columns_done);
   // Where half of the codes are found: the area under the success along ρ.
-  const Vector half = map.success.rowwise().mean();
+  const Vector half = success.rowwise().mean();
   if (json) {
     Json columns = Json::array();
-    for (Index i = 0; i < cells; ++i) {
-      const Vector success = map.success.row(i);
+    for (Index i = 0; i < columns_done; ++i) {
+      const Vector column = success.row(i);
       columns.push_back({{"delta", map.deltas(i)},
                          {"threshold", weak_threshold(map.deltas(i))},
                          {"half", half(i)},
-                         {"success", std::vector<double>(success.begin(), success.end())}});
+                         {"success", std::vector<double>(column.begin(), column.end())}});
     }
     fmt::print("{}\n", Json{{"solver", solver},
                             {"n", n},
                             {"trials", trials},
                             {"rhos", std::vector<double>(map.rhos.begin(), map.rhos.end())},
-                            {"found", map.success.mean()},
+                            {"complete", complete},
+                            {"found", success.mean()},
                             {"columns", std::move(columns)}}
                            .dump(2));
   } else {
     Table table{.header = {"δ = m/n", "half found at ρ = k/m", "weak threshold of ℓ1"}};
-    for (Index i = 0; i < cells; ++i) {
+    for (Index i = 0; i < columns_done; ++i) {
       table.rows.push_back({fmt::format("{:.3f}", map.deltas(i)), fmt::format("{:.3f}", half(i)),
                             fmt::format("{:.3f}", weak_threshold(map.deltas(i)))});
     }
-    table.caption = fmt::format("{}: n = {}, {} trials a cell, {:.1f} % of all codes found", solver, n, trials,
-                                100 * map.success.mean());
+    table.caption = fmt::format("{}: n = {}, {} trials a cell, {:.1f} % of {} codes found", solver, n, trials,
+                                100 * success.mean(), complete ? "all" : "these columns'");
     fmt::print("{}", to_text(table));
   }
-  UNRECT_REQUIRE(!ProgressLine::interrupted(), ErrorCode::kCancelled, "interrupted after {} of {} cells",
-                 (map.success.array() >= 0).count(), map.success.size());
+  std::fflush(stdout);  // whatever becomes of the picture
+  UNRECT_REQUIRE(complete, ErrorCode::kCancelled, "interrupted after {} of {} cells: {} of {} columns are complete{}",
+                 done, map.success.size(), columns_done, cells, out.empty() ? "" : ", nothing is drawn");
+  if (!out.empty()) out.save(picture_of(map, fmt::format("{}: n = {}, Gaussian, {} trials a cell", solver, n, trials)));
 }
 
 void add_dictionary(CLI::App& signal) {
@@ -220,7 +228,7 @@ void add_dictionary(CLI::App& signal) {
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
   add_seed(*verb, command->seed, "seed of patches and first atoms");
-  verb->add_option("--out", command->out, "draw the atoms: .png or .svg");
+  add_picture(*verb, "--out", command->out, "draw the atoms");
   verb->add_option("--save", command->save, "write the atoms, most used first, one a row: .npy");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(
@@ -245,7 +253,7 @@ void add_phases(CLI::App& signal) {
   verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  verb->add_option("--out", command->out, "draw the map: .png or .svg");
+  add_picture(*verb, "--out", command->out, "draw the map");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(
       "Gaussian matrices of δn × n, codes of ρδn normal entries; found if the relative error is at most 1e-3.\n"

@@ -34,6 +34,7 @@ struct Command {
     Matrix dual{};                                            // empty: the frame itself, scaled
   };
 
+  void check(const CLI::App& verb) const;
   void run() const;
   Result frame() const;
   Result gabor() const;
@@ -121,6 +122,22 @@ Command::Result Command::frame() const {
   return dense("random", random_frame(vectors, dimension, Rng(seed)));
 }
 
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  const bool made = network.empty() && matrix.empty();
+  std::vector<Use> uses{{"--matrix", network.empty(), "no NETWORK, whose rows are vectors, too"},
+                        {"--kind", made, "no NETWORK and no --matrix, which are frames themselves"}};
+  for (const char* const option : {"--layer", "--at"}) uses.push_back({option, !network.empty(), "NETWORK"});
+  const auto of_kind = [&](const char* name, std::initializer_list<const char*> options) {
+    for (const char* const option : options)
+      uses.push_back({option, made && kind == name, fmt::format("--kind {}", name)});
+  };
+  of_kind("gabor", {"--length", "--hop", "--channels", "--window"});
+  of_kind("wavelet", {"--side", "--levels", "--taps"});
+  of_kind("random", {"--vectors", "--dimension"});
+  require_used(verb, uses);
+}
+
 void Command::run() const {
   require_place(out, {".npy"}, "--out");
   const Result r = frame();
@@ -191,7 +208,10 @@ void add_signal_frame(CLI::App& signal) {
       "Examples:\n"
       "  unrect signal frame --kind gabor --length 256 --hop 16 --channels 64\n"
       "  unrect signal frame net.onnx --layer 0 --at \"0.1,0.2\" --out dual.npy");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

@@ -92,14 +92,13 @@ void Command::run() const {
   const auto line = [&](const Progress& p, double seconds) {
     return fmt::format("lista: {:.0f} % of {} epochs, {:.0f} s", 100 * p.done / p.total, options.epochs, seconds);
   };
-  const ProgressLine progress(threads, seed, line);
-  const TrainResult learned =
-      train(Network::chain(chain.weights, chain.biases), train_pairs, held, options, progress.context());
-  UNRECT_REQUIRE(learned.status != TrainResult::Status::kDiverged, ErrorCode::kInvalidArgument,
-                 "the training diverged; expected a smaller --rate, or a dictionary with entries nearer to 1");
-  UNRECT_REQUIRE(learned.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled, "interrupted in epoch {}",
-                 learned.log.size() + 1);
+  const TrainResult learned = train(Network::chain(chain.weights, chain.biases), train_pairs, held, options,
+                                    ProgressLine(threads, seed, line).context());
+  if (learned.status == TrainResult::Status::kDiverged)
+    throw Unconverged("the training diverged; expected a smaller --rate, or a dictionary with entries nearer to 1");
   if (!out.empty()) write_network(out, learned.network, ExportPrecision::kFloat32);
+  UNRECT_REQUIRE(learned.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled, "interrupted in epoch {}{}",
+                 learned.log.size() + 1, out.empty() ? "" : fmt::format("; {} has the network so far", out.string()));
 
   const LinearOperator op(a);
   const auto fista = [&](int iterations) {

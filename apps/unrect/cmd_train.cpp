@@ -9,6 +9,7 @@
 
 #include "cli.hpp"
 #include "ensemble.hpp"
+#include "picture_files.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
 #include "training_data.hpp"
@@ -29,6 +30,7 @@ using Json = nlohmann::ordered_json;
 struct Run {
   TrainOptions options;
   TrainResult result;
+  int epochs() const { return result.log.empty() ? 0 : result.log.back().epoch; }
   Score train, test;
   std::vector<DeadUnits> dead;
 };
@@ -41,7 +43,8 @@ struct Command {
   std::string task = "recovery";
   std::vector<std::string> compare;
   std::vector<Index> layers;  // none given: 512, 512
-  std::filesystem::path out, phi_out, log, plot, frames;
+  std::filesystem::path out, phi_out, log, frames;
+  PictureName plot;
   TrainOptions options;
   std::optional<Index> batch;
   std::optional<double> decay, trust;
@@ -50,6 +53,7 @@ struct Command {
   int consistency = 0;  // rounds
   bool json = false, linear_output = false;
 
+  void check(const CLI::App& verb) const;
   void run() const;
   Network start_network(const TrainingData& sets) const;
   Run train_one(const TrainingData& sets, const TrainOptions& chosen) const;
@@ -58,9 +62,16 @@ struct Command {
   Json json_of(const TrainingData& sets, const Run& run) const;
   void print(const TrainingData& sets, const std::vector<Run>& runs) const;
   void write(const TrainingData& sets, const Network& network) const;
+  void write_results(const TrainingData& sets, const TrainResult& result, const std::vector<Run>& runs) const;
+  void keep_interrupted(const TrainingData& sets, const Run& run) const;
   void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
   bool recovery() const { return data.task == Task::kRecovery; }
 };
+
+bool has_convolution(const Network& network) {
+  return std::ranges::any_of(network.nodes(),
+                             [](const Node& node) { return std::holds_alternative<Convolution>(*node.op); });
+}
 
 Network Command::start_network(const TrainingData& sets) const {
   if (sets.images) return sets.images->network;
@@ -91,15 +102,21 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
                        chosen.epochs, rate, (progress.total - progress.done) / rate);
   };
   const Network begin = start_network(sets);
-  const ProgressLine progress(threads, data.seed, line);
   if (!frames.empty() && ranks.rank == 0) draw_frame(begin, sets, 0);
   const Watch watch = [&](const EpochLog& epoch, const Network& network) {
-    if (!frames.empty()) draw_frame(network, sets, epoch.epoch);
+    if (frames.empty()) return;
+    try {
+      draw_frame(network, sets, epoch.epoch);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kCancelled) throw;  // the training is about to be asked itself
+    }
   };
-  Run run{chosen, train(begin, sets.train, sets.validation, chosen, progress.context(), ranks, watch), {}, {}, {}};
-  UNRECT_REQUIRE(run.result.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled,
-                 "interrupted in epoch {}{}", run.result.log.size() + 1,
-                 chosen.checkpoint.empty() ? "" : "; --resume goes on from " + chosen.checkpoint.string());
+  const auto trained = [&] {
+    const ProgressLine progress(threads, data.seed, line);
+    return train(begin, sets.train, sets.validation, chosen, progress.context(), ranks, watch);
+  };
+  Run run{chosen, trained(), {}, {}, {}};
+  if (run.result.status == TrainResult::Status::kCancelled) return run;
   Context context;
   context.threads = threads;
   run.train = score(run.result.network, sets.train, sets.loss, context);
@@ -157,10 +174,15 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
     UNRECT_REQUIRE(trial.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
                    "--compare goes without explicit-al: its epochs do not tell its time");
     trial.epochs = 4;
-    Context context;
-    context.threads = threads;
-    context.seed = data.seed;
-    const std::vector<EpochLog> lines = train(start_network(sets), sets.train, {}, trial, context, ranks).log;
+    const auto line = [&](const Progress& progress, double seconds) {
+      return fmt::format("{}: how long an epoch takes: {:.0f} %, {:.0f} s", name, 100 * progress.done / progress.total,
+                         seconds);
+    };
+    const TrainResult tried =
+        train(start_network(sets), sets.train, {}, trial, ProgressLine(threads, data.seed, line).context(), ranks);
+    UNRECT_REQUIRE(tried.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled,
+                   "interrupted before the comparison");
+    const std::vector<EpochLog>& lines = tried.log;
     UNRECT_REQUIRE(lines.size() == 4, ErrorCode::kInvalidArgument, "--compare {}: ends within four epochs", name);
     double epoch = (lines[3].seconds - lines[0].seconds) / 3;
     if (ranks.count > 1) {  // all go by rank 0's clock
@@ -183,6 +205,8 @@ std::string_view status_text(TrainResult::Status status) {
       return "stopped early";
     case TrainResult::Status::kDiverged:
       return "diverged";
+    case TrainResult::Status::kUnconverged:
+      return "not converged";
     default:
       return "cancelled";
   }
@@ -219,7 +243,7 @@ Json Command::json_of(const TrainingData& sets, const Run& run) const {
     result["test_accuracy"] = run.test.accuracy;
   }
   result["seconds"] = run.result.seconds;
-  result["epochs"] = run.result.log.size();
+  result["epochs"] = run.epochs();
   result["samples"] = sets.train.size();
   result["validation_samples"] = sets.validation.size();
   result["test_samples"] = sets.test.size();
@@ -258,7 +282,7 @@ void Command::print(const TrainingData& sets, const std::vector<Run>& runs) cons
       dead += layer.dead;
       units += layer.units;
     }
-    std::vector<std::string> row{std::string(name_of(run.options.method)), std::to_string(run.result.log.size()),
+    std::vector<std::string> row{std::string(name_of(run.options.method)), std::to_string(run.epochs()),
                                  fmt::format("{:.2f}", run.result.seconds),
                                  fmt::format("{:.5f}", judged(sets, run.train)),
                                  fmt::format("{:.5f}", judged(sets, run.test))};
@@ -280,24 +304,39 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   const Vector upper = sets.train.inputs.colwise().maxCoeff().cast<double>().transpose();
   const Vector margin = (0.05 * (upper - lower)).cwiseMax(1e-3);
   const Domain domain(Box(lower - margin, upper + margin));
-  const PlanePartition partition = plane_partition(network, domain, 2'000'000);
+  Context asking;
+  asking.progress = [](const Progress&) { return !interrupted(); };
+  const PlanePartition partition = plane_partition(network, domain, 2'000'000, [] { return !interrupted(); });
   const PictureText text{fmt::format("epoch {}: {} regions", epoch, partition.layers.back().starts.size() - 1), "x0",
                          "x1"};
-  Figure figure =
-      partition_figure(partition, partition.layers.size() - 1, color_values(partition, "output", 0), "output 0", text);
-  if (data.task == Task::kClassify) add_decision_boundary(figure, network, domain);
-  // At most a few hundred samples over it.
-  const Index shown = std::min<Index>(sets.train.size(), 600);
-  for (Index c = 0; c < sets.train.targets.cols(); ++c) {
-    Matrix points(shown, 2);
-    Index count = 0;
-    for (Index i = 0; i < shown; ++i) {
-      if (sets.train.targets(i, c) > 0.5F) points.row(count++) = sets.train.inputs.row(i).cast<double>();
-    }
+  Coloring coloring = coloring_of(partition, "output", 0);
+  // A few samples are enough to see; those of a class have its colour, those of a regression their target's.
+  constexpr Index kMostShown = 600;
+  const Index shown = std::min(sets.train.size(), kMostShown);
+  const Matrix points = sets.train.inputs.topRows(shown).cast<double>(),
+               targets = sets.train.targets.topRows(shown).cast<double>();
+  const bool classes = data.task == Task::kClassify;
+  if (!classes) {  // one scale for the function and what it should be
+    const auto [low, high] = std::ranges::minmax(coloring.values);
+    coloring.range =
+        Range{std::min<double>(low, targets.col(0).minCoeff()), std::max<double>(high, targets.col(0).maxCoeff())};
+    coloring.label = "output 0; points: target 0";
+  }
+  Figure figure = partition_figure(partition, partition.layers.size() - 1, coloring, text);
+  if (classes) add_decision_boundary(figure, network, domain, asking);
+  for (Index i = 0; i < shown; ++i) {
     MarkerStyle style;
-    style.color = categorical(static_cast<std::size_t>(c) + 2);
     style.radius = 2;
-    if (count > 0) figure.points(points.topRows(count), style);
+    if (classes) {
+      Index label = 0;
+      targets.row(i).maxCoeff(&label);
+      style.color = categorical(static_cast<std::size_t>(label) + 2);
+    } else {
+      const Range scale = *coloring.range;
+      style.radius = 2.6;
+      style.color = sequential(scale.max > scale.min ? (targets(i, 0) - scale.min) / (scale.max - scale.min) : 0.5);
+    }
+    figure.points(points.row(i), style);
   }
   std::filesystem::create_directories(frames);
   figure.save(frames / fmt::format("epoch-{:04}.png", epoch));
@@ -310,7 +349,7 @@ struct Curve {
 };
 
 // Columns of the logs over time, a colour a method; on a logarithmic axis, so zeros are left out.
-void draw_logs(const std::filesystem::path& path, const std::vector<Run>& runs, const std::string& title,
+void draw_logs(const PictureName& name, const std::vector<Run>& runs, const std::string& title,
                const std::string& label, const std::vector<Curve>& curves) {
   FigureOptions look;
   look.title = title;
@@ -335,16 +374,14 @@ void draw_logs(const std::filesystem::path& path, const std::vector<Run>& runs, 
       empty = false;
     }
   }
-  if (!empty) figure.save(path);
+  if (!empty) name.save(figure);
 }
 
-// FILE.svg: losses; FILE-residuals.svg: how far from optimal and from feasible.
-void draw_plots(const std::filesystem::path& plot, const std::vector<Run>& runs) {
+// FILE: losses; FILE-residuals: how far from optimal and from feasible.
+void draw_plots(const PictureName& plot, const std::vector<Run>& runs) {
   draw_logs(plot, runs, "Loss while training", "mean loss a sample",
             {{&EpochLog::train_loss, "training", false}, {&EpochLog::validation_loss, "held out", true}});
-  std::filesystem::path residuals = plot;
-  residuals.replace_filename(plot.stem().string() + "-residuals" + plot.extension().string());
-  draw_logs(residuals, runs, "Residuals while training", "residual",
+  draw_logs(plot.with("-residuals"), runs, "Residuals while training", "residual",
             {{&EpochLog::gradient_norm, "gradient of the true loss", false},
              {&EpochLog::infeasibility, "infeasibility max |c|", true}});
 }
@@ -369,13 +406,70 @@ void Command::write(const TrainingData& sets, const Network& network) const {
   write_unrolled(out, unrolled_of(network, sets.images->start.statistics), about);
 }
 
+void Command::write_results(const TrainingData& sets, const TrainResult& result, const std::vector<Run>& runs) const {
+  if (!out.empty()) write(sets, result.network);
+  if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
+  if (!log.empty()) write_log(log, result.log);
+  if (!plot.empty()) draw_plots(plot, runs);
+}
+
+// Ctrl-C keeps what there is: the weights of the best epoch so far, or in the first one those that it has come to.
+void Command::keep_interrupted(const TrainingData& sets, const Run& run) const {
+  if (compare.empty()) write_results(sets, run.result, {run});
+  std::string kept;
+  if (compare.empty() && !out.empty()) kept = fmt::format("; {} has the network so far", out.string());
+  if (!options.checkpoint.empty()) kept += "; --resume goes on from " + options.checkpoint.string();
+  throw Error(ErrorCode::kCancelled, fmt::format("interrupted in epoch {}{}", run.epochs() + 1, kept));
+}
+
+// What would be read and not used.
+void Command::check(const CLI::App& verb) const {
+  std::vector<Method> methods{options.method};
+  if (!compare.empty()) methods.clear();
+  for (const std::string& name : compare) methods.push_back(method_named(name));
+  const auto any = [&](std::initializer_list<Method> of) {
+    return std::ranges::any_of(methods, [&](Method m) { return std::ranges::find(of, m) != of.end(); });
+  };
+  const bool stepped = any({Method::kFeasibleAl, Method::kAdam, Method::kSgd});
+  const bool batches = stepped || any({Method::kGaussNewtonAl});
+  const char* const recovering = "--task recovery";
+  require_used(
+      verb,
+      {{"--method", compare.empty(), "one training, not with --compare, which names the methods"},
+       {"--resume", !options.checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
+       {"--every", !options.checkpoint.empty(), "--checkpoint FILE"},
+       {"--checkpoint", compare.empty(), "one training, not with --compare"},
+       {"--frames", compare.empty() && !any({Method::kExplicitAl}), "one training of --method other than explicit-al"},
+       {"--log", compare.empty(), "one training, not with --compare"},
+       {"--measurements", recovery(), recovering},
+       {"--phi", recovery(), recovering},
+       {"--save-phi", recovery(), recovering},
+       {"--teachers", recovery(), recovering},
+       {"--consistent", recovery(), recovering},
+       {"--augment", recovery(), recovering},
+       {"--any-operator", recovery(), "--task recovery of images"},
+       {"--phases", recovery(), "--task recovery of images"},
+       {"--channels", recovery(), "--task recovery of images"},
+       {"--crop", recovery(), "--task recovery of images"},
+       {"--linear-output", recovery() && data.start.empty(), "--task recovery, and not with --start"},
+       {"--layers", data.start.empty(), "random weights, not with --start, which has its own layers"},
+       {"--log-loss", data.task != Task::kClassify, "--task recovery or regress"},
+       {"--rate", stepped || any({Method::kExplicitAl}), "--method feasible-al, adam, sgd or explicit-al"},
+       {"--warm-up", stepped, "--method feasible-al, adam or sgd"},
+       {"--lipschitz-budget", stepped, "--method feasible-al, adam or sgd"},
+       {"--momentum", any({Method::kFeasibleAl, Method::kSgd}), "--method feasible-al or sgd"},
+       {"--damping", any({Method::kFeasibleAl}), "--method feasible-al"},
+       {"--trust", any({Method::kFeasibleAl}), "--method feasible-al"},
+       {"--batch", batches || any({Method::kLbfgs}),
+        "--method other than explicit-al, which takes all samples at once"},
+       {"--groups", batches || any({Method::kLbfgs}),
+        "--method other than explicit-al, which takes all samples at once"},
+       {"--patience", data.validation.value_or(1) > 0 && !data.any_operator,
+        "samples that are held out: not with --validation 0 or --any-operator"},
+       {"--validation", !data.any_operator, "one operator, not with --any-operator"}});
+}
+
 void Command::run() const {
-  UNRECT_REQUIRE(!options.resume || !options.checkpoint.empty(), ErrorCode::kInvalidArgument,
-                 "--resume needs --checkpoint FILE, the file to go on from");
-  UNRECT_REQUIRE(compare.empty() || options.checkpoint.empty(), ErrorCode::kInvalidArgument,
-                 "--compare goes without --checkpoint");
-  UNRECT_REQUIRE(compare.empty() || frames.empty(), ErrorCode::kInvalidArgument, "--compare goes without --frames");
-  UNRECT_REQUIRE(compare.empty() || log.empty(), ErrorCode::kInvalidArgument, "--compare goes without --log");
   const TrainingData sets = read_training_data(data);
   UNRECT_REQUIRE(frames.empty() || sets.train.inputs.cols() == 2, ErrorCode::kInvalidArgument,
                  "--frames draws networks of two inputs; these have {}", sets.train.inputs.cols());
@@ -384,6 +478,8 @@ void Command::run() const {
                  "--phases, --channels, --crop and --any-operator go with --task recovery of a folder of images");
   UNRECT_REQUIRE(!sets.images || layers.empty(), ErrorCode::kInvalidArgument,
                  "--layers goes with chains; networks for images have --phases and --channels");
+  UNRECT_REQUIRE(!options.bfloat16 || has_convolution(start_network(sets)), ErrorCode::kInvalidArgument,
+                 "--bfloat16 goes with convolutions, as --task recovery of images has them");
   UNRECT_REQUIRE(!data.any_operator || phi_out.empty(), ErrorCode::kInvalidArgument,
                  "--save-phi: --any-operator draws another Φ for every epoch");
   UNRECT_REQUIRE(consistency == 0 || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
@@ -395,11 +491,8 @@ void Command::run() const {
         ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
         out.string());
   }
-  for (const auto& [option, path] : {std::pair{"--out", &out},
-                                     {"--save-phi", &phi_out},
-                                     {"--log", &log},
-                                     {"--plot", &plot},
-                                     {"--checkpoint", &options.checkpoint}}) {
+  for (const auto& [option, path] :
+       {std::pair{"--out", &out}, {"--save-phi", &phi_out}, {"--log", &log}, {"--checkpoint", &options.checkpoint}}) {
     UNRECT_REQUIRE(path->parent_path().empty() || std::filesystem::is_directory(path->parent_path()), ErrorCode::kFile,
                    "{} {}: no such folder", option, path->string());
     UNRECT_REQUIRE(!std::filesystem::is_directory(*path), ErrorCode::kFile, "{} {}: a folder; expected a file", option,
@@ -407,12 +500,14 @@ void Command::run() const {
   }
   UNRECT_REQUIRE(options.checkpoint.empty() || options.checkpoint != out, ErrorCode::kInvalidArgument,
                  "--checkpoint and --out are both {}", out.string());
-  UNRECT_REQUIRE(plot.empty() || plot.extension() == ".svg" || plot.extension() == ".png", ErrorCode::kInvalidArgument,
-                 "--plot {}: expected a file name that ends in .svg or .png", plot.string());
-  UNRECT_REQUIRE(phi_out.empty() || recovery(), ErrorCode::kInvalidArgument, "--save-phi goes with --task recovery");
+  plot.require_place("--plot");
   std::vector<Run> runs;
-  for (const TrainOptions& chosen : contestants(sets)) runs.push_back(train_one(sets, chosen));
+  const auto stopped = [&] { return !runs.empty() && runs.back().result.status == TrainResult::Status::kCancelled; };
+  for (const TrainOptions& chosen : contestants(sets)) {
+    if (!stopped()) runs.push_back(train_one(sets, chosen));
+  }
   if (ranks.rank > 0) return;  // rank 0 writes for all
+  if (stopped()) keep_interrupted(sets, runs.back());
   // The best of several by the held-out loss, or by training loss where nothing was held out.
   const auto merit = [](const Run& run) {
     double best = std::numeric_limits<double>::infinity();
@@ -421,12 +516,13 @@ void Command::run() const {
   };
   const Run& best = *std::ranges::min_element(runs, {}, merit);
   print(sets, runs);  // before anything that may fail
-  if (!out.empty()) write(sets, best.result.network);
-  if (!phi_out.empty()) write_npy(phi_out, Array::from(sets.sensing));
-  if (!log.empty()) write_log(log, best.result.log);
-  if (!plot.empty()) draw_plots(plot, runs);
-  UNRECT_REQUIRE(!compare.empty() || best.result.status != TrainResult::Status::kDiverged, ErrorCode::kInvalidArgument,
-                 "the training diverged; what is written has the weights of its best epoch, or of the start");
+  std::fflush(stdout);
+  write_results(sets, best.result, runs);
+  if (!compare.empty()) return;  // the table says what became of each
+  if (best.result.status == TrainResult::Status::kDiverged)
+    throw Unconverged("the training diverged; what is written has the weights of its best epoch, or of the start");
+  if (best.result.status == TrainResult::Status::kUnconverged)
+    throw Unconverged("explicit-al did not converge; what is written has the least loss that it met");
 }
 
 }  // namespace
@@ -548,7 +644,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(1, 1024));
   verb->add_option("--out", command->out, "write the network: .onnx or .npz");
   verb->add_option("--log", command->log, "write the iteration log: .npz");
-  verb->add_option("--plot", command->plot, "draw losses over time, and residuals in FILE-residuals: .svg or .png");
+  add_picture(*verb, "--plot", command->plot, "draw losses over time, and residuals in FILE-residuals");
   verb->add_option("--frames", command->frames, "two inputs: draw the partition after every epoch into this folder");
   verb->add_flag("--json", command->json, "print one JSON object (an array with --compare)");
   verb->footer(
@@ -556,7 +652,10 @@ void add_train(CLI::App& app, Ranks ranks) {
       "  unrect train --task recovery --data mnist --measurements 100 --layers 512,512 --samples 20000 --out net.onnx\n"
       "  unrect train --task recovery --data images --phi phi.npy --batch 8 --epochs 100 --bfloat16 --out net.onnx\n"
       "  unrect train --task classify --data spiral --layers 16,16 --batch 100 --epochs 40 --frames frames");
-  verb->callback([command] { command->run(); });
+  verb->callback([command, verb] {
+    command->check(*verb);
+    command->run();
+  });
 }
 
 }  // namespace unrect::cli

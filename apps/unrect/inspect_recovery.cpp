@@ -18,7 +18,7 @@ namespace {
 constexpr double kSigmas[] = {0.001, 0.01, 0.1};
 
 // Around the pixel, as far as three blocks; red and blue on one scale around 0.
-void draw_filter(const std::filesystem::path& path, const Image& filter, Index row, Index col, Index block) {
+void draw_filter(const PictureName& name, const Image& filter, Index row, Index col, Index block) {
   const Index reach = 3 * block / 2;
   const Index top = std::max<Index>(0, row - reach), left = std::max<Index>(0, col - reach);
   const Image part = filter.block(top, left, std::min(filter.rows(), row + reach + 1) - top,
@@ -37,13 +37,13 @@ void draw_filter(const std::filesystem::path& path, const Image& filter, Index r
   figure.image(colorize(part, scale, diverging), {static_cast<double>(left), static_cast<double>(left + part.cols())},
                {-static_cast<double>(top + part.rows()), -static_cast<double>(top)});
   figure.colorbar(scale, "weight", diverging);
-  figure.save(path);
+  name.save(figure);
 }
 
 }  // namespace
 
 void inspect_recovery(const RecoveryRequest& request) {
-  require_place(request.filter, {".png", ".svg"}, "--filter");
+  request.filter.require_place("--filter");
   const Unrolled unrolled = read_unrolled(request.model);
   const Measurement measurement = to_measurement(read_npz(request.measurement), request.measurement.string());
   Index row = measurement.height / 2, col = measurement.width / 2;

@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <string>
 
+#include "picture_files.hpp"
+
 namespace unrect::cli {
 
 struct RecoveryRequest {
   std::filesystem::path model, measurement;
-  std::string pixel;             // "ROW,COLUMN"; the middle if empty
-  std::filesystem::path filter;  // picture of that pixel's effective filter
+  std::string pixel;   // "ROW,COLUMN"; the middle if empty
+  PictureName filter;  // picture of that pixel's effective filter
   std::uint64_t seed = 0;
   bool json = false;
 };

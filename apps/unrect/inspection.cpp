@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/lipschitz.hpp"
@@ -13,28 +14,52 @@
 namespace unrect::cli {
 namespace {
 
-constexpr Index kHoldElements = Index{1} << 25;  // a polytope of up to 256 MB is held whole
-constexpr Index kExactInputs = 64;               // beyond, exact facets are a matter of minutes: only on request
-constexpr Index kRays = 512;                     // shot instead
-constexpr Index kPrintedUnits = 64;              // of a layer's configuration in the text
+constexpr Index kHoldElements = Index{1} << 25;   // a polytope of up to 256 MB is held whole
+constexpr Index kMapElements = Index{1} << 27;    // and an affine map of up to 1 GB
+constexpr Index kExactInputs = 64;                // beyond, exact facets are a matter of minutes: only on request
+constexpr Index kSweepElements = Index{1} << 32;  // larger polytopes are not swept for the nearest wall: hours
+constexpr Index kRays = 512;                      // shot instead
+constexpr Index kRayElements = Index{1} << 27;    // of slopes along rays, 1 GB
+constexpr Index kPrintedUnits = 64;               // of a layer's configuration in the text
+
+void report(const InspectOptions& options, std::string_view what) {
+  if (options.context == nullptr || !options.context->progress) return;
+  UNRECT_REQUIRE(options.context->progress({what, 0, 0}), ErrorCode::kCancelled, "inspect: cancelled before the {}",
+                 what);
+}
 
 void inspect_boundary(Inspection& result, const InspectOptions& options) {
   const Region& region = result.region;
-  if (!result.polytope) {
-    result.nearest = nearest_boundary(region, result.input);
-  } else {
+  report(options, "nearest wall");
+  if (result.polytope) {
     result.nearest = nearest_boundary(*result.polytope, result.input);
+  } else if (result.walls * result.input.size() <= kSweepElements || options.all_facets) {
+    result.nearest = nearest_boundary(region, result.input);
   }
+  report(options, "facets");
   if (result.polytope && (options.all_facets || result.input.size() <= kExactInputs)) {
-    const Halfspaces& q = result.polytope->halfspaces;
-    result.ball = largest_ball(region, *result.polytope, options.box).ball;
+    result.ball = largest_ball(region, *result.polytope, options.box);
+    const Ball& ball = result.ball->ball;
+    if (result.ball->occurs() != true || ball.radius <= 0) return;
     // A sliver's centre may be rounded onto a wall: then nothing is strictly inside.
-    const Vector slacks = q.slacks(result.ball->center), lengths = q.normals.rowwise().norm();
-    result.facets_complete = (slacks.array() > 0 || lengths.array() == 0).all();
-    if (result.facets_complete) result.facets = region_facets(*result.polytope, result.ball->center, options.box);
+    const Halfspaces q = scaled_rows(result.polytope->halfspaces);
+    const bool inside = (q.slacks(ball.center).array() > 0 || (q.normals.array() == 0).rowwise().all()).all();
+    if (!inside) return;
+    RegionFacetOptions how;
+    if (options.box && (options.box->lower.array() < options.box->upper.array()).all()) how.box = options.box;
+    std::vector<Index> undecided;
+    how.region = &region;
+    how.effort = kExactEffort;
+    how.undecided = &undecided;
+    how.context = options.context;
+    result.facets = region_facets(*result.polytope, ball.center, how);
+    result.undecided = static_cast<Index>(undecided.size());
+    result.facets_complete = undecided.empty();
     return;
   }
-  for (const Wall& wall : facets_hit(region, result.input, kRays, Rng(options.seed))) {
+  const Index rays = std::min(kRays, kRayElements / std::max<Index>(result.walls, 1));
+  if (rays == 0) return;
+  for (const Wall& wall : facets_hit(region, result.input, rays, Rng(options.seed))) {
     result.facets.push_back({{wall}, {}, 0, {}});
   }
 }
@@ -97,16 +122,21 @@ nlohmann::ordered_json walls_json(const std::vector<Wall>& walls) {
 }
 
 void add_map_text(std::string& text, const Inspection& r) {
+  if (!r.map) {
+    text += fmt::format("\naffine map  not formed: A is {}×{}\n", r.output.size(), r.input.size());
+    return;
+  }
+  const Matrix& linear = r.map->linear;
   text += fmt::format("\naffine map  A is {}×{}, |A|_F = {:.6g}, error |Ax + c - M(x)| / |M(x)| = {:.1e}\n",
-                      r.map.linear.rows(), r.map.linear.cols(), r.map.linear.norm(), r.map_error);
-  if (r.map.linear.rows() > 8 || r.map.linear.cols() > 8) return;
+                      linear.rows(), linear.cols(), linear.stableNorm(), r.map_error);
+  if (linear.rows() > 8 || linear.cols() > 8) return;
   Table table{{"output"}, {}, {}};
-  for (Index j = 0; j < r.map.linear.cols(); ++j) table.header.push_back(fmt::format("x{}", j));
+  for (Index j = 0; j < linear.cols(); ++j) table.header.push_back(fmt::format("x{}", j));
   table.header.push_back("c");
-  for (Index i = 0; i < r.map.linear.rows(); ++i) {
+  for (Index i = 0; i < linear.rows(); ++i) {
     std::vector<std::string> row{fmt::format("y{}", i)};
-    for (Index j = 0; j < r.map.linear.cols(); ++j) row.push_back(fmt::format("{:.6g}", r.map.linear(i, j)));
-    row.push_back(fmt::format("{:.6g}", r.map.constant[i]));
+    for (Index j = 0; j < linear.cols(); ++j) row.push_back(fmt::format("{:.6g}", linear(i, j)));
+    row.push_back(fmt::format("{:.6g}", r.map->constant[i]));
     table.rows.push_back(std::move(row));
   }
   text += unrect::to_text(table);
@@ -117,18 +147,26 @@ void add_boundary_text(std::string& text, const Inspection& r) {
                       r.facets.size());
   if (!r.facets_complete && !r.ball) {
     text += "            (found by rays; --all-facets decides every inequality)\n";
+  } else if (r.undecided > 0) {
+    text += fmt::format("            ({} more may be: exact arithmetic would take too long to say)\n", r.undecided);
   }
-  if (r.nearest.walls.empty()) {
+  if (!r.nearest) {
+    text += "nearest     not looked for: a sweep of all inequalities would take hours (--all-facets asks for it)\n";
+  } else if (r.nearest->walls.empty()) {
     text += "nearest     no boundary: the map is the same everywhere\n";
   } else {
-    text += fmt::format("nearest     {:.6g} away: {}\n", r.nearest.distance, wall_text(r.nearest.walls));
+    text += fmt::format("nearest     {:.6g} away: {}\n", r.nearest->distance, wall_text(r.nearest->walls));
   }
-  if (r.ball && r.ball->status == BallStatus::kUnbounded) {
+  if (r.ball && !r.ball->verified) {
+    text += "ball        not decided: the inequalities hold together only within rounding\n";
+  } else if (r.ball && r.ball->occurs() == false) {
+    text += "ball        none: the region is empty or flat\n";
+  } else if (r.ball && r.ball->ball.status == BallStatus::kUnbounded) {
     text += "ball        unbounded: the region holds balls of every size\n";
   } else if (r.ball) {
-    text += fmt::format("ball        radius {:.6g} around ({})\n", r.ball->radius, numbers(r.ball->center));
-  } else {
-    text += fmt::format("ball        radius {:.6g} around the input\n", r.nearest.distance);
+    text += fmt::format("ball        radius {:.6g} around ({})\n", r.ball->ball.radius, numbers(r.ball->ball.center));
+  } else if (r.nearest) {
+    text += fmt::format("ball        radius {:.6g} around the input\n", r.nearest->distance);
   }
   if (r.facets.empty() || !r.facets_complete) return;
   Table table{{"facet", "units", "distance from input"}, {}, {}};
@@ -178,18 +216,27 @@ Inspection inspect(const Network& network, const VectorRef& x, const InspectOpti
   result.output = trace.output;
   result.on_boundary = boundary_units(network, trace);
   result.walls = result.region.offsets_and_walls().first.size();
+  report(options, "affine map");
   if (result.walls * network.input_size() <= kHoldElements) {
     auto [map, polytope] = result.region.affine_map_and_polytope();
     result.map = std::move(map);
     result.polytope = std::move(polytope);
-  } else {
+  } else if (network.input_size() * network.output_size() <= kMapElements) {
     result.map = result.region.affine_map();
   }
-  const double scale = result.output.norm();
-  result.map_error = (result.map(x) - result.output).norm() / (scale > 0 ? scale : 1);
+  if (result.map) {
+    const double scale = result.output.stableNorm();
+    result.map_error = ((*result.map)(x)-result.output).stableNorm() / (scale > 0 ? scale : 1);
+  }
   inspect_boundary(result, options);
+  report(options, "atoms");
   inspect_atoms(result, options.top);
-  result.bounds = all_bounds(result.region, result.map);
+  report(options, "bounds");
+  if (!result.map) {
+    result.bounds = {{"spectral_graph", spectral_bound_graph(network)}};
+  } else if (result.is_region() != false) {
+    result.bounds = all_bounds(result.region, *result.map);
+  }
   return result;
 }
 
@@ -200,8 +247,12 @@ nlohmann::ordered_json to_json(const Inspection& r) {
   out["configuration"] = r.region.configuration().layers;
   out["on_boundary"] = nlohmann::ordered_json::array();
   for (const Unit& unit : r.on_boundary) out["on_boundary"].push_back({{"layer", unit.layer}, {"unit", unit.index}});
-  out["affine_map"] = {{"linear", matrix_json(r.map.linear)}, {"constant", list(r.map.constant)}};
-  out["affine_map_error"] = r.map_error;
+  out["is_region"] = nullptr;
+  if (const std::optional<bool> is_region = r.is_region()) out["is_region"] = *is_region;
+  if (r.map) {
+    out["affine_map"] = {{"linear", matrix_json(r.map->linear)}, {"constant", list(r.map->constant)}};
+    out["affine_map_error"] = r.map_error;
+  }
   out["inequalities"] = r.walls;
   out["facets"] = nlohmann::ordered_json::array();
   for (const RegionFacet& f : r.facets) {
@@ -216,15 +267,18 @@ nlohmann::ordered_json to_json(const Inspection& r) {
     out["facets"].push_back(std::move(facet));
   }
   out["facets_complete"] = r.facets_complete;
-  if (r.ball) {
-    out["ball"] = {{"center", list(r.ball->center)},
-                   {"radius", r.ball->radius},
-                   {"kind", r.ball->status == BallStatus::kUnbounded ? "unbounded" : "largest"}};
-  } else {
-    out["ball"] = {{"center", list(r.input)}, {"radius", r.nearest.distance}, {"kind", "around the input"}};
+  if (r.undecided > 0) out["facets_undecided"] = r.undecided;
+  if (r.ball && r.ball->occurs() == true) {
+    out["ball"] = {{"center", list(r.ball->ball.center)},
+                   {"radius", r.ball->ball.radius},
+                   {"kind", r.ball->ball.status == BallStatus::kUnbounded ? "unbounded" : "largest"}};
+  } else if (!r.ball && r.nearest) {
+    out["ball"] = {{"center", list(r.input)}, {"radius", r.nearest->distance}, {"kind", "around the input"}};
   }
-  out["nearest"] = {
-      {"distance", r.nearest.distance}, {"units", walls_json(r.nearest.walls)}, {"point", list(r.nearest.point)}};
+  if (r.nearest) {
+    out["nearest"] = {
+        {"distance", r.nearest->distance}, {"units", walls_json(r.nearest->walls)}, {"point", list(r.nearest->point)}};
+  }
   if (r.has_atoms) {
     out["atoms"] = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < r.atoms.size(); ++i) {
@@ -261,11 +315,25 @@ std::string to_text(const Inspection& r) {
     std::vector<Wall> walls;
     walls.reserve(r.on_boundary.size());
     for (const Unit& unit : r.on_boundary) walls.push_back({unit, 0});
-    text += fmt::format("on a boundary: {}\n", wall_text(walls));
+    constexpr std::size_t kNamed = 20;
+    const std::size_t all = walls.size();
+    walls.resize(std::min(all, kNamed));
+    text += fmt::format("on a boundary: {}{}\n", wall_text(walls),
+                        all > kNamed ? fmt::format(" and {} more", all - kNamed) : "");
+    if (r.is_region() == false) {
+      text += fmt::format(
+          "no region: pieces meet at this point along {} boundaries, and the configuration that its units have by\n"
+          "convention (the lower piece at a break) holds nowhere else in an open set. The affine map is that\n"
+          "configuration's; it says nothing about the network around the point, so no Lipschitz bounds are given.\n",
+          all);
+    } else {
+      text += "what follows is about one of the regions that meet here, the one of the configuration above\n";
+    }
   }
   add_map_text(text, r);
   add_boundary_text(text, r);
   add_atoms_text(text, r);
+  if (r.bounds.empty()) return text;
   Table bounds{{"Lipschitz bound", "value", "over exact"}, {}, {}};
   const double exact = r.bounds.front().second;
   for (const auto& [name, bound] : r.bounds) {
@@ -278,8 +346,10 @@ ArrayMap to_arrays(const Inspection& r) {
   ArrayMap arrays;
   arrays["input"] = Array::from(r.input);
   arrays["output"] = Array::from(r.output);
-  arrays["A"] = Array::from(r.map.linear);
-  arrays["c"] = Array::from(r.map.constant);
+  if (r.map) {
+    arrays["A"] = Array::from(r.map->linear);
+    arrays["c"] = Array::from(r.map->constant);
+  }
   const auto& layers = r.region.configuration().layers;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     arrays[fmt::format("configuration_{}", l)] =
@@ -307,9 +377,9 @@ ArrayMap to_arrays(const Inspection& r) {
   arrays["facet"] = Array::from(facet);
   arrays["facet_layer"] = Array::from(layer);
   arrays["facet_unit"] = Array::from(unit);
-  if (r.ball) {
-    arrays["ball_center"] = Array::from(r.ball->center);
-    arrays["ball_radius"] = Array::from(Vector(Vector::Constant(1, r.ball->radius)));
+  if (r.ball && r.ball->occurs() == true) {
+    arrays["ball_center"] = Array::from(r.ball->ball.center);
+    arrays["ball_radius"] = Array::from(Vector(Vector::Constant(1, r.ball->ball.radius)));
   }
   return arrays;
 }

@@ -20,6 +20,7 @@ struct InspectOptions {
   bool all_facets = false;  // even where that takes very long
   std::optional<Box> box;   // the ball stays within it, facets need not be reached beyond it
   std::uint64_t seed = 0;   // of the rays that look for facets of large networks
+  const Context* context = nullptr;
 };
 
 struct ListedAtom {
@@ -34,15 +35,23 @@ struct Inspection {
   Region region;
   Vector input, output;
   std::vector<Unit> on_boundary;
-  AffineMap map;
-  double map_error = 0;  // ‖A x + c − M(x)‖ / ‖M(x)‖
+  std::optional<AffineMap> map;  // absent where it is too large to hold
+  double map_error = 0;          // ‖A x + c − M(x)‖ / ‖M(x)‖
 
   Index walls = 0;                         // inequalities of Q_d
   std::optional<RegionPolytope> polytope;  // absent where it is too large to hold
   std::vector<RegionFacet> facets;         // without normal and witness where only rays were shot
   bool facets_complete = false;
-  std::optional<Ball> ball;  // the Chebyshev ball; absent for large networks
-  NearestBoundary nearest;
+  Index undecided = 0;             // inequalities that may be facets or not: an exact decision would have been too long
+  std::optional<RegionBall> ball;  // the Chebyshev ball; absent for large networks
+  std::optional<NearestBoundary> nearest;  // absent where it would take hours
+
+  /// Whether the input's configuration is a region's: not if so many pieces meet at the input that the one which its
+  /// units are on by convention has no interior. Nothing where that was not asked or not decided.
+  std::optional<bool> is_region() const {
+    if (on_boundary.empty()) return true;
+    return ball ? ball->occurs() : std::nullopt;
+  }
 
   bool has_atoms = false;
   std::string why_no_atoms;
@@ -50,9 +59,10 @@ struct Inspection {
   std::vector<ListedAtom> atoms;
   Vector truncation;  // relative Frobenius error after 0, 1, … of the listed atoms
 
-  std::vector<std::pair<std::string, double>> bounds;
+  std::vector<std::pair<std::string, double>> bounds;  // none if there is no region
 };
 
+/// @throws Error kCancelled if the context's progress says so.
 Inspection inspect(const Network& network, const VectorRef& x, const InspectOptions& options);
 
 nlohmann::ordered_json to_json(const Inspection& inspection);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "unrect/base/error.hpp"
 #include "unrect/partition/decision_boundary.hpp"
@@ -17,6 +18,9 @@ double spectral_norm(const Matrix& a) {
   const double mean = 0.5 * gram.trace();
   return std::sqrt(mean + std::hypot(0.5 * (gram(0, 0) - gram(1, 1)), gram(0, 1)));
 }
+
+constexpr Index kMostOutputs = 16;
+constexpr Color kApart = hex(0xd4d7dd);
 
 class LayerCollector {
  public:
@@ -99,19 +103,32 @@ Eigen::Vector2d center_of(const ExplorerLayer& layer, std::size_t polygon) {
 
 }  // namespace
 
-PlanePartition plane_partition(const Network& network, const Domain& domain, std::uint64_t limit) {
+void require_drawable(const Network& network, const Domain& domain) {
   UNRECT_REQUIRE(domain.dimension() == 2, ErrorCode::kInvalidArgument,
                  "a picture needs a domain of 2 dimensions, this one has {}: fix inputs with --box, or use --slice",
                  domain.dimension());
+  UNRECT_REQUIRE(!network.layers().empty(), ErrorCode::kInvalidArgument,
+                 "a picture needs a network with a piecewise-linear layer");
+}
+
+void require_output(const Network& network, Index output) {
+  const Index kept = std::min(network.output_size(), kMostOutputs);
+  UNRECT_REQUIRE(output >= 0 && output < kept, ErrorCode::kInvalidArgument,
+                 "--output {}: expected one below {}, of {} outputs", output, kept, network.output_size());
+}
+
+PlanePartition plane_partition(const Network& network, const Domain& domain, std::uint64_t limit,
+                               const std::function<bool()>& keep_going) {
+  require_drawable(network, domain);
   PlanePartition out;
   out.box = domain.box;
-  out.outputs = std::min<Index>(network.output_size(), 16);
+  out.outputs = std::min(network.output_size(), kMostOutputs);
   const auto depth = static_cast<int>(network.layers().size());
-  UNRECT_REQUIRE(depth > 0, ErrorCode::kInvalidArgument, "a picture needs a network with a piecewise-linear layer");
   for (int l = 1; l <= depth; ++l) {
     const Refinement refinement(network, domain, Detail::kRegions, l);
     LayerCollector collector(refinement.stages(), l - 1, out, limit);
     visit_regions(refinement, [&](RegionView& region) {
+      UNRECT_REQUIRE(!keep_going || keep_going(), ErrorCode::kCancelled, "interrupted while drawing");
       collector.add(region);
       if (l == depth) describe(region, refinement.stages(), out);
       return true;
@@ -121,13 +138,17 @@ PlanePartition plane_partition(const Network& network, const Domain& domain, std
   return out;
 }
 
-std::vector<float> color_values(const PlanePartition& partition, const std::string& by, Index output) {
-  if (by == "active") return partition.active;
-  if (by == "layer") return partition.cut_layer;
+Coloring coloring_of(const PlanePartition& partition, const std::string& by, Index output) {
+  if (by == "active") return {.values = partition.active, .label = "active units", .whole = true};
+  if (by == "layer") {
+    return {.values = partition.cut_layer, .label = "deepest layer around the region", .whole = true};
+  }
   if (by == "lipschitz") {  // a few steep regions would leave all others the same colour
+    const float least = std::ranges::max(partition.lipschitz) * 1e-12F;
     std::vector<float> logs = partition.lipschitz;
-    for (float& value : logs) value = std::log10(std::max(value, 1e-12F));
-    return logs;
+    for (float& value : logs) value = value > least ? std::log10(value) : std::numeric_limits<float>::quiet_NaN();
+    return {
+        .values = logs, .label = "log₁₀ of the local Lipschitz constant", .apart = "constant to 10⁻¹² of the steepest"};
   }
   UNRECT_REQUIRE(by == "output" && output >= 0 && output < partition.outputs, ErrorCode::kInvalidArgument,
                  "colour by {} {}: expected active, layer, lipschitz, or an output below {}", by, output,
@@ -140,22 +161,37 @@ std::vector<float> color_values(const PlanePartition& partition, const std::stri
         &partition.maps[(p * static_cast<std::size_t>(partition.outputs) + static_cast<std::size_t>(output)) * 3];
     values.push_back(static_cast<float>(map[0] * center.x() + map[1] * center.y() + map[2]));
   }
-  return values;
+  return {.values = values, .label = fmt::format("output {}", output)};
 }
 
-Figure partition_figure(const PlanePartition& partition, std::size_t layer, const std::vector<float>& values,
-                        const std::string& by, const PictureText& text) {
-  const auto [low, high] = std::ranges::minmax(values);
-  std::vector<double> own(values.begin(), values.end());
+namespace {
+
+Range covered(const std::vector<float>& values) {
+  Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  for (const float value : values) {
+    if (std::isnan(value)) continue;
+    range.min = std::min<double>(range.min, value);
+    range.max = std::max<double>(range.max, value);
+  }
+  return range;
+}
+
+}  // namespace
+
+Figure partition_figure(const PlanePartition& partition, std::size_t layer, const Coloring& coloring,
+                        const PictureText& text) {
+  const auto [low, high] = coloring.range.value_or(covered(coloring.values));
+  std::vector<double> own(coloring.values.begin(), coloring.values.end());
   for (std::size_t l = partition.layers.size() - 1; l > layer; --l) {
     const std::vector<std::uint32_t>& parent = partition.layers[l].parent;
     std::vector<double> sums(partition.layers[l - 1].starts.size() - 1, 0.0);
     std::vector<double> counts(sums.size(), 0.0);
     for (std::size_t p = 0; p < parent.size(); ++p) {
+      if (std::isnan(own[p])) continue;
       sums[parent[p]] += own[p];
       counts[parent[p]] += 1;
     }
-    for (std::size_t p = 0; p < sums.size(); ++p) sums[p] /= counts[p];
+    for (std::size_t p = 0; p < sums.size(); ++p) sums[p] /= counts[p];  // NaN of none
     own = std::move(sums);
   }
   const double extent_x = partition.box.upper[0] - partition.box.lower[0];
@@ -171,6 +207,7 @@ Figure partition_figure(const PlanePartition& partition, std::size_t layer, cons
   const ExplorerLayer& polygons = partition.layers[layer];
   // Many regions: edges thin out, so that the fills still show.
   const double stroke = std::clamp(12.0 / std::sqrt(static_cast<double>(own.size())), 0.05, 0.8);
+  bool apart = false;
   for (std::size_t p = 0; p + 1 < polygons.starts.size(); ++p) {
     Matrix corners(polygons.starts[p + 1] - polygons.starts[p], 2);
     for (Index v = 0; v < corners.rows(); ++v) {
@@ -178,17 +215,19 @@ Figure partition_figure(const PlanePartition& partition, std::size_t layer, cons
       corners(v, 1) = polygons.vertices[2 * (polygons.starts[p] + static_cast<std::size_t>(v)) + 1];
     }
     PolygonStyle style;
-    style.fill = sequential(high > low ? (own[p] - low) / (high - low) : 0.5);
+    style.fill = std::isnan(own[p]) ? kApart : sequential(high > low ? (own[p] - low) / (high - low) : 0.5);
+    apart = apart || std::isnan(own[p]);
     style.stroke = faded(kWhite, 0.8);
     style.width = stroke;
     figure.polygon(corners, style);
   }
-  if (high > low) figure.colorbar({low, high}, by);
+  if (high > low) figure.colorbar({low, high}, coloring.label, sequential, coloring.whole);
+  if (apart) figure.legend(coloring.apart, kApart);
   return figure;
 }
 
-void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain) {
-  for (const BoundarySegment& segment : decision_boundary(Refinement(network, domain))) {
+void add_decision_boundary(Figure& figure, const Network& network, const Domain& domain, const Context& context) {
+  for (const BoundarySegment& segment : decision_boundary(Refinement(network, domain), context)) {
     Matrix ends(2, 2);
     ends << segment.from.transpose(), segment.to.transpose();
     LineStyle style;
@@ -211,8 +250,7 @@ Explorer explorer_of(const PlanePartition& partition, const PictureText& text, s
   page.columns.push_back({"local Lipschitz constant", partition.lipschitz});
   page.columns.push_back({"deepest layer around it", partition.cut_layer});
   for (Index i = 0; i < partition.outputs; ++i) {
-    page.columns.push_back({fmt::format("output {}", i), color_values(partition, "output", i)});
-    page.outputs.push_back(fmt::format("output {}", i));
+    page.outputs.push_back(fmt::format("y{}", i));  // the page's menu calls it "output y0"
   }
   page.maps = partition.maps;
   return page;

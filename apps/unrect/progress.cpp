@@ -1,40 +1,72 @@
 #include "progress.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstring>
+
+#include "unrect/base/file.hpp"
 
 namespace unrect::cli {
 namespace {
 
-std::atomic<bool> stop = false;
-extern "C" void interrupt(int) { stop = true; }
+std::atomic<int> came = 0;    // the signal, 0 for none
+std::atomic<int> askers = 0;  // computations that look at `came`
+std::atomic<bool> terminal = false;
+
+void tell(const char* text) { [[maybe_unused]] const auto put = ::write(STDERR_FILENO, text, std::strlen(text)); }
+
+extern "C" void interrupt(int signal) {
+  const int before = came.exchange(signal);
+  if (before == 0 && askers > 0) {
+    if (terminal) tell("\r\033[Kstopping; once more ends at once");
+    return;
+  }
+  discard_unfinished_files();
+  if (terminal) tell("\r\033[K");
+  tell("unrect: interrupted\n");
+  ::_exit(128 + signal);
+}
 
 }  // namespace
 
-ProgressLine::ProgressLine(int threads, std::uint64_t seed, std::function<std::string(const Progress&, double)> line)
-    : terminal_(isatty(STDERR_FILENO) != 0) {
+void catch_interruptions() {
+  terminal = isatty(STDERR_FILENO) != 0;
+  struct sigaction action {};
+  action.sa_handler = interrupt;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction before {};
+    ::sigaction(signal, nullptr, &before);
+    // Whoever starts a command in the background may have told it to ignore Ctrl-C.
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+  }
+}
+
+bool interrupted() { return came != 0; }
+
+int interruption_status() { return came == 0 ? 128 + SIGINT : 128 + came; }
+
+ProgressLine::ProgressLine(int threads, std::uint64_t seed, std::function<std::string(const Progress&, double)> line) {
   context_.threads = threads;
   context_.seed = seed;
   const auto start = std::chrono::steady_clock::now();
-  context_.progress = [terminal = terminal_, start, line = std::move(line)](const Progress& progress) {
-    if (terminal) {
+  context_.progress = [start, line = std::move(line)](const Progress& progress) {
+    if (terminal && came == 0) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      fmt::print(stderr, "\r\033[K{}", line(progress, seconds.count()));
+      tell(("\r\033[K" + line(progress, seconds.count())).c_str());
     }
-    return !stop;
+    return came == 0;
   };
-  std::signal(SIGINT, interrupt);
+  ++askers;
 }
 
 ProgressLine::~ProgressLine() {
-  std::signal(SIGINT, SIG_DFL);
-  if (terminal_) fmt::print(stderr, "\r\033[K");
+  --askers;
+  if (terminal) tell("\r\033[K");  // must not throw, whatever has become of the terminal
 }
-
-bool ProgressLine::interrupted() { return stop; }
 
 }  // namespace unrect::cli

@@ -8,20 +8,27 @@
 
 namespace unrect::cli {
 
-/// While it lives, Ctrl-C cancels what runs with its context instead of ending the process.
+/// From here on SIGINT and SIGTERM end the process at once with one line on stderr, no half-written file, and the exit
+/// status 128 + the signal's number; but where a ProgressLine lives.
+void catch_interruptions();
+
+/// Whether such a signal has come; and the exit status that it asks for, 130 if none has.
+bool interrupted();
+int interruption_status();
+
+/// While it lives, Ctrl-C asks what runs with its context to stop instead of ending the process; a second one ends it.
 class ProgressLine {
  public:
   /// `line` says how far things are after so many seconds; it is shown only where stderr is a terminal.
   ProgressLine(int threads, std::uint64_t seed, std::function<std::string(const Progress&, double seconds)> line);
+  /// Clears the line: results are printed after that.
   ~ProgressLine();
   ProgressLine(ProgressLine&&) = delete;
 
   const Context& context() const { return context_; }
-  static bool interrupted();
 
  private:
   Context context_;
-  bool terminal_;
 };
 
 }  // namespace unrect::cli

@@ -95,7 +95,7 @@ Figure region_picture(const Region& region, const Plane& plane, const std::strin
   options.width = 720;
   options.height = 620;
   Figure figure(options);
-  figure.image(colorize(switched, counts), x_range, y_range).colorbar(counts, "units switched");
+  figure.image(colorize(switched, counts), x_range, y_range).colorbar(counts, "units switched", sequential, true);
   figure.polygon(shown.vertices, {faded(kWhite, 0.94), kInk, 1.8, ""});
   figure.points(plane.centre.transpose(), {categorical(1), 4.5, "input"});
 

@@ -62,6 +62,13 @@ DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
           .seed = seed};
 }
 
+bool uses_net(const std::vector<std::string>& methods) { return std::ranges::find(methods, "net") != methods.end(); }
+
+bool uses_images(const std::vector<std::string>& methods) {
+  return std::ranges::any_of(
+      methods, [](const std::string& name) { return name == "lmmse" || name == "wiener" || name == "ksvd"; });
+}
+
 Learned read_learned(const std::string& train_folder, const std::filesystem::path& model,
                      const std::vector<std::string>& methods, Index block, std::uint64_t seed) {
   const auto wanted = [&](std::string_view name) { return std::ranges::find(methods, name) != methods.end(); };

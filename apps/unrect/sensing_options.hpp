@@ -43,6 +43,11 @@ struct Learned {
   DecoderOptions options(double noise, std::uint64_t seed) const;
 };
 
+/// Whether any of them is the network, or learns from images.
+bool uses_net(const std::vector<std::string>& methods);
+bool uses_images(const std::vector<std::string>& methods);
+inline constexpr const char* kLearners = "lmmse, wiener or ksvd, which learn from it";
+
 /// What some of `methods` need, from the images of a folder and a network's file. @throws Error where they are missing.
 Learned read_learned(const std::string& train_folder, const std::filesystem::path& model,
                      const std::vector<std::string>& methods, Index block, std::uint64_t seed);

@@ -311,6 +311,7 @@ TrainingData read_training_data(const DataRequest& request) {
   const Content train = rows_of(all, {order.begin() + validation_size, order.begin() + validation_size + count});
 
   TrainingData result;
+  if (!all.extents.empty()) result.extents.assign(all.extents.begin() + 1, all.extents.end());
   const int classes = all.labels.empty()
                           ? 0
                           : std::max(*std::ranges::max_element(all.labels), *std::ranges::max_element(test.labels)) + 1;

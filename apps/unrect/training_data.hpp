@@ -29,6 +29,7 @@ struct TrainingData {
   Matrix sensing;                           // Φ (m × n) of a recovery, else empty
   std::function<Samples(int epoch)> renew;  // other samples for other epochs; `train` has epoch 0's
   std::optional<ImageRecovery> images;
+  std::vector<Index> extents;  // of one sample as the data have it: {28, 28} of a picture, {256} of a signal
 
   /// Numbers of such a network that are learned.
   Index parameters(const Network& network) const {

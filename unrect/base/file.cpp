@@ -7,9 +7,12 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -32,8 +35,51 @@ class Descriptor {
   int fd_;
 };
 
+// Names of unfinished files. Whoever takes a name out of here may remove the file; more than fit are just not listed.
+std::array<std::atomic<const char*>, 256> unfinished{};
+
+class Unfinished {
+ public:
+  explicit Unfinished(const char* path) {
+    for (std::atomic<const char*>& entry : unfinished) {
+      const char* none = nullptr;
+      if (entry.compare_exchange_strong(none, path)) {
+        entry_ = &entry;
+        return;
+      }
+    }
+  }
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  ~Unfinished() { finish(); }
+
+  /// Strikes the name off the list. If a signal handler was first, the process is about to end: waits for that.
+  void finish() {
+    if (entry_ == nullptr) return;
+    while (entry_->exchange(nullptr) == nullptr) ::pause();
+    entry_ = nullptr;
+  }
+
+ private:
+  std::atomic<const char*>* entry_ = nullptr;
+};
+
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
   throw Error(ErrorCode::kFile, fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
+}
+
+// A new file beside `path`, made for writing, that nobody else writes to: a name of chance, since threads share a
+// process number, and processes of two machines on one disk may.
+int open_aside(const std::filesystem::path& path, std::filesystem::path& aside) {
+  constexpr std::size_t kKept = 200;  // of the name, which may be as long as the file system takes
+  std::random_device chance;
+  for (int tries = 0; tries < 100; ++tries) {
+    const std::string name = path.filename().string().substr(0, kKept);
+    aside = path.parent_path() / fmt::format("{}.{:08x}{:08x}.part", name, chance(), chance());
+    const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
 }
 
 }  // namespace
@@ -69,8 +115,9 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   const bool exists = ::stat(path.c_str(), &old) == 0;
   UNRECT_REQUIRE(!exists || S_ISREG(old.st_mode), ErrorCode::kFile, "{}: not a regular file, expected one to replace",
                  name.string());
-  const std::filesystem::path aside = path.string() + fmt::format(".{}.part", ::getpid());
-  Descriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  std::filesystem::path aside;
+  Descriptor file(open_aside(path, aside));
+  Unfinished listed(aside.c_str());
   if (file.get() < 0) fail(path, "cannot write");
   const auto give_up = [&](std::string_view what) {
     const int reason = errno;
@@ -89,7 +136,14 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   // Some file systems only report a full disk here or in close().
   if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS) give_up("cannot write");
   if (::close(file.release()) != 0) give_up("cannot write");
+  listed.finish();
   if (::rename(aside.c_str(), path.c_str()) != 0) give_up("cannot replace");
+}
+
+void discard_unfinished_files() noexcept {
+  for (std::atomic<const char*>& entry : unfinished) {
+    if (const char* const path = entry.exchange(nullptr)) ::unlink(path);
+  }
 }
 
 std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes) {

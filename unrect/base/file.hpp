@@ -16,6 +16,10 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes =
 /// or pipe); `name` is then untouched.
 void write_file(const std::filesystem::path& name, std::string_view bytes);
 
+/// Removes what write_file() has begun and not finished, on all threads; none of them finishes its file any more. For a
+/// signal handler that ends the process: async-signal-safe.
+void discard_unfinished_files() noexcept;
+
 /// Undoes gzip. @throws Error kFormat, naming `name`, for a damaged stream or one that grows over `max_bytes`.
 std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes = std::size_t{4} << 30);
 

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <Eigen/Cholesky>
 #include <Eigen/SVD>
 #include <cmath>
 #include <map>
+#include <set>
+#include <string>
 
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/gradient.hpp"
@@ -252,6 +255,87 @@ TEST(Smoothness, BoundsTheChangeOfTheGradientAndIsAttained) {
                 1e-9 * layers[l].smoothness);
   }
   EXPECT_NEAR(input_smoothness(f), std::pow(exact_lipschitz(f), 2), 1e-12);
+}
+
+// Eigenvalues within 10⁻¹⁰ of the largest: Lanczos stops with a Ritz value below it, and the residual covers that.
+TEST(SpectralNorm, IsABoundWhereTheLargestSingularValuesAreCrowded) {
+  Matrix m = Matrix::Zero(400, 400);
+  for (Index i = 0; i < 400; ++i) m(i, i) = 1 - 5e-11 * std::pow(static_cast<double>(i) / 400, 2);
+  EXPECT_GE(spectral_norm(m), 1 - 1e-15);
+  EXPECT_LE(spectral_norm(m), 1 + 1e-9);
+}
+
+TEST(OperatorNorm, OfKernelsThatOverflowOrUnderflowWhenSquared) {
+  Rng rng(4);
+  const Matrix kernel = rng.normal_matrix(2, 9);
+  const auto norm = [&](double scale) {
+    NetworkBuilder builder(Shape{1, 6, 5});
+    Convolution conv;
+    conv.window = {1, 6, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+    conv.kernel = scale * kernel;
+    conv.bias = Vector::Zero(2);
+    const int node = builder.add(conv, {0});
+    const Network network = std::move(builder).build(node);
+    return operator_norm(network.node(node), network);
+  };
+  EXPECT_DOUBLE_EQ(norm(0x1p-800), std::ldexp(norm(1), -800));
+  EXPECT_DOUBLE_EQ(norm(0x1p900), std::ldexp(norm(1), 900));
+  EXPECT_EQ(norm(0), 0);
+}
+
+// (max(−9, x), max(x, −9)): each output takes the middle value, so that one step of it moves both.
+TEST(SpectralBoundGraph, CountsWhatOverlappingMaximaRead) {
+  NetworkBuilder builder(Shape{1});
+  int x = builder.add(Dense{Matrix{{0}, {1}, {0}}, Vector{{-9, 0, -9}}}, {0});
+  x = builder.add(Maximum{2, {0, 1, 1, 2}}, {x});
+  const Network network = std::move(builder).build(x);
+  const Region region = unrectify(network, Vector::Zero(1));
+  const double exact = spectral_norm(region.affine_map().linear);
+  EXPECT_NEAR(exact, std::sqrt(2.0), 1e-15);
+  EXPECT_GE(spectral_bound_graph(network), exact * (1 - 1e-15));
+}
+
+TEST(LayeredBound, IsGivenForMonotoneRectifiersAlone) {
+  Rng rng(5);
+  const auto names = [&](const Piecewise& f) {
+    NetworkBuilder builder(Shape{2});
+    int x = builder.add(Dense{rng.normal_matrix(3, 2), rng.normal_vector(3)}, {0});
+    x = builder.add(f, {x});
+    x = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {x});
+    const Network network = std::move(builder).build(x);
+    const Region region = unrectify(network, rng.normal_vector(2));
+    std::set<std::string> names;
+    for (const auto& [name, bound] : all_bounds(region, region.affine_map())) names.insert(name);
+    return names;
+  };
+  EXPECT_TRUE(names(parametric_relu(Vector{{0}})).contains("layered"));
+  EXPECT_TRUE(names(parametric_relu(Vector{{0.5}})).contains("layered"));
+  EXPECT_FALSE(names(parametric_relu(Vector{{-1e-9}})).contains("layered"));
+  EXPECT_TRUE(names(parametric_relu(Vector{{-1e-9}})).contains("spectral_global"));
+  EXPECT_FALSE(names(absolute()).contains("layered"));
+  EXPECT_FALSE(names(parametric_relu(Vector{{1 + 1e-9}})).contains("spectral_global"));
+}
+
+// Both ways to the same Gram matrix; and a factor on a layer is a factor of the bound, at either end of the doubles.
+TEST(LayeredBound, DoesNotDependOnShapeOrScale) {
+  Rng rng(6);
+  for (const std::vector<Index>& widths : {std::vector<Index>{2, 30, 20, 3}, {30, 4, 25, 2}}) {
+    Factors f = factors(unrectify(random_chain(widths, rng.split(1)), rng.normal_vector(widths.front())));
+    const double bound = layered_bound(f);
+    Matrix left = f.weights[0];  // the definition, as it stands
+    for (std::size_t l = 0; l + 1 < f.weights.size(); ++l) {
+      const double lambda = 2 / std::pow(largest_singular_value(left), 2);
+      Eigen::MatrixXd x = -(lambda * lambda / 4) * (left * left.transpose());
+      x.diagonal().array() += lambda;
+      left = Eigen::LLT<Eigen::MatrixXd>(x).matrixL().solve(Eigen::MatrixXd(f.weights[l + 1].transpose())).transpose();
+    }
+    EXPECT_NEAR(bound, largest_singular_value(left), 1e-9 * bound);
+    f.weights[0] *= 0x1p-700;
+    EXPECT_NEAR(layered_bound(f), std::ldexp(bound, -700), 1e-9 * std::ldexp(bound, -700));
+    f.weights[0] *= 0x1p1000;
+    f.weights[0] *= 0x1p500;
+    EXPECT_NEAR(layered_bound(f), std::ldexp(bound, 800), 1e-9 * std::ldexp(bound, 800));
+  }
 }
 
 }  // namespace

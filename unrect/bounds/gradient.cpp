@@ -56,7 +56,7 @@ std::vector<LayerGradient> gradient_bounds(const Factors& f, const VectorRef& x,
   check_gradient(f, g);
   const std::vector<Vector> a = activations(f, x);
   const std::vector<Matrix> j = jacobians(f);
-  const double widest_column = f.weights.back().colwise().norm().maxCoeff();
+  const double widest_column = f.weights.back().colwise().stableNorm().maxCoeff();
   double beta = 0;
   std::vector<double> norms;
   for (const Matrix& w : f.weights) {
@@ -71,24 +71,24 @@ std::vector<LayerGradient> gradient_bounds(const Factors& f, const VectorRef& x,
     const Vector delta = j[at(l)].transpose() * g;
     const double steepest = last ? 1 : f.diagonals[at(l)].lpNorm<Eigen::Infinity>();
     const double largest_input = a[at(l)].lpNorm<Eigen::Infinity>();
-    layer.activation = a[at(l)].norm();
+    layer.activation = a[at(l)].stableNorm();
     layer.largest_entry = delta.lpNorm<Eigen::Infinity>() * largest_input;
-    layer.largest_entry_bound = (last ? 1 : widest_column * counts * steepest) * g.norm() * largest_input;
-    layer.frobenius = delta.norm() * layer.activation;
+    layer.largest_entry_bound = (last ? 1 : widest_column * counts * steepest) * g.stableNorm() * largest_input;
+    layer.frobenius = delta.stableNorm() * layer.activation;
     layer.jacobian = spectral_norm(j[at(l)]);
     spectral *= steepest;
-    layer.jacobian_bound = last ? 1 : std::min(f.diagonals[at(l)].norm() * counts * widest_column, spectral);
-    layer.frobenius_bound = g.norm() * layer.jacobian_bound * layer.activation;
+    layer.jacobian_bound = last ? 1 : std::min(f.diagonals[at(l)].stableNorm() * counts * widest_column, spectral);
+    layer.frobenius_bound = g.stableNorm() * layer.jacobian_bound * layer.activation;
     layer.smoothness = lambda * layer.jacobian * layer.jacobian * layer.activation * layer.activation;
     if (!last) counts *= f.weights[at(l)].cwiseAbs().maxCoeff() * f.diagonals[at(l)].cwiseAbs().sum();
     spectral *= norms[at(l)];
   }
-  double bound = x.norm();
+  double bound = x.stableNorm();
   for (int l = 1; l <= f.depth(); ++l) {
     layers[at(l)].activation_bound = bound;
     if (l == f.depth()) break;
-    bound = f.diagonals[at(l)].lpNorm<Eigen::Infinity>() * (beta * bound + f.biases[at(l)].norm()) +
-            f.offsets[at(l)].norm();
+    bound = f.diagonals[at(l)].lpNorm<Eigen::Infinity>() * (beta * bound + f.biases[at(l)].stableNorm()) +
+            f.offsets[at(l)].stableNorm();
   }
   return layers;
 }

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/norms.hpp"
+#include "unrect/polytope/halfspaces.hpp"
 #include "unrect/region/atoms.hpp"
 
 namespace unrect {
@@ -13,19 +15,20 @@ namespace {
 
 std::size_t at(int l) { return static_cast<std::size_t>(l - 1); }
 
-Vector row_norms(const Factors& f) { return f.weights.front().rowwise().norm(); }
-Vector column_norms(const Factors& f) { return f.weights.back().colwise().norm().transpose(); }
+Vector first_norms(const Factors& f) { return row_norms(f.weights.front()); }
+Vector last_norms(const Factors& f) { return row_norms(f.weights.back().transpose()); }
 
-// W̃_2 … W̃_{L−1}; for L = 2 the one diagonal diag(r ⊙ c).
+// W̃_2 … W̃_{L−1} for L > 2.
 std::vector<Matrix> normalised_weights(const Factors& f) {
-  if (f.depth() == 2) return {row_norms(f).cwiseProduct(column_norms(f)).asDiagonal()};
   std::vector<Matrix> middle(f.weights.begin() + 1, f.weights.end() - 1);
-  middle.front() = middle.front() * row_norms(f).asDiagonal();
-  middle.back() = column_norms(f).asDiagonal() * middle.back();
+  middle.front() = middle.front() * first_norms(f).asDiagonal();
+  middle.back() = last_norms(f).asDiagonal() * middle.back();
   return middle;
 }
 
+// For L = 2 both scalings meet on the one diagonal, of r ⊙ c.
 std::vector<double> largest_entries(const Factors& f) {
+  if (f.depth() == 2) return {first_norms(f).cwiseProduct(last_norms(f)).maxCoeff()};
   std::vector<double> alphas;
   for (const Matrix& w : normalised_weights(f)) alphas.push_back(w.cwiseAbs().maxCoeff());
   return alphas;
@@ -43,12 +46,13 @@ bool slopes_within(const Factors& f, double low, double high) {
                      [&](const Vector& d) { return (d.array() >= low).all() && (d.array() <= high).all(); });
 }
 
-Matrix unit_rows(Matrix m) {
-  for (Index i = 0; i < m.rows(); ++i) {
-    const double norm = m.row(i).norm();
-    if (norm > 0) m.row(i) /= norm;
+Matrix unit_rows(const Matrix& m) {
+  Matrix unit = scaled_rows(Halfspaces(m, Vector::Zero(m.rows()))).normals;
+  for (Index i = 0; i < unit.rows(); ++i) {
+    const double norm = unit.row(i).norm();
+    if (norm > 0) unit.row(i) /= norm;
   }
-  return m;
+  return unit;
 }
 
 double steepest(const Piecewise& f) { return f.slopes.cwiseAbs().maxCoeff(); }
@@ -64,21 +68,19 @@ double exact_lipschitz(const Factors& f) {
 double atoms_bound(const Factors& f) {
   if (f.depth() == 1) return exact_lipschitz(f);
   const AtomicDecomposition atoms(f);
-  const Vector r = row_norms(f), c = column_norms(f);
+  const Vector r = first_norms(f), c = last_norms(f);
   double total = 0;
-  for (Index i = 0; i < atoms.coefficients().rows(); ++i) {
-    for (Index j = 0; j < atoms.coefficients().cols(); ++j) {
-      total += std::abs(atoms.coefficients()(i, j)) * c[atoms.last_support()[static_cast<std::size_t>(i)]] *
-               r[atoms.first_support()[static_cast<std::size_t>(j)]];
-    }
-  }
+  atoms.for_each([&](Index i, Index j, double kappa) {
+    total += std::abs(kappa) * c[atoms.last_support()[static_cast<std::size_t>(i)]] *
+             r[atoms.first_support()[static_cast<std::size_t>(j)]];
+  });
   return total;
 }
 
 double absolute_paths_bound(const Factors& f) {
   if (f.depth() == 1) return exact_lipschitz(f);
+  if (f.depth() == 2) return f.diagonals[0].cwiseAbs().dot(first_norms(f).cwiseProduct(last_norms(f)));
   const std::vector<Matrix> middle = normalised_weights(f);
-  if (f.depth() == 2) return f.diagonals[0].cwiseAbs().dot(middle[0].diagonal());
   Vector reach = f.diagonals[0].cwiseAbs();
   for (std::size_t l = 0; l < middle.size(); ++l) {
     reach = f.diagonals[l + 1].cwiseAbs().cwiseProduct(middle[l].cwiseAbs() * reach);
@@ -139,20 +141,33 @@ double spectral_power_bound(const Factors& f) {
 
 double frobenius_bound(const Factors& f) {
   double bound = 1;
-  for (const Matrix& w : f.weights) bound *= w.norm();
+  for (const Matrix& w : f.weights) bound *= w.stableNorm();
   return bound;
 }
 
+// With L = W_i X_{i−1}^{−½} / ‖W_i X_{i−1}^{−½}‖ and ν that norm: M_i = ν² L Lᵀ, X_i = (2 / ν²) (I − ½ L Lᵀ), so that
+// W_{i+1} X_i^{−½} has the Gram matrix ν²/2 · W_{i+1} (I − ½ L Lᵀ)⁻¹ W_{i+1}ᵀ, and the inverse is I + ½ L (I − ½ Lᵀ
+// L)⁻¹ Lᵀ where L has fewer columns than rows.
 double layered_bound(const Factors& f) {
-  Matrix left = f.weights.front();  // W_i X_{i−1}^{−½}, so that M_i = left leftᵀ
+  Matrix left = f.weights.front();  // W_i X_{i−1}^{−½}, or another matrix with its Gram matrix
   for (int l = 1; l < f.depth(); ++l) {
     const double norm = spectral_norm(left);
     if (norm == 0) return 0;
-    const double m = norm * norm, lambda = 2 / m;
-    Eigen::MatrixXd x = -(lambda * lambda / 4) * (left * left.transpose());
-    x.diagonal().array() += lambda;
+    const Eigen::MatrixXd unit = left / norm;
+    const bool narrow = unit.cols() < unit.rows();
+    Eigen::MatrixXd x =
+        narrow ? Eigen::MatrixXd(-0.5 * (unit.transpose() * unit)) : Eigen::MatrixXd(-0.5 * (unit * unit.transpose()));
+    x.diagonal().array() += 1;
     const Eigen::LLT<Eigen::MatrixXd> cholesky(x);
-    left = cholesky.matrixL().solve(Eigen::MatrixXd(f.weights[at(l + 1)].transpose())).transpose();
+    const Matrix& w = f.weights[at(l + 1)];
+    if (narrow) {
+      const Eigen::MatrixXd through = w * unit;
+      Matrix next(w.rows(), w.cols() + through.cols());
+      next << w, std::sqrt(0.5) * cholesky.matrixL().solve(Eigen::MatrixXd(through.transpose())).transpose();
+      left = norm * std::sqrt(0.5) * next;
+    } else {
+      left = norm * std::sqrt(0.5) * cholesky.matrixL().solve(Eigen::MatrixXd(w.transpose())).transpose();
+    }
   }
   return spectral_norm(left);
 }
@@ -163,21 +178,24 @@ double spectral_bound_graph(const Network& network) {
     const Node& node = network.nodes()[i];
     const auto input = [&](std::size_t k) { return constants[static_cast<std::size_t>(node.inputs[k])]; };
     double constant = 0;
-    if (const Sum* sum = std::get_if<Sum>(node.op.get())) {
-      for (std::size_t k = 0; k < node.inputs.size(); ++k) constant += std::abs(sum->factors[k]) * input(k);
-    } else if (std::holds_alternative<Concat>(*node.op)) {
-      for (std::size_t k = 0; k < node.inputs.size(); ++k) constant = std::hypot(constant, input(k));
-    } else if (const Piecewise* f = std::get_if<Piecewise>(node.op.get())) {
-      constant = steepest(*f) * input(0);
-    } else if (const Maximum* max = std::get_if<Maximum>(node.op.get())) {
-      Vector uses = Vector::Zero(network.node(node.inputs[0]).size);
-      for (const Index k : max->index) {
-        if (k >= 0) uses[k] += 1;
-      }
-      constant = std::sqrt(uses.maxCoeff()) * input(0);
-    } else {
-      constant = operator_norm(node, network) * input(0);
-    }
+    by_kind(
+        *node.op,
+        [&](const Sum& sum) {
+          for (std::size_t k = 0; k < node.inputs.size(); ++k) constant += std::abs(sum.factors[k]) * input(k);
+        },
+        [&](const Concat&) {
+          for (std::size_t k = 0; k < node.inputs.size(); ++k) constant = std::hypot(constant, input(k));
+        },
+        [&](const Piecewise& f) { constant = steepest(f) * input(0); },
+        [&](const Maximum& max) {
+          Vector uses = Vector::Zero(network.node(node.inputs[0]).size);
+          for (const Index k : max.index) {
+            if (k >= 0) uses[k] += 1;
+          }
+          constant = std::sqrt(uses.maxCoeff()) * input(0);
+        },
+        alike<Input, Dense, Convolution, Scale, Select>(
+            [&](const auto&) { constant = operator_norm(node, network) * input(0); }));
     constants.push_back(constant);
   }
   return constants[static_cast<std::size_t>(network.output())];
@@ -194,7 +212,11 @@ std::vector<std::pair<std::string, double>> all_bounds(const Region& region, con
     return bounds;
   }
   bounds.emplace_back("nuclear", nuclear_norm(map.linear));
-  bounds.emplace_back("atoms", atoms_bound(f));
+  try {
+    bounds.emplace_back("atoms", atoms_bound(f));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupported) throw;  // too many of them to hold
+  }
   bounds.emplace_back("absolute_paths", absolute_paths_bound(f));
   bounds.emplace_back("factor", factor_bound(f));
   bounds.emplace_back("counts", counts_bound(f));

@@ -8,31 +8,29 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/affine_hull.hpp"
 
 namespace unrect {
 
-Domain::Domain(const Box& inputs) : origin(Vector::Zero(inputs.dimension())) {
+Domain::Domain(const Box& inputs, const Halfspaces& rows) {
+  UNRECT_REQUIRE(rows.size() == 0 || rows.dimension() == inputs.dimension(), ErrorCode::kInvalidArgument,
+                 "domain: constraints on {} inputs; the box has {}", rows.dimension(), inputs.dimension());
   std::vector<Index> free;
   for (Index j = 0; j < inputs.dimension(); ++j) {
-    if (inputs.lower[j] < inputs.upper[j]) {
-      free.push_back(j);
-    } else {
-      origin[j] = inputs.lower[j];
-    }
+    if (inputs.lower[j] < inputs.upper[j]) free.push_back(j);
   }
-  UNRECT_REQUIRE(!free.empty(), ErrorCode::kInvalidArgument,
-                 "domain: all {} inputs have zero width; expected an interval for one of them at least",
-                 inputs.dimension());
+  if (rows.size() > 0 || free.empty()) {
+    AffineHull hull(inputs);
+    hull.add(rows);
+    hull.write(*this);
+    return;
+  }
   const auto k = static_cast<Index>(free.size());
+  origin = inputs.lower;
+  origin(free).setZero();
   axes = Matrix::Zero(inputs.dimension(), k);
-  Vector lower(k);
-  Vector upper(k);
-  for (Index d = 0; d < k; ++d) {
-    axes(free[static_cast<std::size_t>(d)], d) = 1;
-    lower[d] = inputs.lower[free[static_cast<std::size_t>(d)]];
-    upper[d] = inputs.upper[free[static_cast<std::size_t>(d)]];
-  }
-  box = Box(std::move(lower), std::move(upper));
+  for (Index d = 0; d < k; ++d) axes(free[static_cast<std::size_t>(d)], d) = 1;
+  box = Box(inputs.lower(free), inputs.upper(free));
 }
 
 Domain::Domain(Vector slice_origin, Matrix slice_axes, Box parameters)
@@ -50,8 +48,9 @@ Domain::Domain(Vector slice_origin, Matrix slice_axes, Box parameters)
 void Domain::constrain(const Halfspaces& inputs) {
   UNRECT_REQUIRE(inputs.dimension() == input_size(), ErrorCode::kInvalidArgument,
                  "domain: constraints on {} inputs; the domain has {}", inputs.dimension(), input_size());
-  const Halfspaces rows(inputs.normals * axes, inputs.offsets - inputs.normals * origin);
-  constraints = constraints.size() == 0 ? rows : intersect(constraints, rows);
+  AffineHull hull(*this);
+  hull.add(inputs);
+  hull.write(*this);
 }
 
 Domain plane_through(const VectorRef& a, const VectorRef& b, const VectorRef& c, double margin) {

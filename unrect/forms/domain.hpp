@@ -12,10 +12,14 @@ struct Domain {
   Matrix axes;
   Box box;
   Halfspaces constraints;  // no rows: the whole box
+  /// How far, over the box, an input or a constraint (scaled to a largest coefficient in [1, 2)) is from what was asked
+  /// for; 0: this is exactly that set.
+  double rounding = 0;
 
-  /// A box of inputs. Inputs of zero width are held fixed, the others are the parameters themselves, in their order.
-  /// @throws Error kInvalidArgument if every input is fixed.
-  explicit Domain(const Box& inputs);
+  /// A box of inputs cut by G x ≤ h, over its affine hull (AffineHull): inputs of zero width and what equalities make
+  /// of the others are no parameters. As a rule parameters are inputs themselves, in their order.
+  /// @throws Error kInvalidArgument if there is no point, or one point only, naming what contradicts or the point.
+  explicit Domain(const Box& inputs, const Halfspaces& rows = {});
   /// A slice. @throws Error kInvalidArgument for sizes that disagree, a box side of zero width, dependent axes.
   Domain(Vector slice_origin, Matrix slice_axes, Box parameters);
 
@@ -24,8 +28,8 @@ struct Domain {
   /// origin + axes t.
   Vector point(const VectorRef& t) const { return origin + axes * t; }
 
-  /// Adds constraints on the inputs x: G x ≤ h, written in t: (G U) t ≤ h − G o, rounded to doubles, which are then
-  /// what the domain is. @throws Error kInvalidArgument for a wrong width.
+  /// Adds constraints on the inputs x, G x ≤ h. What they leave without an extent is a parameter less.
+  /// @throws Error kInvalidArgument for a wrong width; as the box's constructor.
   void constrain(const Halfspaces& inputs);
 };
 

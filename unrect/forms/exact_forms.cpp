@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {
+
+// So many dimensions have few enough neighbours of a point to try them all.
+constexpr Index kMostNeighbours = 5;
 
 // mantissa · 2^exponent.
 struct Dyadic {
@@ -31,21 +36,24 @@ struct Dyadic {
   }
 };
 
-// w = digits · 2^exponent.
+// w = digits · 2^exponent. The digits, whole and below 2^53, stay a double, which GMP takes as it is: a long has 32
+// bits on some systems.
 struct Weight {
   explicit Weight(double w) {
     int e = 0;
-    digits = static_cast<long>(std::ldexp(std::frexp(w, &e), 53));
+    digits = std::ldexp(std::frexp(w, &e), 53);
     exponent = e - 53;
   }
-  long digits = 0;
+  double digits = 0;
   long exponent = 0;
 };
 
 void add_product(Dyadic& sum, double w, const Dyadic& x) {
   if (w == 0 || sgn(x.mantissa) == 0) return;
   const Weight weight(w);
-  sum.add(x.mantissa * weight.digits, x.exponent + weight.exponent);
+  mpz_class product(weight.digits);
+  product *= x.mantissa;
+  sum.add(product, x.exponent + weight.exponent);
 }
 
 void add_number(Dyadic& sum, double w) {
@@ -157,7 +165,92 @@ class ExactLp {
   std::vector<std::size_t> basic_, columns_;
 };
 
+// The point of {A t + b > 0} whose least row is largest, by the dual: min Σ λ_i b_i over Σ λ_i a_i = 0, Σ λ_i = 1, λ ≥
+// 0, with Bland's rule. rows: integers, k coefficients and b; the first 2k are a box's, t_d from below, then from
+// above. The table's numbers are integers over one denominator, as in ExactLp.
+class DeepestPoint {
+ public:
+  explicit DeepestPoint(const std::vector<std::vector<mpz_class>>& rows)
+      : rows_(rows), k_(rows.front().size() - 1), m_(rows.size()), t_(k_ + 2, std::vector<mpz_class>(m_ + 1)) {
+    for (std::size_t i = 0; i < m_; ++i) {
+      for (std::size_t d = 0; d < k_; ++d) t_[d][i] = rows[i][d];
+      t_[k_][i] = 1;
+      t_[k_ + 1][i] = rows[i][k_];
+    }
+    t_[k_][m_] = 1;
+    for (std::size_t d = 0; d < k_; ++d) pivot(d, 2 * d);
+    pivot(k_, 1);
+  }
+
+  // Nothing if no point has all rows positive.
+  std::optional<std::vector<mpq_class>> find() {
+    for (;;) {
+      if (sgn(t_[k_ + 1][m_]) >= 0) return {};
+      const std::vector<mpz_class>& costs = t_[k_ + 1];
+      std::size_t column = 0;
+      while (column < m_ && sgn(costs[column]) >= 0) ++column;
+      if (column == m_) break;
+      pivot(leaving(column), column);
+    }
+    std::vector<mpq_class> point;
+    for (std::size_t d = 0; d < k_; ++d) {  // the reduced cost of row i is a_i·t + b_i − (the least row)
+      mpq_class t(t_[k_ + 1][2 * d] - t_[k_ + 1][m_] - rows_[2 * d][k_] * denominator_, denominator_ * rows_[2 * d][d]);
+      t.canonicalize();
+      point.push_back(std::move(t));
+    }
+    return point;
+  }
+
+ private:
+  std::size_t leaving(std::size_t column) const {
+    std::size_t best = k_ + 1;
+    for (std::size_t r = 0; r <= k_; ++r) {
+      if (sgn(t_[r][column]) <= 0) continue;
+      if (best <= k_) {
+        const int order = cmp(t_[r][m_] * t_[best][column], t_[best][m_] * t_[r][column]);
+        if (order > 0 || (order == 0 && basis_[r] > basis_[best])) continue;
+      }
+      best = r;
+    }
+    return best;
+  }
+
+  void pivot(std::size_t row, std::size_t column) {
+    const std::vector<mpz_class>& p = t_[row];
+    for (std::size_t i = 0; i < t_.size(); ++i) {
+      if (i == row) continue;
+      const mpz_class factor = t_[i][column];
+      for (std::size_t j = 0; j <= m_; ++j) {
+        mpz_class& x = t_[i][j];
+        x *= p[column];
+        mpz_submul(x.get_mpz_t(), factor.get_mpz_t(), p[j].get_mpz_t());
+        mpz_divexact(x.get_mpz_t(), x.get_mpz_t(), denominator_.get_mpz_t());
+      }
+    }
+    denominator_ = p[column];
+    if (row == basis_.size()) basis_.push_back(column);
+    basis_[row] = column;
+  }
+
+  const std::vector<std::vector<mpz_class>>& rows_;
+  std::size_t k_, m_;
+  std::vector<std::vector<mpz_class>> t_;
+  mpz_class denominator_ = 1;
+  std::vector<std::size_t> basis_;
+};
+
+int last_stage(std::span<const WallSide> sides) {
+  int stage = -1;
+  for (const WallSide& side : sides) stage = std::max(stage, side.wall.stage);
+  return stage;
+}
+
 }  // namespace
+
+struct ExactPoint::Numbers {
+  std::vector<mpz_class> numerators;
+  mpz_class denominator = 1;
+};
 
 struct ExactForms::Cache {
   Cache(const Stages& network, const Domain& where) : stages(network), domain(where), k(where.dimension()) {
@@ -264,8 +357,8 @@ struct ExactForms::Cache {
     return out;
   }
 
-  // Integers in proportion to a row: its numbers times a power of two.
-  static void put_integers(const Row& row, std::vector<mpz_class>& out) {
+  // Integers in proportion to a row: its numbers times a power of two, whose exponent is returned.
+  static long put_integers(const Row& row, std::vector<mpz_class>& out) {
     long lowest = 0;
     bool any = false;
     for (const Dyadic& x : row) {
@@ -278,6 +371,7 @@ struct ExactForms::Cache {
       out[d] = row[d].mantissa;
       if (sgn(out[d]) != 0) out[d] <<= static_cast<mp_bitcnt_t>(row[d].exponent - lowest);
     }
+    return -lowest;
   }
 
   // p·t + q where A t + b = 0, times a power of two: det [A b; p q] / det A, by Bareiss' elimination, whose divisions
@@ -361,6 +455,77 @@ struct ExactForms::Cache {
     return ExactLp(system, whole).minimum_is_negative();
   }
 
+  static bool is_constant(const Row& row) {
+    return std::all_of(row.begin(), row.end() - 1, [](const Dyadic& x) { return sgn(x.mantissa) == 0; });
+  }
+
+  static int sign_of(const Row& row, const VectorRef& t) {
+    Dyadic sum = row.back();
+    for (Index d = 0; d < t.size(); ++d) add_product(sum, t[d], row[static_cast<std::size_t>(d)]);
+    return sgn(sum.mantissa);
+  }
+
+  // Of the sides whose forms are not constant.
+  std::vector<Row> inward(std::span<const WallSide> sides) {
+    std::vector<Row> normals;
+    for (const WallSide& side : sides) {
+      Row row = form(side.wall);
+      if (is_constant(row)) continue;
+      if (side.sign < 0) negate(row);
+      normals.push_back(std::move(row));
+    }
+    return normals;
+  }
+
+  bool is_inside(const VectorRef& t, const std::vector<Row>& inward) const {
+    return (t.array() > domain.box.lower.array()).all() && (t.array() < domain.box.upper.array()).all() &&
+           std::ranges::all_of(inward, [&](const Row& row) { return sign_of(row, t) > 0; });
+  }
+
+  std::optional<std::vector<mpq_class>> deepest_point(const std::vector<Row>& normals) {
+    system.resize(static_cast<std::size_t>(2 * k) + normals.size());
+    for (Index w = 0; w < 2 * k; ++w) {
+      Row row = form({-1, w, -1, 0, 0, 0});
+      if (w % 2 != 0) negate(row);
+      put_integers(row, system[static_cast<std::size_t>(w)]);
+    }
+    for (std::size_t i = 0; i < normals.size(); ++i)
+      put_integers(normals[i], system[static_cast<std::size_t>(2 * k) + i]);
+    // Normals of about one length, or the point would be next to the longest.
+    std::vector<std::size_t> bits;
+    for (const std::vector<mpz_class>& row : system) {
+      bits.push_back(0);
+      for (std::size_t d = 0; d + 1 < row.size(); ++d)
+        bits.back() = std::max(bits.back(), mpz_sizeinbase(row[d].get_mpz_t(), 2));
+    }
+    const std::size_t most = *std::ranges::max_element(bits);
+    for (std::size_t i = 0; i < system.size(); ++i) {
+      for (mpz_class& x : system[i]) x <<= most - bits[i];
+    }
+    return DeepestPoint(system).find();
+  }
+
+  std::optional<Vector> point_inside(std::span<const WallSide> sides) {
+    const std::vector<Row> normals = inward(sides);
+    const std::optional<std::vector<mpq_class>> deepest = deepest_point(normals);
+    if (!deepest) return {};
+    Vector t(k);
+    for (Index d = 0; d < k; ++d) t[d] = (*deepest)[static_cast<std::size_t>(d)].get_d();
+    if (is_inside(t, normals)) return t;
+    if (k > kMostNeighbours) return {};
+    const Vector center = t;
+    Index ways = 1;
+    for (Index d = 0; d < k; ++d) ways *= 3;
+    for (Index way = 1; way < ways; ++way) {
+      for (Index d = 0, rest = way; d < k; ++d, rest /= 3) {
+        const double infinity = std::numeric_limits<double>::infinity();
+        t[d] = rest % 3 == 0 ? center[d] : std::nextafter(center[d], rest % 3 == 1 ? infinity : -infinity);
+      }
+      if (is_inside(t, normals)) return t;
+    }
+    return {};
+  }
+
   static void negate(Row& row) {
     for (Dyadic& x : row) mpz_neg(x.mantissa.get_mpz_t(), x.mantissa.get_mpz_t());
   }
@@ -407,6 +572,62 @@ bool ExactForms::positive_over(const Hyperplane& form, int sign, std::span<const
   for (const WallSide& side : sides) stage = std::max(stage, side.wall.stage);
   cache_->follow(pieces, stage);
   return cache_->positive_over(form, sign, sides);
+}
+
+WholeMultiple ExactForms::form_of(const Hyperplane& wall, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, wall.stage);
+  WholeMultiple out;
+  out.exponent = Cache::put_integers(cache_->form(wall), out.row);
+  return out;
+}
+
+int ExactForms::sign_of(const Hyperplane& form, const VectorRef& t, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, form.stage);
+  return Cache::sign_of(cache_->form(form), t);
+}
+
+int ExactForms::sign_of(const Hyperplane& form, const ExactPoint& t, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, form.stage);
+  std::vector<mpz_class> row;
+  Cache::put_integers(cache_->form(form), row);
+  mpz_class sum = row.back() * t.numbers_->denominator;
+  for (std::size_t d = 0; d + 1 < row.size(); ++d) sum += row[d] * t.numbers_->numerators[d];
+  return sgn(sum);
+}
+
+std::optional<ExactPoint> ExactForms::deepest_point(std::span<const WallSide> sides,
+                                                    std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, last_stage(sides));
+  const std::optional<std::vector<mpq_class>> point = cache_->deepest_point(cache_->inward(sides));
+  if (!point) return {};
+  auto numbers = std::make_shared<ExactPoint::Numbers>();
+  for (const mpq_class& x : *point)
+    mpz_lcm(numbers->denominator.get_mpz_t(), numbers->denominator.get_mpz_t(), x.get_den().get_mpz_t());
+  for (const mpq_class& x : *point) numbers->numerators.push_back(x.get_num() * (numbers->denominator / x.get_den()));
+  ExactPoint out;
+  out.numbers_ = std::move(numbers);
+  return out;
+}
+
+bool ExactForms::is_constant(const Hyperplane& form, std::span<const std::uint16_t> pieces) {
+  cache_->follow(pieces, form.stage);
+  return Cache::is_constant(cache_->form(form));
+}
+
+bool ExactForms::is_inside(const VectorRef& t, std::span<const WallSide> sides, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, last_stage(sides));
+  return cache_->is_inside(t, cache_->inward(sides));
+}
+
+std::optional<Vector> ExactForms::point_inside(std::span<const WallSide> sides, std::span<const std::uint16_t> pieces) {
+  ++asked_;
+  cache_->follow(pieces, last_stage(sides));
+  return cache_->point_inside(sides);
 }
 
 bool ExactForms::same_map(std::span<const std::uint16_t> one, std::span<const std::uint16_t> other) {

@@ -9,8 +9,9 @@
 namespace unrect {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kSmallest = std::numeric_limits<double>::min() / kEpsilon;
+// One operation is off by at most so much of its result.
+constexpr double kRounding = std::numeric_limits<double>::epsilon() / 2;
+constexpr double kSmallest = std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
 // Values, and sums of them, stay clear of infinity.
 constexpr double kLargest = 1e300;
 // Products with more rows or columns than this are bounded by cheaper norms.
@@ -45,10 +46,11 @@ double spectral_bound(const Link& link, const Vector& row_abs, double frobenius)
 
 // What is known of a vector of forms: magnitudes and errors, by components and by 2-norms of its k + 1 columns.
 struct Bounds {
-  Vector size;           // Σ_d |p_d| T_d + |q|, a unit
-  Vector slope;          // Σ_d |p_d|, a unit
-  double roundings = 0;  // error ≤ roundings · ε · size
-  Vector norm, error;    // k + 1
+  Vector size;                 // Σ_d |p_d| T_d + |q|, a unit
+  Vector slope;                // Σ_d |p_d|, a unit
+  double roundings = 0;        // error ≤ roundings · kRounding · size
+  double slope_roundings = 0;  // of the slopes alone, which biases and offsets do not touch
+  Vector norm, error;          // k + 1
 };
 
 void add_link(const Link& link, const Bounds& source, double gamma, Bounds& z, Vector& unit_norm) {
@@ -90,6 +92,8 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
   Vector reach(k + 1);  // T_d, and 1 for the constant
   reach.head(k) = domain.box.lower.cwiseAbs().cwiseMax(domain.box.upper.cwiseAbs());
   reach[k] = 1;
+  // Of a form's value: k products and k sums, and one more that takes a threshold off.
+  const double evaluation = static_cast<double>(k + 2) * kRounding;
   std::vector<Bounds> values;  // of a, stage by stage
   std::vector<StageFilter> filters;
   for (int s = 0; s < stages.size(); ++s) {
@@ -104,16 +108,17 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
       for (Index d = 0; d < k; ++d) z.norm[d] = domain.axes.col(d).stableNorm();
       z.norm[k] = domain.origin.stableNorm();
       z.error = Vector::Zero(k + 1);
-      error = static_cast<double>(k + 3) * kEpsilon * z.size;
+      error = evaluation * z.size;
       gradient_error = Vector::Zero(stage.size);
     } else {
       z.size = Vector::Zero(stage.size);
       z.slope = Vector::Zero(stage.size);
       z.norm = Vector::Zero(k + 1);
       z.error = Vector::Zero(k + 1);
-      double terms = static_cast<double>(stage.biases.size()) + 2;
-      for (const Link& link : stage.links) terms += static_cast<double>(stages[link.source].units());
-      const double gamma = terms * kEpsilon;
+      double products = 0;
+      for (const Link& link : stage.links) products += static_cast<double>(stages[link.source].units());
+      const double terms = products + static_cast<double>(stage.biases.size());
+      const double gamma = terms * kRounding;
       error = Vector::Zero(stage.size);
       gradient_error = Vector::Zero(stage.size);
       for (const Link& link : stage.links) {
@@ -121,21 +126,23 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
         Vector unit_norm = Vector::Zero(stage.size);
         add_link(link, source, gamma, z, unit_norm);
         z.roundings = std::max(z.roundings, source.roundings);
+        z.slope_roundings = std::max(z.slope_roundings, source.slope_roundings);
         // By 2-norms: unit i's error is at most ‖w_i‖ (e_d + γ N_d) in column d, its size ‖w_i‖ N_d.
-        const double carried = reach.dot(source.error + (gamma + static_cast<double>(k + 3) * kEpsilon) * source.norm);
+        const double carried = reach.dot(source.error + (gamma + evaluation) * source.norm);
         error += unit_norm * carried;
         gradient_error += unit_norm * (source.error.head(k).sum() + gamma * source.norm.head(k).sum());
       }
       z.roundings += terms;
+      z.slope_roundings += products;
       for (const Vector& bias : stage.biases) {
         z.size += bias.cwiseAbs();
         const double norm = bias.stableNorm();
         z.norm[k] += norm;
         z.error[k] += gamma * norm;
-        error += (gamma + static_cast<double>(k + 3) * kEpsilon) * bias.cwiseAbs();
+        error += (gamma + evaluation) * bias.cwiseAbs();
       }
-      error = error.cwiseMin((z.roundings + static_cast<double>(k + 3)) * kEpsilon * z.size);
-      gradient_error = gradient_error.cwiseMin(z.roundings * kEpsilon * z.slope);
+      error = error.cwiseMin((z.roundings * kRounding + evaluation) * z.size);
+      gradient_error = gradient_error.cwiseMin(z.slope_roundings * kRounding * z.slope);
     }
     // What underflows is lost at this size; as a part of the sizes it is carried on like any other rounding.
     z.size.array() += kSmallest;
@@ -158,15 +165,16 @@ std::vector<StageFilter> filters_of(const Stages& stages, const Domain& domain) 
     if (const Piecewise* f = stage.piecewise()) {
       const double slope = f->slopes.cwiseAbs().maxCoeff();
       const double offset = f->offsets.cwiseAbs().maxCoeff();
-      // Roundings that the activation adds.
+      // Roundings that the activation adds: one by the slope, one by the offset.
       const bool copies = offset == 0 && ((f->slopes.array() == 0) || (f->slopes.array().abs() == 1)).all();
       const double exact = copies ? 0 : 2;
       z.size = slope * z.size.array() + offset;
       z.slope *= slope;
       z.norm *= slope;
       z.norm[k] += offset * std::sqrt(static_cast<double>(stage.size));
-      z.error = slope * z.error + exact * kEpsilon * z.norm;
+      z.error = slope * z.error + exact * kRounding * z.norm;
       z.roundings += exact;
+      z.slope_roundings += exact / 2;
     } else if (const Maximum* m = stage.maximum()) {
       Vector size = Vector::Zero(m->units());
       Vector slope = Vector::Zero(m->units());

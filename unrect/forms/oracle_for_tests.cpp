@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <initializer_list>
 #include <stdexcept>
 
 namespace unrect::oracle {
@@ -404,5 +406,69 @@ std::optional<Point> interior_point(const std::vector<std::vector<mpz_class>>& r
 }
 
 Partition partition_of(const Network& network, const Domain& domain) { return Enumeration(network, domain).take(); }
+
+Case cancelling_case(Rng rng) {
+  const auto one_in = [&](Index n) { return rng.below(n) == 0; };
+  const auto pick = [&](std::initializer_list<double> from) {
+    return from.begin()[rng.below(static_cast<Index>(from.size()))];
+  };
+  const auto decimal = [&] { return pick({.1, .2, .3, .4, .6, .7, .9, 1.1, -.1, -.3, -.7}); };
+  const Index k = 1 + rng.below(3);
+  const double reach = one_in(4) ? 1024 : 2;
+  const Domain where(Box(Vector::Constant(k, one_in(3) ? -reach : 0), Vector::Constant(k, reach)));
+  const double scale = one_in(2) ? 1 : pick({1e-300, 1e-160, 1e-20, .1, 1e20, 1e160, 1e290});
+  // The inputs themselves, and rows of decimals.
+  const Index rows = 2;
+  Matrix first = Matrix::Zero(k + rows, k);
+  Vector first_bias = Vector::Zero(k + rows);
+  first.topRows(k) = scale * Matrix::Identity(k, k);
+  for (Index i = k; i < k + rows; ++i) {
+    for (Index d = 0; d < k; ++d) first(i, d) = decimal() * scale;
+    if (one_in(3)) first_bias[i] = std::abs(decimal()) * scale;
+  }
+  const Index units = k == 3 ? 3 : 4;
+  Matrix second = Matrix::Zero(units, k + rows);
+  Vector second_bias(units);
+  for (Index i = 0; i < units; ++i) {
+    if (i > 0 && one_in(3)) {  // again, or nearly so
+      const double factor = pick({1, -1, 3, .1});
+      second.row(i) = factor * second.row(i - 1);
+      second_bias[i] = factor * second_bias[i - 1];
+      if (one_in(3)) second_bias[i] = std::nextafter(second_bias[i], pick({-1e300, 1e300}));
+      if (one_in(3)) second(i, 0) = std::nextafter(second(i, 0), pick({-1e300, 1e300}));
+      continue;
+    }
+    for (Index j = k; j < k + rows; ++j) second(i, j) = pick({1, 1, -1, 3, .1});
+    // A line through a point of the box, for units that are all active.
+    mpq_class at_point;
+    for (Index d = 0; d < k; ++d) {
+      double sum = 0;
+      for (Index j = k; j < k + rows; ++j) sum += second(i, j) * (first(j, d) / scale);
+      second(i, d) = one_in(8) ? -decimal() : -sum;
+      mpq_class slope = mpq_class(second(i, d)) * mpq_class(first(d, d));
+      for (Index j = k; j < k + rows; ++j) slope += mpq_class(second(i, j)) * mpq_class(first(j, d));
+      at_point += slope * mpq_class(std::ldexp(static_cast<double>(1 + rng.below(7)), -2) * reach / 2);
+    }
+    for (Index j = k; j < k + rows; ++j) at_point += mpq_class(second(i, j)) * mpq_class(first_bias[j]);
+    second_bias[i] = -at_point.get_d();
+    if (one_in(8)) second_bias[i] = pick({0, std::ldexp(scale, -55), -std::ldexp(scale, -55)});
+  }
+  // What they leave, made visible again.
+  Matrix third(k == 1 ? 3 : 2, units);
+  Vector third_bias(third.rows());
+  for (Index i = 0; i < third.rows(); ++i) {
+    for (Index j = 0; j < units; ++j) third(i, j) = scale > 1 ? decimal() / scale : decimal();
+    third_bias[i] = one_in(2) ? 0 : -std::ldexp(decimal() * std::min(scale, 1.0), one_in(2) ? -54 : 0);
+  }
+  NetworkBuilder b(Shape{k});
+  int last = b.add(Dense{first, first_bias}, {0});
+  last = b.add(relu(), {last});
+  last = b.add(Dense{second, second_bias}, {last});
+  last = b.add(one_in(3) ? leaky_relu(.1) : relu(), {last});
+  last = b.add(Dense{third, third_bias}, {last});
+  last = b.add(relu(), {last});
+  last = b.add(Dense{Matrix::Ones(1, third.rows()), Vector::Zero(1)}, {last});
+  return {fmt::format("cancelling, k = {}, scale {}", k, scale), std::move(b).build(last), where};
+}
 
 }  // namespace unrect::oracle

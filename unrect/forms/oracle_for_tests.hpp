@@ -55,6 +55,11 @@ struct Case {
   Domain domain;
 };
 
+/// A chain whose second layer sums what cancels: decimals like .1 + .2 − .3, which leave their rounding alone, with
+/// biases of that size, so that its hyperplanes cross the box; rows that repeat, exactly or all but the last bit; and
+/// layers of sizes from 1e-300 to 1e290. Up to ten units on up to three parameters.
+Case cancelling_case(Rng rng);
+
 /// Random networks with up to a dozen units on up to four parameters, a third of them degenerate on purpose.
 Case random_case(Rng rng);
 /// The network's numbers in full.

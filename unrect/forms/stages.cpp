@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
@@ -124,58 +125,64 @@ class Lowering {
     const Node& node = network_.node(n);
     Expression& y = values_[at(n)];
     y.size = node.size;
-    if (std::holds_alternative<Input>(*node.op)) {
-      out_.stages.push_back({node.size, {}, {}, -1, nullptr});
-      y.links.push_back(identity(0, node.size));
-      return;
-    }
-    const int first = node.inputs.front();
-    if (is_piecewise(*node.op)) {
-      Stage stage{values_[at(first)].size, values_[at(first)].links, values_[at(first)].biases,
-                  static_cast<int>(out_.of_layer.size()), node.op};
-      out_.of_layer.push_back(out_.size());
-      out_.first_unit.push_back(out_.first_unit.back() + node.size);
-      out_.stages.push_back(std::move(stage));
-      y.links.push_back(identity(out_.size() - 1, node.size));
-    } else if (const auto* dense = std::get_if<Dense>(node.op.get())) {
-      const int source = plain(first);
-      std::vector<Entry> entries;
-      for (Index i = 0; i < dense->weight.rows(); ++i) {
-        for (Index j = 0; j < dense->weight.cols(); ++j) {
-          if (dense->weight(i, j) != 0) entries.push_back({j, i, dense->weight(i, j)});
-        }
-      }
-      y.links.push_back(link_from(source, dense->weight.cols(), node.size, std::move(entries)));
-      y.biases.push_back(dense->bias);
-    } else if (const auto* conv = std::get_if<Convolution>(node.op.get())) {
-      const int source = plain(first);
-      y.links.push_back(link_from(source, values_[at(first)].size, node.size, entries_of(*conv)));
-      const Index pixels = node.size / conv->bias.size();
-      Vector bias(node.size);
-      for (Index i = 0; i < node.size; ++i) bias[i] = conv->bias[i / pixels];
-      y.biases.push_back(std::move(bias));
-    } else if (const auto* scale = std::get_if<Scale>(node.op.get())) {
-      const int source = plain(first);
-      std::vector<Entry> entries;
-      for (Index i = 0; i < node.size; ++i) {
-        if (scale->factor[i] != 0) entries.push_back({i, i, scale->factor[i]});
-      }
-      y.links.push_back(link_from(source, node.size, node.size, std::move(entries)));
-      y.biases.push_back(scale->shift);
-    } else if (const auto* select = std::get_if<Select>(node.op.get())) {
-      append_rows(y, values_[at(first)], select->index);
-      y.biases.push_back(select->fill);
-    } else if (const auto* sum = std::get_if<Sum>(node.op.get())) {
-      for (std::size_t k = 0; k < node.inputs.size(); ++k) append_scaled(y, node.inputs[k], sum->factors[k]);
-    } else {
-      Index offset = 0;
-      for (const int input : node.inputs) {
-        std::vector<Index> index(at(node.size), -1);
-        for (Index i = 0; i < network_.node(input).size; ++i) index[at(offset + i)] = i;
-        append_rows(y, values_[at(input)], index);
-        offset += network_.node(input).size;
-      }
-    }
+    by_kind(
+        *node.op,
+        [&](const Input&) {
+          out_.stages.push_back({node.size, {}, {}, -1, nullptr});
+          y.links.push_back(identity(0, node.size));
+        },
+        [&](const Dense& dense) {
+          std::vector<Entry> entries;
+          for (Index i = 0; i < dense.weight.rows(); ++i) {
+            for (Index j = 0; j < dense.weight.cols(); ++j) {
+              if (dense.weight(i, j) != 0) entries.push_back({j, i, dense.weight(i, j)});
+            }
+          }
+          const int source = plain(node.inputs.front());
+          y.links.push_back(link_from(source, dense.weight.cols(), node.size, std::move(entries)));
+          y.biases.push_back(dense.bias);
+        },
+        [&](const Convolution& conv) {
+          const int first = node.inputs.front(), source = plain(first);
+          y.links.push_back(link_from(source, values_[at(first)].size, node.size, entries_of(conv)));
+          const Index pixels = node.size / conv.bias.size();
+          Vector bias(node.size);
+          for (Index i = 0; i < node.size; ++i) bias[i] = conv.bias[i / pixels];
+          y.biases.push_back(std::move(bias));
+        },
+        [&](const Scale& scale) {
+          std::vector<Entry> entries;
+          for (Index i = 0; i < node.size; ++i) {
+            if (scale.factor[i] != 0) entries.push_back({i, i, scale.factor[i]});
+          }
+          const int source = plain(node.inputs.front());
+          y.links.push_back(link_from(source, node.size, node.size, std::move(entries)));
+          y.biases.push_back(scale.shift);
+        },
+        [&](const Select& select) {
+          append_rows(y, values_[at(node.inputs.front())], select.index);
+          y.biases.push_back(select.fill);
+        },
+        [&](const Sum& sum) {
+          for (std::size_t k = 0; k < node.inputs.size(); ++k) append_scaled(y, node.inputs[k], sum.factors[k]);
+        },
+        [&](const Concat&) {
+          Index offset = 0;
+          for (const int input : node.inputs) {
+            std::vector<Index> index(at(node.size), -1);
+            for (Index i = 0; i < network_.node(input).size; ++i) index[at(offset + i)] = i;
+            append_rows(y, values_[at(input)], index);
+            offset += network_.node(input).size;
+          }
+        },
+        alike<Piecewise, Maximum>([&](const auto&) {
+          const Expression& x = values_[at(node.inputs.front())];
+          Stage stage{x.size, x.links, x.biases, static_cast<int>(out_.of_layer.size()), node.op};
+          out_.of_layer.push_back(out_.size());
+          out_.first_unit.push_back(out_.first_unit.back() + node.size);
+          out_.stages.push_back(std::move(stage));
+          y.links.push_back(identity(out_.size() - 1, node.size));
+        }));
   }
 
   // The stage whose value is node n's: one that is there, or a new affine one.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,13 @@ inline Matrix tree_sum(std::vector<Matrix> terms) {
   for (std::size_t step = 1; step < terms.size(); step *= 2)
     for (std::size_t i = 0; i + step < terms.size(); i += 2 * step) terms[i] += terms[i + step];
   return std::move(terms.front());
+}
+
+/// The largest, or NaN where one is: a residual that cannot be computed is not small.
+inline double largest_of(std::initializer_list<double> values) {
+  double most = *values.begin();
+  for (const double value : values) most = value <= most || most != most ? most : value;
+  return most;
 }
 
 }  // namespace unrect

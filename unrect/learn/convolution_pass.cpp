@@ -84,7 +84,7 @@ struct ConvolutionPass::State {
 
 ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index rows, Weights kind, Products products)
     : state_(std::make_unique<State>()) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   State& s = *state_;
   s.window = window;
   s.rows = rows;
@@ -147,7 +147,7 @@ ConvolutionPass::ConvolutionPass(const Window& window, Index out_channels, Index
 ConvolutionPass::~ConvolutionPass() = default;
 
 void ConvolutionPass::forward(const FloatRef& x, const FloatRef& weights, FloatOut y) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   State& s = *state_;
   s.bias = weights.col(weights.cols() - 1);
   s.has_u = false;
@@ -161,7 +161,7 @@ void ConvolutionPass::forward(const FloatRef& x, const FloatRef& weights, FloatO
 }
 
 void ConvolutionPass::backward_weights(const FloatRef& x, const FloatRef& cotangent, FloatOut gradient, bool add) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   State& s = *state_;
   const memory seen = s.one_x ? s.x_forward->last() : s.x_weights->read(s.stream, x.data());
   s.backward_weights.execute(s.stream, Arguments{{DNNL_ARG_SRC, seen},
@@ -178,7 +178,7 @@ void ConvolutionPass::backward_weights(const FloatRef& x, const FloatRef& cotang
 }
 
 void ConvolutionPass::backward_data(const FloatRef& cotangent, const FloatRef& weights, FloatOut into, bool add) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   State& s = *state_;
   const memory kernel = s.w_transposed_known ? s.w_data->last() : s.w_data->read(s.stream, weights.data());
   s.w_transposed_known = s.fixed;

@@ -198,7 +198,7 @@ class Solver {
       // An entry that settles on neither side of its ReLU would drive its multipliers up with ρ: round d and go on.
       const bool stuck = options_.warm_start && history.size() > 4 && infeasibility > history.end()[-4] / 2;
       if (stuck) lift_blocks(chain_, rho_);
-      const int number = round_ * options_.max_outer + outer;
+      const int number = outer_ = round_ * options_.max_outer + outer;
       if (options_.warm_start || (options_.log_every > 0 && number % options_.log_every == 0)) note(number);
       if (infeasibility > options_.tau * history.back())
         scale_penalty(std::clamp(options_.rho_max / rho_, 1.0, options_.growth));
@@ -240,13 +240,13 @@ class Solver {
         const std::array<Matrix, 4> c = constraints(chain_, blocks_[i], l);
         for (std::size_t k = 0; k < 4; ++k) {
           const double most = c[k].size() == 0 ? 0 : c[k].cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
-          worst[i] = most <= worst[i] ? worst[i] : most;
+          worst[i] = largest_of({worst[i], most});
           layer.u[k] = (layer.u[k] + c[k]).cwiseMax(-bound).cwiseMin(bound);
         }
       }
     });
     std::vector<double> most = {0};
-    for (const double value : worst) most[0] = value <= most[0] ? most[0] : value;
+    for (const double value : worst) most[0] = largest_of({most[0], value});
     if (options_.reduce) options_.reduce({}, most);
     return most[0];
   }
@@ -265,10 +265,16 @@ class Solver {
       lift_blocks(chain_, 2 * rho_);
       certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
     }
-    if (options_.log_every > 0) result_.log.push_back({outer, rho_, seconds(), certificate});
+    if (options_.log_every > 0) log(outer, certificate);
     if (outer > 0 && !options_.warm_start) return;  // what is logged must not decide where a homotopy goes
     keep_if_best(certificate);
     if (certificate.kkt() <= options_.tolerance) done_ = true;
+  }
+
+  // An entry about `chain_`.
+  void log(int outer, const Certificate& certificate) {
+    result_.log.push_back({outer, rho_, seconds(), certificate});
+    if (options_.watch) options_.watch(result_.log.back(), chain_);
   }
 
   void keep_if_best(const Certificate& certificate) {
@@ -321,7 +327,8 @@ class Solver {
     chain_ = result_.chain;
     best_.true_loss = std::numeric_limits<double>::infinity();
     round_off(options_.polish_steps);
-    result_.log.push_back({round_ * options_.max_outer, rho_, seconds(), best_});
+    chain_ = result_.chain;
+    log(outer_, best_);
     if (result_.status == TrainingStatus::kIterationLimit && best_.kkt() <= options_.tolerance)
       result_.status = TrainingStatus::kConverged;
   }
@@ -353,6 +360,7 @@ class Solver {
   const MatrixRef& targets_;
   std::vector<LiftedSamples> blocks_;
   int round_ = 0;
+  int outer_ = 0;  // the last update of the multipliers
   Certificate best_;
   bool done_ = false;
   Clock::time_point began_ = Clock::now();

@@ -1,12 +1,20 @@
 // TH's method: train by the augmented Lagrangian of the lifted problem, every block in closed form.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "unrect/base/context.hpp"
 #include "unrect/learn/lifted.hpp"
 
 namespace unrect {
+
+struct ExplicitAlEntry {
+  int outer = 0;
+  double rho = 0;
+  double seconds = 0;  // since the start
+  Certificate certificate;
+};
 
 struct ExplicitAlOptions {
   // How (z, d, s±) follow a: jointly over both signs of z (can switch a unit on or off), or (d, s±) first and then z,
@@ -29,6 +37,7 @@ struct ExplicitAlOptions {
   int polish_steps = 500;          // ≥ 0: at the end, on the pattern that d was rounded to
   Index polish_parameters = 2000;  // ≥ 0: no polish for chains of more weights and biases
   int log_every = 1;               // ≥ 0: outer iterations between entries of the log; 0: only the last
+  std::function<void(const ExplicitAlEntry&, const Chain&)> watch;  // sees every entry of the log and its chain
   Reduce reduce;  // when others hold the other samples; all must then be told the same, by Context::progress too
 
   /// @throws Error kInvalidArgument naming the field, its value and its range.
@@ -36,13 +45,6 @@ struct ExplicitAlOptions {
 };
 
 enum class TrainingStatus { kConverged, kIterationLimit, kDiverged, kCancelled };
-
-struct ExplicitAlEntry {
-  int outer = 0;
-  double rho = 0;
-  double seconds = 0;  // since the start
-  Certificate certificate;
-};
 
 struct ExplicitAlResult {
   TrainingStatus status = TrainingStatus::kIterationLimit;

@@ -312,6 +312,47 @@ TEST(ExplicitAl, WarmIsStable) {
         << i;
 }
 
+// ρ ← γρ after an update whose infeasibility is above τ times the one before, and never above rho_max.
+TEST(ExplicitAl, RaisesItsPenaltyByItsRule) {
+  const Data data = taught(random_chain({2, 4, 1}, false, Rng(1)), 30, 0.1, Rng(2));
+  const Chain start = random_chain({2, 4, 1}, false, Rng(3));
+  ExplicitAlOptions options;
+  options.rounds = 1;
+  options.max_outer = 8;
+  options.rho = 0.01;
+  options.rho_max = 0.05;
+  options.growth = 1.5;
+  options.polish_steps = 0;
+  const auto penalties = [&](double tau) {
+    options.tau = tau;
+    std::vector<double> result;
+    for (const ExplicitAlEntry& entry : explicit_al(start, data.inputs, data.targets, options).log)
+      result.push_back(entry.rho);
+    result.pop_back();  // of the end, where the constraints hold
+    return result;
+  };
+  const std::vector<double> always = penalties(0), once = penalties(1e9);
+  ASSERT_EQ(always.size(), 9U);
+  ASSERT_EQ(once.size(), 9U);
+  for (std::size_t i = 0; i < 9; ++i) {  // entry 0 is the start, entry 1 is before the first rise
+    const int rises = std::max(0, static_cast<int>(i) - 1);
+    EXPECT_NEAR(always[i], std::min(0.05, 0.01 * std::pow(1.5, rises)), 1e-15) << i;
+    EXPECT_NEAR(once[i], i < 2 ? 0.01 : 0.015, 1e-15) << i << ": only the first is above a billion times none";
+  }
+}
+
+TEST(ExplicitAl, IsNotConvergedShortOfAKktPoint) {
+  const Data data = taught(random_chain({2, 4, 1}, false, Rng(1)), 30, 0.1, Rng(2));
+  ExplicitAlOptions options;
+  options.rounds = 1;
+  options.max_outer = 1;
+  options.polish_steps = 0;
+  const ExplicitAlResult result =
+      explicit_al(random_chain({2, 4, 1}, false, Rng(3)), data.inputs, data.targets, options);
+  EXPECT_EQ(result.status, TrainingStatus::kIterationLimit);
+  EXPECT_GT(result.log.back().certificate.kkt(), options.tolerance);
+}
+
 TEST(ExplicitAl, StopsWhenToldAndSaysWhatIsWrong) {
   const Data data = taught(random_chain({2, 4, 1}, false, Rng(1)), 30, 0.1, Rng(2));
   const Chain start = random_chain({2, 4, 1}, false, Rng(3));

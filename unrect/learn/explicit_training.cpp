@@ -5,20 +5,25 @@
 #include <algorithm>
 #include <limits>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/explicit_al.hpp"
 
 namespace unrect {
 
-TrainResult train_explicitly(const Network& start, const Samples& samples, const TrainOptions& options,
-                             const Context& context, const Ranks& ranks) {
+TrainResult train_explicitly(const Network& start, const Samples& samples, const Samples& validation,
+                             const TrainOptions& options, const Context& context, const Ranks& ranks,
+                             const Watch& watch) {
   const auto refuse = [](bool asked, std::string_view what) {
     UNRECT_REQUIRE(!asked, ErrorCode::kUnsupported, "explicit-al goes without {}", what);
   };
   refuse(!options.checkpoint.empty(), "checkpoints");
   refuse(options.lipschitz > 0, "a Lipschitz budget");
   refuse(options.patience > 0, "early stopping");
+  refuse(!options.fixed.empty(), "nodes that keep their weights");
+  refuse(options.renew || options.relay, "new samples");
   refuse(ranks.count > 1, "ranks");
   const double count = static_cast<double>(samples.size());
   ExplicitAlOptions own;
@@ -36,29 +41,37 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   }
   if (options.rate > 0) own.rho = options.rate;
   own.rho_max = std::max(own.rho_max, own.rho);
-  const ExplicitAlResult found =
-      explicit_al(to_chain(start), samples.inputs.cast<double>(), samples.targets.cast<double>(), own, context);
-
-  using Status = TrainResult::Status;
-  TrainResult result{Status::kDone, to_network(found.chain), {}, {}, found.log.back().seconds};
-  if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
-  if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
-  for (const ExplicitAlEntry& entry : found.log) {
+  std::vector<EpochLog> log;
+  own.watch = [&](const ExplicitAlEntry& entry, const Chain& chain) {
     const Certificate& c = entry.certificate;
+    // Where it started is no epoch, and what the last one was rounded and polished to stands in its line.
+    if (!log.empty() && (log.back().epoch == 0 || log.back().epoch == entry.outer)) log.pop_back();
+    const Network network = to_network(chain);
     EpochLog line;
     line.epoch = entry.outer;
     line.train_loss = c.true_loss / count;
-    line.validation_loss = std::numeric_limits<double>::quiet_NaN();
+    line.validation_loss = validation.size() > 0 ? score(network, validation, options.loss, context).loss
+                                                 : std::numeric_limits<double>::quiet_NaN();
     line.gradient_norm = c.gradient_norm() / count;
     line.infeasibility = *std::ranges::max_element(c.violation);
     line.rate = entry.rho;
     line.seconds = entry.seconds;
-    result.log.push_back(line);
-  }
+    log.push_back(line);
+    if (watch && entry.outer > 0) watch(line, network);
+  };
+  const ExplicitAlResult found =
+      explicit_al(to_chain(start), samples.inputs.cast<double>(), samples.targets.cast<double>(), own, context);
+
+  using Status = TrainResult::Status;
+  TrainResult result{Status::kDone, to_network(found.chain), std::move(log), {}, found.log.back().seconds};
+  if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
+  if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
+  if (found.status == TrainingStatus::kIterationLimit) result.status = Status::kUnconverged;
   const Certificate& last = found.log.back().certificate;
   result.events.push_back(fmt::format(
-      "KKT residuals at the end: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
+      "KKT residuals at the end{}: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
       "gradient of the true loss {:.2g}; {} units × samples on their kink",
+      result.status == Status::kUnconverged ? fmt::format(", where at most {:g} is asked", own.tolerance) : "",
       last.primal, last.stationarity, last.dual, last.complementarity, last.gradient_norm(), last.ambiguous));
   return result;
 }

@@ -140,7 +140,7 @@ Forward::State::State(const Network& n, Products products)
       done(n.nodes().size()),
       places(n.nodes().size()),
       output(n.output_size()) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   find_readers();
   place(0).plain = input = pool.take(network.input_size());
   for (int node = 1; node < static_cast<int>(ops.size()); ++node) {
@@ -375,7 +375,7 @@ const FloatVector& Forward::operator()(const VectorRefOf<float>& x) {
   State& s = *state_;
   UNRECT_REQUIRE(x.size() == s.network.input_size(), ErrorCode::kInvalidArgument, "{} numbers for a network of {}",
                  x.size(), s.network.input_size());
-  stay_on_this_thread();
+  const OnThisThread alone;
   std::copy_n(x.data(), x.size(), s.input);
   for (const std::function<void()>& step : s.steps) step();
   std::copy_n(s.result, s.output.size(), s.output.data());

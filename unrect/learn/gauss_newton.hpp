@@ -24,6 +24,7 @@ class GaussNewton {
  public:
   /// @throws Error kUnsupported for a network that is no chain or whose matrices share weights.
   GaussNewton(const Model& model, const Loss& loss, double decay);
+  GaussNewton(const Model&&, const Loss&, double) = delete;  // the model is kept by reference
 
   // ---- Curvature. A layer's moments stand one after another: C_l, then its outputs' part of H_l.
   const std::vector<Index>& moment_offsets() const { return offsets_; }

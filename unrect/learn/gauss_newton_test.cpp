@@ -6,6 +6,7 @@
 #include <Eigen/LU>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/chain.hpp"
@@ -193,6 +194,93 @@ TEST(GaussNewton, TakesBackAStepThatDidHarm) {
   for (const Chunk& chunk : batch.chunks) batch.rule.take_back(chunk, batch.weights.data());
   EXPECT_EQ(batch.weights, start);
 }
+
+// One step whose promise is known; what is kept of it decides the damping at 0.75, 0.25 and −0.5.
+TEST(GaussNewton, TrustsItsModelByTheShareOfItsPromiseThatIsKept) {
+  Batch batch(to_network(initial_chain({6, 5, 4}, Vector::Zero(4), false, Rng(12))), normal(60, 6, 13),
+              normal(60, 4, 14));
+  batch.evaluate();
+  batch.renew_curvature();
+  batch.step();
+  const auto change = [&](double share) {
+    const double before = batch.rule.damping();
+    const bool kept = batch.rule.judge(share * batch.rule.predicted_decrease());
+    EXPECT_EQ(kept, share >= -0.5) << share;
+    return batch.rule.damping() / before;
+  };
+  EXPECT_DOUBLE_EQ(change(0.751), 0.95);
+  EXPECT_DOUBLE_EQ(change(0.749), 1);
+  EXPECT_DOUBLE_EQ(change(0.251), 1);
+  EXPECT_DOUBLE_EQ(change(0.249), 1 / 0.95);
+  EXPECT_DOUBLE_EQ(change(-0.499), 1 / 0.95);
+  EXPECT_DOUBLE_EQ(change(-0.501), 4);
+  EXPECT_DOUBLE_EQ(change(std::nan("")), 4) << "a loss that is no number";
+}
+
+// Where D and V are one direction the step goes along D alone, and its length is the minimum's.
+TEST(GaussNewton, PlansTheMinimumOfItsModel) {
+  Batch batch(to_network(initial_chain({3, 2}, Vector::Zero(2), false, Rng(1))), normal(20, 3, 2), normal(20, 2, 3));
+  batch.evaluate();
+  batch.renew_curvature();
+  const double lambda = batch.rule.damping();
+  const auto value = [&](double a, double m, const GaussNewton::Curvatures& c, const GaussNewton::Products& p,
+                         double damping) {
+    return a * p[0] + m * p[1] +
+           0.5 * (a * a * (c[0] / 20 + damping * p[2]) + 2 * a * m * (c[1] / 20 + damping * p[3]) +
+                  m * m * (c[2] / 20 + damping * p[4]));
+  };
+  const GaussNewton::Products p{-2, -0.5, 3, 0.4, 2, 2, 0.3, 1.5};
+  const GaussNewton::Curvatures c{40, 6, 30};
+  batch.rule.plan(c, p, 20);
+  const double alpha = batch.rule.alpha(), mu = batch.rule.numbers()[2];
+  const double least = value(alpha, mu, c, p, lambda);
+  for (const double h : {-1e-3, 1e-3}) {
+    EXPECT_GT(value(alpha + h, mu, c, p, lambda), least);
+    EXPECT_GT(value(alpha, mu + h, c, p, lambda), least);
+    EXPECT_GT(value(alpha + h, mu - h, c, p, lambda), least);
+  }
+  EXPECT_NEAR(batch.rule.predicted_decrease(), -value(alpha, mu, c, p, 0), 1e-12);
+  batch.rule.plan({40, 80, 160 * (1 + 1e-7)}, {-2, -4.1, 3, 6, 12 * (1 + 1e-7), 3, 6, 12}, 20);  // V = 2D, nearly
+  EXPECT_DOUBLE_EQ(batch.rule.alpha(), 2 / (2 + 3 * lambda));
+  EXPECT_EQ(batch.rule.numbers()[2], 0);
+}
+
+// Decay adds r ‖W‖² without the biases to the model that makes a promise, and r to what shifts both factors.
+TEST(GaussNewton, CountsItsDecayInThePromise) {
+  const Model model(to_network(initial_chain({3, 2}, Vector::Zero(2), false, Rng(1))));
+  GaussNewton rule(model, {}, 0.5);
+  const GaussNewton::Products p{-2, 0, 3, 0, 0, 2, 0, 0};
+  rule.plan({40, 0, 0}, p, 20);  // λ = 0 before the first curvature
+  const double alpha = 2 / (2 + 0.5 * 2);
+  EXPECT_DOUBLE_EQ(rule.alpha(), alpha);
+  EXPECT_DOUBLE_EQ(rule.predicted_decrease(), 2 * alpha - 0.5 * alpha * alpha * 3);
+}
+
+TEST(GaussNewton, NeverTrustsItsModelWholly) {
+  Batch batch(to_network(initial_chain({6, 4}, Vector::Zero(4), false, Rng(7))), normal(60, 6, 8), normal(60, 4, 9));
+  batch.evaluate();
+  batch.renew_curvature();
+  const double scale = batch.rule.damping() / 20;
+  batch.step();
+  for (int i = 0; i < 1000; ++i) batch.rule.judge(batch.rule.predicted_decrease());
+  EXPECT_LT(batch.rule.damping(), 1e-6 * scale);
+  batch.renew_curvature();
+  EXPECT_NEAR(batch.rule.damping() / (1e-5 * scale), 1, 1e-6);
+}
+
+TEST(GaussNewton, RemembersItsMomentsByTheNumberOfTheCall) {
+  const Model model(to_network(initial_chain({3, 2}, Vector::Zero(2), false, Rng(1))));
+  GaussNewton rule(model, {}, 0);
+  const auto entry = [&](float value, Index k) {
+    rule.update(0, FloatVector::Constant(rule.moment_size(), value), 4, k);
+    return rule.moments()(0);
+  };
+  EXPECT_FLOAT_EQ(entry(8, 1), 2);
+  EXPECT_FLOAT_EQ(entry(16, 2), 3);
+  EXPECT_FLOAT_EQ(entry(0, 100), 0.95F * 3);
+}
+
+static_assert(!std::is_constructible_v<GaussNewton, Model, Loss, double>, "it keeps its model by reference");
 
 TEST(GaussNewton, RefusesWhatIsNoChain) {
   const Model model(random_residual(2, 6, 3, Rng(15)));

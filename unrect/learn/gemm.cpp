@@ -5,14 +5,14 @@
 
 #include "unrect/base/error.hpp"
 
-extern "C" void omp_set_num_threads(int);  // of GCC's OpenMP, that oneDNN runs on
+// Of GCC's OpenMP, that oneDNN runs on. The number is the calling thread's own.
+extern "C" int omp_get_max_threads();
+extern "C" void omp_set_num_threads(int);
 
 namespace unrect {
 
-void stay_on_this_thread() {
-  thread_local const bool told = (omp_set_num_threads(1), true);  // the setting is the calling thread's own
-  static_cast<void>(told);
-}
+OnThisThread::OnThisThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OnThisThread::~OnThisThread() { omp_set_num_threads(before_); }
 
 bool multiplies_bfloat16() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
@@ -21,7 +21,7 @@ bool multiplies_bfloat16() {
 }
 
 void gemm(const FloatRef& a, Transpose of_a, const FloatRef& b, Transpose of_b, FloatOut c, float alpha, float beta) {
-  stay_on_this_thread();
+  const OnThisThread alone;
   const bool ta = of_a == Transpose::kYes;
   const bool tb = of_b == Transpose::kYes;
   const Index inner = ta ? a.rows() : a.cols();

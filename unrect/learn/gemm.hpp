@@ -22,8 +22,17 @@ void gemm(const FloatRef& a, Transpose of_a, const FloatRef& b, Transpose of_b, 
 enum class Products { kFloat32, kBfloat16 };
 bool multiplies_bfloat16();
 
-/// Tells oneDNN to keep to the calling thread: our threads share the work among themselves.
-void stay_on_this_thread();
+/// While it lives oneDNN keeps to the calling thread: our threads share the work among themselves. The number of OpenMP
+/// threads that the caller had set is the caller's again afterwards.
+class OnThisThread {
+ public:
+  OnThisThread();
+  ~OnThisThread();
+  OnThisThread(OnThisThread&&) = delete;
+
+ private:
+  int before_;
+};
 
 /// The next multiple of 16 floats, one cache line: row strides of everything that gemm reads often.
 constexpr Index padded(Index cols) { return (cols + 15) / 16 * 16; }

@@ -32,7 +32,9 @@ void require_shapes(const Chain& chain, const Loss& loss, const MatrixRef& input
                  "a lifted problem takes the squared loss, or Huber's with a ReLU output; others have no closed form");
 }
 
-double largest(const Matrix& matrix) { return matrix.size() == 0 ? 0 : matrix.cwiseAbs().maxCoeff(); }
+double largest(const Matrix& matrix) {
+  return matrix.size() == 0 ? 0 : matrix.cwiseAbs().maxCoeff<Eigen::PropagateNaN>();
+}
 
 // Λᵀ [a_prev, 1].
 Matrix outer(const Matrix& adjoint, const Matrix& fed) {
@@ -82,7 +84,7 @@ Part part_of(const Chain& chain, const Loss& kind, const LiftedSamples& samples)
   for (std::size_t l = 0; l < samples.layers.size(); ++l) {
     const LiftedLayer& layer = samples.layers[l];
     const std::array<Matrix, 4> c = constraints(chain, samples, l);
-    for (std::size_t i = 0; i < 4; ++i) part.maxima[i] = std::max(part.maxima[i], largest(c[i]));
+    for (std::size_t i = 0; i < 4; ++i) part.maxima[i] = largest_of({part.maxima[i], largest(c[i])});
 
     // g_A = λ2 − λ1(next) W(next), or with ∇f where the loss looks at a.
     Matrix g = layer.rho * layer.u[1];
@@ -92,7 +94,7 @@ Part part_of(const Chain& chain, const Loss& kind, const LiftedSamples& samples)
       g += output * chain.layers[l + 1].leftCols(layer.a.cols());
     else
       g -= samples.layers[l + 1].rho * samples.layers[l + 1].u[0] * chain.layers[l + 1].leftCols(layer.a.cols());
-    stationarity = std::max(stationarity, largest(g));
+    stationarity = largest_of({stationarity, largest(g)});
 
     for (Index k = 0; k < layer.z.size(); ++k) {
       const double z = layer.z.data()[k];
@@ -105,15 +107,15 @@ Part part_of(const Chain& chain, const Loss& kind, const LiftedSamples& samples)
       const double l4 = layer.rho * layer.u[3].data()[k];
       const double g_z = l1 + d * (l3 - l2) + (1 - d) * l4;
       const double g_d = z * (l3 - l2 - l4);
-      primal = std::max({primal, -d, d - 1, -s_plus, -s_minus});
-      stationarity = std::max(stationarity, std::abs(g_z));
-      dual = std::max({dual, l3, -l4});  // g_s⁺ = −λ3, g_s⁻ = λ4
+      primal = largest_of({primal, -d, d - 1, -s_plus, -s_minus});
+      stationarity = largest_of({stationarity, std::abs(g_z)});
+      dual = largest_of({dual, l3, -l4});  // g_s⁺ = −λ3, g_s⁻ = λ4
       complementarity =
-          std::max({complementarity, std::abs(s_plus * l3), std::abs(s_minus * l4), d * g_d, (d - 1) * g_d});
+          largest_of({complementarity, std::abs(s_plus * l3), std::abs(s_minus * l4), d * g_d, (d - 1) * g_d});
       part.sums[2] += std::abs(z) < kAtKink && d > 0.01 && d < 0.99;
     }
   }
-  primal = std::max({primal, part.maxima[0], part.maxima[1], part.maxima[2], part.maxima[3]});
+  primal = largest_of({primal, part.maxima[0], part.maxima[1], part.maxima[2], part.maxima[3]});
   for (std::size_t l = 0; l < chain.layers.size(); ++l) append(part.sums, weight_gradient(samples, output, l));
   const LiftedSamples feasible = lift(chain, kind, samples.inputs, samples.targets);
   const Matrix true_output = output_gradient(chain, kind, feasible, part.sums[1]);
@@ -189,6 +191,8 @@ double augmented_lagrangian(const Chain& chain, const Objective& objective, cons
   return value;
 }
 
+double Certificate::kkt() const { return largest_of({primal, stationarity, dual, complementarity}); }
+
 double Certificate::gradient_norm() const {
   double sum = 0;
   for (const double norm : gradient) sum += norm * norm;
@@ -206,9 +210,7 @@ Certificate certify(const Chain& chain, const Objective& objective, const std::v
   std::vector<double> maxima(parts.front().maxima.size(), 0.0);
   for (const Part& part : parts) {
     sums.push_back(Eigen::Map<const Matrix>(part.sums.data(), 1, static_cast<Index>(part.sums.size())));
-    // NaN must not be lost in a maximum.
-    for (std::size_t i = 0; i < maxima.size(); ++i)
-      maxima[i] = part.maxima[i] <= maxima[i] ? maxima[i] : part.maxima[i];
+    for (std::size_t i = 0; i < maxima.size(); ++i) maxima[i] = largest_of({maxima[i], part.maxima[i]});
   }
   Matrix sum = tree_sum(std::move(sums));
   if (reduce) reduce({sum.data(), static_cast<std::size_t>(sum.size())}, maxima);
@@ -232,7 +234,7 @@ Certificate certify(const Chain& chain, const Objective& objective, const std::v
       if (true_loss)
         result.gradient.push_back(gradient.norm());
       else
-        result.stationarity = std::max(result.stationarity, largest(gradient));
+        result.stationarity = largest_of({result.stationarity, largest(gradient)});
     }
   return result;
 }

@@ -74,7 +74,7 @@ struct Certificate {
   std::vector<double> gradient;       // ‖∇_{W̃_l} true loss‖_F, a layer each
   Index ambiguous = 0;                // units × samples with |z| < 1e-6 and d in (0.01, 0.99)
 
-  double kkt() const { return std::max({primal, stationarity, dual, complementarity}); }
+  double kkt() const;            // the largest of the four residuals, NaN where one is
   double gradient_norm() const;  // √Σ_l ‖∇_{W̃_l}‖²_F
 };
 

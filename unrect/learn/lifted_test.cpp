@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
@@ -69,6 +73,136 @@ TEST(Lift, CountsWhatLeavesItsRange) {
   EXPECT_NEAR(
       augmented_lagrangian(chain, {}, samples) - augmented_lagrangian(chain, {}, lift(chain, {}, inputs, targets)),
       (std::pow(samples.layers[1].u[3](1, 1) - 3, 2) - std::pow(samples.layers[1].u[3](1, 1), 2)) / 2, 1e-9);
+}
+
+// 𝓛 with the multipliers held, by its definition.
+double lagrangian(const Chain& chain, const Objective& objective, const LiftedSamples& samples) {
+  const Matrix output = split_output(chain, samples);
+  Matrix gradient(output.rows(), output.cols());
+  double value = loss<double>(objective.loss, output, samples.targets, gradient);
+  for (const Matrix& layer : chain.layers)
+    value += objective.ridge / 2 * layer.leftCols(layer.cols() - 1).squaredNorm();
+  for (std::size_t l = 0; l < samples.layers.size(); ++l) {
+    const std::array<Matrix, 4> c = constraints(chain, samples, l);
+    for (std::size_t i = 0; i < 4; ++i)
+      value += samples.layers[l].rho * samples.layers[l].u[i].cwiseProduct(c[i]).sum();
+  }
+  return value;
+}
+
+// ∂𝓛/∂block by central differences. 𝓛 is a polynomial of degree two in every entry but for Huber's edge.
+Matrix slopes(Matrix& block, const std::function<double()>& value) {
+  Matrix result(block.rows(), block.cols());
+  for (Index k = 0; k < block.size(); ++k) {
+    const double kept = block.data()[k];
+    block.data()[k] = kept + 1e-4;
+    const double up = value();
+    block.data()[k] = kept - 1e-4;
+    result.data()[k] = (up - value()) / 2e-4;
+    block.data()[k] = kept;
+  }
+  return result;
+}
+
+// Every residual at points with nothing special in them, from difference quotients of 𝓛. Each of the terms that a
+// residual is the largest of decides some of these points: none can be left out.
+TEST(Certificate, IsWhatItsDefinitionSays) {
+  std::array<int, 3> stationary{};     // g_W, g_Z, g_A
+  std::array<int, 2> dual{};           // of s⁺, s⁻
+  std::array<int, 4> complementary{};  // s⁺, s⁻, d, 1 − d
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    const bool relu_output = seed % 2 == 1;
+    Objective objective{{}, 0.2};
+    if (relu_output) objective.loss = {Loss::Kind::kHuber, 0.7};
+    Rng rng = Rng(seed);
+    Chain chain = initial_chain({2, 2, 1}, Vector::Constant(1, 0.3), relu_output, rng.split(1));
+    LiftedSamples samples = lift(chain, objective.loss, rng.normal_matrix(1, 2), rng.normal_matrix(1, 1), 2.5);
+    for (LiftedLayer& layer : samples.layers) {
+      for (Matrix* block :
+           {&layer.z, &layer.a, &layer.s_plus, &layer.s_minus, &layer.u[0], &layer.u[1], &layer.u[2], &layer.u[3]})
+        *block += rng.normal_matrix(block->rows(), block->cols());
+      layer.s_plus = layer.s_plus.cwiseAbs();
+      layer.s_minus = layer.s_minus.cwiseAbs();
+      for (Index k = 0; k < layer.d.size(); ++k) layer.d(k) = rng.uniform(0, 1);
+    }
+    const auto value = [&] { return lagrangian(chain, objective, samples); };
+    std::array<double, 3> g{};
+    std::array<double, 2> sign{};
+    std::array<double, 4> slack{};
+    for (Matrix& layer : chain.layers) g[0] = std::max(g[0], slopes(layer, value).cwiseAbs().maxCoeff());
+    for (LiftedLayer& layer : samples.layers) {
+      g[1] = std::max(g[1], slopes(layer.z, value).cwiseAbs().maxCoeff());
+      g[2] = std::max(g[2], slopes(layer.a, value).cwiseAbs().maxCoeff());
+      const Matrix plus = slopes(layer.s_plus, value), minus = slopes(layer.s_minus, value);
+      const Matrix d = slopes(layer.d, value);
+      sign[0] = std::max(sign[0], -plus.minCoeff());
+      sign[1] = std::max(sign[1], -minus.minCoeff());
+      slack[0] = std::max(slack[0], layer.s_plus.cwiseProduct(plus).cwiseAbs().maxCoeff());
+      slack[1] = std::max(slack[1], layer.s_minus.cwiseProduct(minus).cwiseAbs().maxCoeff());
+      slack[2] = std::max(slack[2], layer.d.cwiseProduct(d.cwiseMax(0)).maxCoeff());
+      slack[3] = std::max(slack[3], (1 - layer.d.array()).matrix().cwiseProduct((-d).cwiseMax(0)).maxCoeff());
+    }
+    const Certificate c = certify(chain, objective, {samples});
+    const auto most = [](const auto& terms) { return std::ranges::max_element(terms); };
+    ASSERT_NEAR(c.stationarity, *most(g), 1e-6 * (1 + *most(g))) << seed;
+    ASSERT_NEAR(c.dual, *most(sign), 1e-6 * (1 + *most(sign))) << seed;
+    ASSERT_NEAR(c.complementarity, *most(slack), 1e-6 * (1 + *most(slack))) << seed;
+    ++stationary[static_cast<std::size_t>(most(g) - g.begin())];
+    ++dual[static_cast<std::size_t>(most(sign) - sign.begin())];
+    ++complementary[static_cast<std::size_t>(most(slack) - slack.begin())];
+  }
+  EXPECT_GT(std::ranges::min(stationary), 5);
+  EXPECT_GT(std::ranges::min(dual), 5);
+  EXPECT_GT(std::ranges::min(complementary), 5);
+}
+
+// One unit at points where all c_i = 0 and one variable alone leaves its range.
+TEST(Certificate, SaysHowFarEachVariableLeavesItsRange) {
+  const auto primal = [](double z, double d) {
+    const Chain chain{{Matrix{{0.0, z}}}, true};
+    LiftedSamples samples = lift(chain, {}, Matrix{{1.0}}, Matrix{{0.0}});
+    LiftedLayer& layer = samples.layers[0];
+    layer.d(0) = d;
+    layer.a(0) = layer.s_plus(0) = d * z;
+    layer.s_minus(0) = (d - 1) * z;
+    const Certificate c = certify(chain, {}, {samples});
+    EXPECT_LT(*std::ranges::max_element(c.violation), 1e-15);
+    return c.primal;
+  };
+  EXPECT_EQ(primal(0, 1.25), 0.25);
+  EXPECT_EQ(primal(0, -0.25), 0.25);
+  EXPECT_EQ(primal(-3, 1), 3) << "s⁺ < 0";
+  EXPECT_EQ(primal(3, 0), 3) << "s⁻ < 0";
+  EXPECT_EQ(primal(3, 1), 0);
+  EXPECT_EQ(primal(-3, 0), 0);
+  EXPECT_EQ(primal(0, 0.5), 0);
+  EXPECT_EQ(lift({{Matrix{{0.0, 0.0}}}, true}, {}, Matrix{{1.0}}, Matrix{{0.0}}).layers[0].d(0), 0) << "d = [z > 0]";
+}
+
+TEST(Certificate, CountsUnitsOnTheirKink) {
+  const auto ambiguous = [](double z, double d) {
+    const Chain chain{{Matrix{{0.0, z}}}, true};
+    LiftedSamples samples = lift(chain, {}, Matrix{{1.0}}, Matrix{{0.0}});
+    samples.layers[0].d(0) = d;
+    return certify(chain, {}, {samples}).ambiguous;
+  };
+  EXPECT_EQ(ambiguous(0.99e-6, 0.5), 1);
+  EXPECT_EQ(ambiguous(-0.99e-6, 0.5), 1);
+  EXPECT_EQ(ambiguous(1.01e-6, 0.5), 0);
+  EXPECT_EQ(ambiguous(-1.01e-6, 0.5), 0);
+  EXPECT_EQ(ambiguous(0, 0.011), 1);
+  EXPECT_EQ(ambiguous(0, 0.009), 0);
+  EXPECT_EQ(ambiguous(0, 0.989), 1);
+  EXPECT_EQ(ambiguous(0, 0.991), 0);
+}
+
+TEST(Certificate, LosesNoNan) {
+  const Chain chain = some_chain(false, 5);
+  const Matrix inputs = Rng(1).normal_matrix(4, 3), targets = Rng(2).normal_matrix(4, 2);
+  LiftedSamples good = lift(chain, {}, inputs, targets), bad = good;
+  bad.layers[0].z(0, 0) = std::nan("");
+  for (const auto& blocks : {std::vector{good, bad}, std::vector{bad, good}})
+    EXPECT_TRUE(std::isnan(certify(chain, {}, blocks).kkt()));
 }
 
 TEST(Certificate, IsTheSameInBlocks) {

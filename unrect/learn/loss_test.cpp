@@ -40,5 +40,22 @@ TEST(Loss, LogarithmicOneIsSquaredForSmallErrorsAndCountsDecibelsForLarge) {
   EXPECT_NEAR(ten - one, 0.5 * 10 * delta * std::log(100), 1e-9);
 }
 
+// One row at a time, by hand; a second row adds its own.
+TEST(Loss, ValuesByHand) {
+  const Matrix zero = Matrix::Zero(1, 2);
+  EXPECT_DOUBLE_EQ(value({}, Matrix{{3, -4}}, zero), 12.5);
+  const Loss huber{Loss::Kind::kHuber, 0.5};
+  EXPECT_DOUBLE_EQ(value(huber, Matrix{{0.4, -0.5}}, zero), 0.08 + 0.125);
+  EXPECT_DOUBLE_EQ(value(huber, Matrix{{2, -3}}, zero), 0.5 * (2 - 0.25) + 0.5 * (3 - 0.25));
+  EXPECT_DOUBLE_EQ(value({}, Matrix{{3, -4}, {1, 1}}, Matrix{{0, 0}, {0, 1}}), 13);
+  // Half of the mass on each class, scores that overflow if nothing is taken off them.
+  const Loss entropy{Loss::Kind::kCrossEntropy};
+  EXPECT_NEAR(value(entropy, Matrix{{1000, 1000}}, Matrix{{0.5, 0.5}}), std::log(2), 1e-12);
+  EXPECT_NEAR(value(entropy, Matrix{{1000, 998}}, Matrix{{0, 3}}), 3 * (2 + std::log1p(std::exp(-2))), 1e-12);
+  EXPECT_NEAR(value(entropy, Matrix{{-1000, -2000}}, Matrix{{0, 1}}), 1000, 1e-9);
+  EXPECT_NEAR(value({Loss::Kind::kLogSquared, 0.1}, Matrix{{3, -4}}, zero), 0.1 * std::log1p(25 / 0.2), 1e-12);
+  EXPECT_DOUBLE_EQ(squared_error(MatrixOf<float>{{3, -4}, {1, 1}}, MatrixOf<float>{{0, 0}, {0, 1}}), 26);
+}
+
 }  // namespace
 }  // namespace unrect

@@ -5,22 +5,15 @@
 #include <algorithm>
 #include <map>
 #include <utility>
-#include <variant>
 
 #include "unrect/base/error.hpp"
 #include "unrect/learn/convolution_pass.hpp"
 #include "unrect/learn/pointwise.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/evaluate.hpp"
 
 namespace unrect {
 namespace {
-
-template <class... F>
-struct Cases : F... {
-  using F::operator()...;
-};
-template <class... F>
-Cases(F...) -> Cases<F...>;  // clang 16 cannot deduce an aggregate's arguments without
 
 // Of W̃ = [W, b].
 Index columns_of(const OpOf<float>& op) {
@@ -136,120 +129,113 @@ Pass::State::State(const Model& m, Index n, bool bfloat16) : model(m), rows(n), 
 
 void Pass::State::forward(int node, const float* weights) {
   FloatOut y = value(node);
-  std::visit(Cases{
-                 [](const Input&) {},
-                 [&](const DenseOf<float>&) {
-                   gemm(with_one(input(node)), Transpose::kNo, weights_at(node, weights), Transpose::kYes, y);
-                 },
-                 [&](const ConvolutionOf<float>&) {
-                   convolutions[static_cast<std::size_t>(node)]->forward(value(input(node)), weights_at(node, weights),
-                                                                         y);
-                 },
-                 [&](const auto&) {
-                   std::vector<FloatRef> inputs;
-                   for (const int i : network().node(node).inputs) inputs.push_back(std::as_const(*this).value(i));
-                   pointwise(op(node), inputs, y);
-                 },
-             },
-             op(node));
+  by_kind(
+      op(node), [](const Input&) {},
+      [&](const DenseOf<float>&) {
+        gemm(with_one(input(node)), Transpose::kNo, weights_at(node, weights), Transpose::kYes, y);
+      },
+      [&](const ConvolutionOf<float>&) {
+        convolutions[static_cast<std::size_t>(node)]->forward(value(input(node)), weights_at(node, weights), y);
+      },
+      alike<ScaleOf<float>, SelectOf<float>, SumOf<float>, Concat, PiecewiseOf<float>, Maximum>([&](const auto&) {
+        std::vector<FloatRef> inputs;
+        for (const int i : network().node(node).inputs) inputs.push_back(std::as_const(*this).value(i));
+        pointwise(op(node), inputs, y);
+      }));
 }
 
 void Pass::State::backward(int node, const float* weights, float* gradients, const std::vector<const float*>& metric) {
   const FloatOut u = cotangent(node);
-  std::visit(Cases{
-                 [](const Input&) {},
-                 [&](const DenseOf<float>& dense) {
-                   const int in = input(node);
-                   if (const int l = model.layer_of(node); l >= 0) {
-                     const bool again = std::exchange(layer_written[static_cast<std::size_t>(l)], 1) != 0;
-                     const Layer& layer = model.layers()[static_cast<std::size_t>(l)];
-                     const float* const p = metric.empty() ? nullptr : metric[static_cast<std::size_t>(l)];
-                     if (p != nullptr) {
-                       const Eigen::Map<const FloatMatrix, 0, Eigen::OuterStride<>> in_metric(
-                           p, layer.cols, layer.cols, Eigen::OuterStride<>(layer.stride));
-                       transformed.resize(rows, layer.stride);
-                       gemm(with_one(in), Transpose::kNo, in_metric, Transpose::kNo, transformed.leftCols(layer.cols));
-                     }
-                     gemm(u, Transpose::kYes, p != nullptr ? FloatRef(transformed.leftCols(layer.cols)) : with_one(in),
-                          Transpose::kNo, layer.in(gradients), 1, again ? 1.F : 0.F);
-                   }
-                   if (in == 0) return;
-                   const float beta = first(in) ? 0.F : 1.F;
-                   gemm(u, Transpose::kNo, weights_at(node, weights).leftCols(dense.weight.cols()), Transpose::kNo,
-                        cotangent(in), 1, beta);
-                 },
-                 [&](const ConvolutionOf<float>&) {
-                   const int in = input(node);
-                   ConvolutionPass& conv = *convolutions[static_cast<std::size_t>(node)];
-                   if (const int l = model.layer_of(node); l >= 0) {
-                     const bool again = std::exchange(layer_written[static_cast<std::size_t>(l)], 1) != 0;
-                     conv.backward_weights(value(in), u, model.layers()[static_cast<std::size_t>(l)].in(gradients),
-                                           again);
-                   }
-                   if (in == 0) return;
-                   const bool again = !first(in);
-                   conv.backward_data(u, weights_at(node, weights), cotangent(in), again);
-                 },
-                 [&](const ScaleOf<float>& scale) {
-                   add(input(node), (u.array().rowwise() * scale.factor.transpose().array()).matrix());
-                 },
-                 [&](const SelectOf<float>& select) {
-                   const int in = input(node);
-                   if (in == 0) return;
-                   FloatOut into = cotangent(in);
-                   if (first(in)) into.setZero();
-                   for (Index i = 0; i < rows; ++i) {
-                     for (std::size_t k = 0; k < select.index.size(); ++k) {
-                       if (select.index[k] >= 0) into(i, select.index[k]) += u(i, static_cast<Index>(k));
-                     }
-                   }
-                 },
-                 [&](const SumOf<float>& sum) {
-                   for (std::size_t k = 0; k < sum.factors.size(); ++k) add(input(node, k), sum.factors[k] * u);
-                 },
-                 [&](const Concat&) {
-                   Index begin = 0;
-                   for (const int part : network().node(node).inputs) {
-                     add(part, u.middleCols(begin, size(part)));
-                     begin += size(part);
-                   }
-                 },
-                 [&](const PiecewiseOf<float>& f) {
-                   const int in = input(node);
-                   if (f.is_relu()) {
-                     const FloatOut a = value(node);
-                     const auto passed = (a.array() > 0.F).select(u.array(), 0.F).matrix();
-                     if (home[static_cast<std::size_t>(node)] == home[static_cast<std::size_t>(in)]) {
-                       cotangent(in) = passed;  // its only reader: entry by entry in place
-                     } else {
-                       add(in, passed);
-                     }
-                     return;
-                   }
-                   if (in == 0) return;
-                   const FloatOut z = value(in);
-                   FloatOut into = cotangent(in);
-                   if (first(in)) into.setZero();
-                   for (Index i = 0; i < rows; ++i) {
-                     for (Index j = 0; j < u.cols(); ++j)
-                       into(i, j) += f.slopes(f.row_of(j), f.piece(j, z(i, j))) * u(i, j);
-                   }
-                 },
-                 [&](const Maximum& max) {
-                   const int in = input(node);
-                   if (in == 0) return;
-                   const FloatOut x = value(in);
-                   FloatOut into = cotangent(in);
-                   if (first(in)) into.setZero();
-                   for (Index i = 0; i < rows; ++i) {
-                     for (Index j = 0; j < u.cols(); ++j) {
-                       const Index slot = max.top_slot(j, x.row(i).data());
-                       into(i, max.index[static_cast<std::size_t>(j * max.width + slot)]) += u(i, j);
-                     }
-                   }
-                 },
-             },
-             op(node));
+  by_kind(
+      op(node), [](const Input&) {},
+      [&](const DenseOf<float>& dense) {
+        const int in = input(node);
+        if (const int l = model.layer_of(node); l >= 0) {
+          const bool again = std::exchange(layer_written[static_cast<std::size_t>(l)], 1) != 0;
+          const Layer& layer = model.layers()[static_cast<std::size_t>(l)];
+          const float* const p = metric.empty() ? nullptr : metric[static_cast<std::size_t>(l)];
+          if (p != nullptr) {
+            const Eigen::Map<const FloatMatrix, 0, Eigen::OuterStride<>> in_metric(p, layer.cols, layer.cols,
+                                                                                   Eigen::OuterStride<>(layer.stride));
+            transformed.resize(rows, layer.stride);
+            gemm(with_one(in), Transpose::kNo, in_metric, Transpose::kNo, transformed.leftCols(layer.cols));
+          }
+          gemm(u, Transpose::kYes, p != nullptr ? FloatRef(transformed.leftCols(layer.cols)) : with_one(in),
+               Transpose::kNo, layer.in(gradients), 1, again ? 1.F : 0.F);
+        }
+        if (in == 0) return;
+        const float beta = first(in) ? 0.F : 1.F;
+        gemm(u, Transpose::kNo, weights_at(node, weights).leftCols(dense.weight.cols()), Transpose::kNo, cotangent(in),
+             1, beta);
+      },
+      [&](const ConvolutionOf<float>&) {
+        const int in = input(node);
+        ConvolutionPass& conv = *convolutions[static_cast<std::size_t>(node)];
+        if (const int l = model.layer_of(node); l >= 0) {
+          const bool again = std::exchange(layer_written[static_cast<std::size_t>(l)], 1) != 0;
+          conv.backward_weights(value(in), u, model.layers()[static_cast<std::size_t>(l)].in(gradients), again);
+        }
+        if (in == 0) return;
+        const bool again = !first(in);
+        conv.backward_data(u, weights_at(node, weights), cotangent(in), again);
+      },
+      [&](const ScaleOf<float>& scale) {
+        add(input(node), (u.array().rowwise() * scale.factor.transpose().array()).matrix());
+      },
+      [&](const SelectOf<float>& select) {
+        const int in = input(node);
+        if (in == 0) return;
+        FloatOut into = cotangent(in);
+        if (first(in)) into.setZero();
+        for (Index i = 0; i < rows; ++i) {
+          for (std::size_t k = 0; k < select.index.size(); ++k) {
+            if (select.index[k] >= 0) into(i, select.index[k]) += u(i, static_cast<Index>(k));
+          }
+        }
+      },
+      [&](const SumOf<float>& sum) {
+        for (std::size_t k = 0; k < sum.factors.size(); ++k) add(input(node, k), sum.factors[k] * u);
+      },
+      [&](const Concat&) {
+        Index begin = 0;
+        for (const int part : network().node(node).inputs) {
+          add(part, u.middleCols(begin, size(part)));
+          begin += size(part);
+        }
+      },
+      [&](const PiecewiseOf<float>& f) {
+        const int in = input(node);
+        if (f.is_relu()) {
+          const FloatOut a = value(node);
+          const auto passed = (a.array() > 0.F).select(u.array(), 0.F).matrix();
+          if (home[static_cast<std::size_t>(node)] == home[static_cast<std::size_t>(in)]) {
+            cotangent(in) = passed;  // its only reader: entry by entry in place
+          } else {
+            add(in, passed);
+          }
+          return;
+        }
+        if (in == 0) return;
+        const FloatOut z = value(in);
+        FloatOut into = cotangent(in);
+        if (first(in)) into.setZero();
+        for (Index i = 0; i < rows; ++i) {
+          for (Index j = 0; j < u.cols(); ++j) into(i, j) += f.slopes(f.row_of(j), f.piece(j, z(i, j))) * u(i, j);
+        }
+      },
+      [&](const Maximum& max) {
+        const int in = input(node);
+        if (in == 0) return;
+        const FloatOut x = value(in);
+        FloatOut into = cotangent(in);
+        if (first(in)) into.setZero();
+        for (Index i = 0; i < rows; ++i) {
+          for (Index j = 0; j < u.cols(); ++j) {
+            const Index slot = max.top_slot(j, x.row(i).data());
+            into(i, max.index[static_cast<std::size_t>(j * max.width + slot)]) += u(i, j);
+          }
+        }
+      });
 }
 
 void Pass::State::tangent(int node, const float* weights, const float* direction) {

@@ -18,6 +18,7 @@ Index gram_rows_of(const Model& model, int layer);
 class Pass {
  public:
   Pass(const Model& model, Index rows, bool bfloat16 = false);
+  Pass(const Model&&, Index, bool = false) = delete;  // the model is kept by reference: a temporary would be gone
   ~Pass();
   Pass(Pass&&) noexcept;
 

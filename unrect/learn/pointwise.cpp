@@ -1,6 +1,7 @@
 #include "unrect/learn/pointwise.hpp"
 
-#include <variant>
+#include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
@@ -57,13 +58,15 @@ void act(const Maximum& max, Inputs x, FloatOut y) {
   }
 }
 
-template <class NoSuch>
-void act(const NoSuch&, Inputs, const FloatOut&) {}
-
 }  // namespace
 
 void pointwise(const OpOf<float>& op, Inputs inputs, FloatOut y) {
-  std::visit([&](const auto& own) { act(own, inputs, y); }, op);
+  by_kind(op,
+          alike<ScaleOf<float>, SelectOf<float>, SumOf<float>, Concat, PiecewiseOf<float>, Maximum>(
+              [&](const auto& own) { act(own, inputs, y); }),
+          alike<Input, DenseOf<float>, ConvolutionOf<float>>([](const auto&) {
+            throw Error(ErrorCode::kInvalidArgument, "a node that is not pointwise; expected one without products");
+          }));
 }
 
 }  // namespace unrect

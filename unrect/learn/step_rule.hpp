@@ -25,6 +25,7 @@ using RuleState = std::map<std::string, std::span<float>>;
 class Momentum {
  public:
   Momentum(const Model& model, double momentum);
+  Momentum(const Model&&, double) = delete;  // the model is kept by reference: a temporary would be gone
   void step(const Chunk& chunk, const float* gradient, float* weights, double rate);
   RuleState state() { return {{"velocity", {velocity_.data(), static_cast<std::size_t>(velocity_.size())}}}; }
 
@@ -38,6 +39,7 @@ class Momentum {
 class Adam {
  public:
   explicit Adam(const Model& model);
+  explicit Adam(const Model&&) = delete;
   /// t = 1, 2, … is the number of this step.
   void step(const Chunk& chunk, const float* gradient, float* weights, double rate, Index t);
   RuleState state() {
@@ -63,6 +65,7 @@ class LayerMetric {
   };
 
   LayerMetric(const Model& model, const Options& options);
+  LayerMetric(const Model&&, const Options&) = delete;
 
   /// Step 3: C ← eC + (1−e) sum/rows with e = min(0.95, 1 − 1/k) for the k-th call; `sum` is laid out as gram_in's.
   void update(int layer, const FloatVector& sum, Index rows, Index k);

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <type_traits>
 
+#include "unrect/learn/pass.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {
@@ -108,6 +110,90 @@ TEST(LayerMetric, NeverMovesAnOutputBeyondItsTrustRegion) {
   }
   EXPECT_EQ(OneStep(0, 0.1).scale, 1) << "no gradient, no step";
 }
+
+// Its formula anew, in double, for three steps; chunks know nothing of one another.
+TEST(Momentum, IsPolyaks) {
+  const Model model(random_chain({3, 2}, Rng(1)));
+  Momentum rule(model, 0.9);
+  FloatVector weights = FloatVector::Zero(model.size());
+  Vector w = Vector::Zero(model.size()), v = w;
+  for (int t = 1; t <= 3; ++t) {
+    FloatVector gradient = FloatVector::Zero(model.size());
+    model.layers()[0].in(gradient.data()) = Rng(static_cast<unsigned>(t)).normal_matrix(2, 4).cast<float>();
+    v = 0.9 * v - 0.1 * t * gradient.cast<double>();
+    w += v;
+    for (Index row = 0; row < 2; ++row) rule.step({0, row, 1}, gradient.data(), weights.data(), 0.1 * t);
+    EXPECT_LT((weights.cast<double>() - w).norm(), 1e-6 * w.norm()) << t;
+  }
+}
+
+TEST(Adam, IsKingmaAndBas) {
+  const Model model(random_chain({3, 2}, Rng(1)));
+  Adam rule(model);
+  FloatVector weights = FloatVector::Zero(model.size());
+  Vector w = Vector::Zero(model.size()), m = w, v = w;
+  for (Index t = 1; t <= 3; ++t) {
+    FloatVector gradient = FloatVector::Zero(model.size());
+    // From 10⁻⁹ up: ε = 10⁻⁸ stands beside the root, not under it.
+    model.layers()[0].in(gradient.data()) =
+        (Rng(static_cast<unsigned>(t)).normal_matrix(2, 4) * std::pow(10, 3 * static_cast<double>(t) - 12))
+            .cast<float>();
+    const Vector g = gradient.cast<double>();
+    m = 0.9 * m + 0.1 * g;
+    v = 0.999 * v + 0.001 * g.cwiseAbs2();
+    const Vector unbiased = m / (1 - std::pow(0.9, t)), square = v / (1 - std::pow(0.999, t));
+    w.array() -= 0.01 * static_cast<double>(t) * unbiased.array() / (square.array().sqrt() + 1e-8);
+    for (Index row = 0; row < 2; ++row)
+      rule.step({0, row, 1}, gradient.data(), weights.data(), 0.01 * static_cast<double>(t), t);
+    EXPECT_LT((weights.cast<double>() - w).norm(), 1e-5 * w.norm()) << t;
+  }
+}
+
+// C ← eC + (1 − e) sum/rows, e = min(0.95, 1 − 1/k): the mean of the first calls, then a running one.
+TEST(LayerMetric, RemembersItsGramByTheNumberOfTheCall) {
+  const Model model(random_chain({2, 2}, Rng(1)));
+  LayerMetric metric(model, {});
+  const auto entry = [&](float value, Index rows, Index k) {
+    FloatVector sum = FloatVector::Zero(metric.gram_size());
+    metric.gram_in(sum.data(), 0).diagonal().setConstant(value);
+    metric.update(0, sum, rows, k);
+    return metric.gram_in(metric.grams().data(), 0)(1, 1);
+  };
+  EXPECT_FLOAT_EQ(entry(8, 4, 1), 2);
+  EXPECT_FLOAT_EQ(entry(16, 4, 2), 3);
+  EXPECT_FLOAT_EQ(entry(24, 4, 3), 4);
+  EXPECT_FLOAT_EQ(entry(0, 4, 20), 0.95F * 4) << "1 − 1/20";
+  EXPECT_FLOAT_EQ(entry(0, 4, 100), 0.95F * 0.95F * 4) << "no slower than 0.95";
+}
+
+TEST(LayerMetric, MovesByItsMomentumAndTheScaledStep) {
+  const Model model(random_chain({2, 2}, Rng(1)));
+  LayerMetric metric(model, {.momentum = 0.5, .damping = 0.3, .trust = 0});
+  FloatVector step = FloatVector::Zero(model.size()), weights = step;
+  model.layers()[0].in(step.data()).setOnes();
+  const auto moved = [&](double scale) {
+    metric.apply({0, 0, 2}, step.data(), scale, weights.data());
+    return model.layers()[0].in(weights.data())(1, 2);
+  };
+  EXPECT_EQ(moved(2), -2) << "V = −2";
+  EXPECT_EQ(moved(0), -3) << "V = −1";
+  EXPECT_EQ(moved(1), -4.5) << "V = −1.5";
+}
+
+// The product with P belongs into backward() where there are no more rows than outputs, and nothing needs G itself.
+TEST(LayerMetric, AppliesItsMetricEarlyWhereThatIsCheaper) {
+  const Model model(random_chain({5, 4}, Rng(1)));
+  LayerMetric plain(model, {.momentum = 0.9, .damping = 0.3, .trust = 0});
+  EXPECT_EQ(plain.early(0, 4), plain.inverses().data());
+  EXPECT_EQ(plain.early(0, 5), nullptr);
+  const LayerMetric trusting(model, {.momentum = 0.9, .damping = 0.3, .trust = 0.1});
+  EXPECT_EQ(trusting.early(0, 4), nullptr);
+}
+
+static_assert(!std::is_constructible_v<Momentum, Model, double> && !std::is_constructible_v<Adam, Model> &&
+                  !std::is_constructible_v<LayerMetric, Model, LayerMetric::Options> &&
+                  !std::is_constructible_v<Pass, Model, Index>,
+              "what keeps a model by reference takes no temporary");
 
 }  // namespace
 }  // namespace unrect

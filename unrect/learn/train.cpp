@@ -90,7 +90,8 @@ TrainResult train(const Network& start, const Samples& samples, const Samples& v
   if (validation.size() > 0) check_fit(validation, start, "validation set");
   UNRECT_REQUIRE(!options.relay || (options.renew && validation.size() == 0), ErrorCode::kInvalidArgument,
                  "a network that is laid out anew needs new samples for it, and no validation set");
-  if (options.method == Method::kExplicitAl) return train_explicitly(start, samples, options, context, ranks);
+  if (options.method == Method::kExplicitAl)
+    return train_explicitly(start, samples, validation, options, context, ranks, watch);
   // Spectral norms are kept in bounds for matrices alone.
   if (options.lipschitz > 0) to_chain(start);
   return Trainer(start, samples, validation, options, context, ranks).run(watch);

@@ -77,9 +77,10 @@ struct EpochLog {
 };
 
 struct TrainResult {
-  enum class Status { kDone, kStoppedEarly, kDiverged, kCancelled };
+  enum class Status { kDone, kStoppedEarly, kDiverged, kCancelled, kUnconverged };  // the last one: ExplicitAl's
   Status status = Status::kDone;
-  Network network;                  // the best weights by validation loss, or the last ones without a validation set
+  Network network;  // the best weights by validation loss, or the last ones without a validation set; ExplicitAl's: by
+                    // training loss
   std::vector<EpochLog> log;        // printing is a view of it
   std::vector<std::string> events;  // "epoch 1: …; rate halved", …
   double seconds = 0;

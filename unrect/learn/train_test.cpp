@@ -446,6 +446,33 @@ TEST(Train, ConvolutionsLearnInTheirOwnMetric) {
   EXPECT_LT(score(result.network, samples, {}, {}).loss, 0.2 * before);
 }
 
+TEST(Train, ExplicitlyLogsTheValidationSetAndShowsEveryNetwork) {
+  const Samples samples = teacher_samples(60, 3, 2, 50), validation = teacher_samples(30, 3, 2, 51);
+  const Network start = start_for(samples, {6});
+  TrainOptions options;
+  options.method = Method::kExplicitAl;
+  options.epochs = 5;
+  std::vector<double> seen;
+  const auto watch = [&](const EpochLog& line, const Network& network) {
+    EXPECT_EQ(line.validation_loss, score(network, validation, {}, {}).loss);
+    seen.push_back(line.validation_loss);
+  };
+  const TrainResult result = train(start, samples, validation, options, {}, {}, watch);
+  ASSERT_EQ(seen.size(), result.log.size());
+  for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(result.log[i].validation_loss, seen[i]);
+  EXPECT_EQ(seen.front(), score(start, validation, {}, {}).loss);
+  EXPECT_EQ(seen.back(), score(result.network, validation, {}, {}).loss);
+  // The set is looked at, no more: training without it ends at the same network.
+  const TrainResult alone = train(start, samples, {}, options, {});
+  EXPECT_TRUE(std::isnan(alone.log.back().validation_loss));
+  EXPECT_EQ(score(alone.network, validation, {}, {}).loss, seen.back());
+  options.fixed = {1};
+  EXPECT_THROW(train(start, samples, validation, options, {}), Error);
+  options.fixed = {};
+  options.renew = [&](int) { return samples; };
+  EXPECT_THROW(train(start, samples, {}, options, {}), Error);
+}
+
 TEST(Train, RefusesWhatItCannotUse) {
   const Samples good = teacher_samples(20, 3, 2, 40);
   const Network start = start_for(good, {8});

@@ -203,7 +203,9 @@ TrainResult Trainer::run(const Watch& watch) {
                         : outcome == Outcome::kCancelled    ? Status::kCancelled
                                                             : Status::kDiverged;
   if (outcome != Outcome::kDiverged && outcome != Outcome::kTooFast) save();
-  return {status, model_.with(best_), log_, events_, seconds()};
+  // Who stops in the first epoch gets what it has learned.
+  const bool unjudged = status == Status::kCancelled && log_.empty() && weights_.allFinite();
+  return {status, model_.with(unjudged ? weights_ : best_), log_, events_, seconds()};
 }
 
 Trainer::Outcome Trainer::run_epochs(const Watch& watch) {

@@ -28,6 +28,7 @@ class Trainer {
  public:
   Trainer(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
           const Context& context, const Ranks& ranks);
+  Trainer(const Network&, const Samples&&, const Samples&, const TrainOptions&, const Context&, const Ranks&) = delete;
 
   TrainResult run(const Watch& watch);
 
@@ -112,9 +113,9 @@ class Trainer {
   std::unique_ptr<const Model> relaid_;  // this epoch's, where it is laid out anew
   const Model* learner_ = nullptr;       // what the passes look at: model_ or relaid_
   const TrainOptions options_;
-  const Context& context_;
-  const Ranks& ranks_;
-  const Samples& samples_;
+  const Context context_;
+  const Ranks ranks_;
+  const Samples& samples_;  // the caller's, which may be large
   Index validation_size_;
   std::uint64_t validation_hash_;
   Index batch_;

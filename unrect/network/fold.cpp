@@ -5,19 +5,22 @@
 #include <map>
 #include <optional>
 
+#include "unrect/network/by_kind.hpp"
+
 namespace unrect {
 namespace {
 
+// Asked of nodes with one input.
 bool is_identity(const Op& op, Index input_size) {
-  if (const Scale* s = std::get_if<Scale>(&op)) return (s->factor.array() == 1).all() && s->shift.isZero(0);
-  if (const Sum* s = std::get_if<Sum>(&op)) return s->factors.size() == 1 && s->factors[0] == 1;
-  if (std::holds_alternative<Concat>(op)) return true;  // asked of unary nodes only
-  const Select* s = std::get_if<Select>(&op);
-  if (!s || static_cast<Index>(s->index.size()) != input_size) return false;
-  for (Index i = 0; i < input_size; ++i) {
-    if (s->index[static_cast<std::size_t>(i)] != i) return false;
-  }
-  return true;
+  return by_kind(
+      op, [](const Scale& s) { return (s.factor.array() == 1).all() && s.shift.isZero(0); },
+      [](const Sum& s) { return s.factors[0] == 1; }, [](const Concat&) { return true; },
+      [&](const Select& s) {
+        bool same = std::ssize(s.index) == input_size;
+        for (Index i = 0; same && i < input_size; ++i) same = s.index[static_cast<std::size_t>(i)] == i;
+        return same;
+      },
+      alike<Input, Dense, Convolution, Piecewise, Maximum>([](const auto&) { return false; }));
 }
 
 // One value a channel, if the vector over (channels × pixels) is constant within each channel.

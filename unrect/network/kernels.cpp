@@ -1,9 +1,15 @@
 #include "unrect/network/kernels.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+
+#include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
@@ -178,73 +184,97 @@ MatrixOf<S> maximum(const Maximum& op, const MatrixOf<S>& x) {
 }
 
 template <class S>
-MatrixOf<S> affine(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in, bool with_constants) {
-  if (const auto* dense = std::get_if<DenseOf<S>>(&op)) {
-    Matrix y = in[0]->template cast<double>() * dense->weight.template cast<double>().transpose();
-    if (with_constants) y.rowwise() += dense->bias.template cast<double>().transpose();
-    return rounded<S>(std::move(y));
-  }
-  if (const auto* conv = std::get_if<ConvolutionOf<S>>(&op)) return convolve(*conv, *in[0], with_constants);
-  if (const auto* scale = std::get_if<ScaleOf<S>>(&op)) {
-    MatrixOf<S> y = in[0]->array().rowwise() * scale->factor.transpose().array();
-    if (with_constants) y.rowwise() += scale->shift.transpose();
-    return y;
-  }
-  if (const auto* selection = std::get_if<SelectOf<S>>(&op)) return select(*selection, *in[0], with_constants);
-  if (const auto* weighted = std::get_if<SumOf<S>>(&op)) return sum(*weighted, in);
-  return concat(in);
+MatrixOf<S> dense(const DenseOf<S>& op, const MatrixOf<S>& x, bool with_bias) {
+  Matrix y = x.template cast<double>() * op.weight.template cast<double>().transpose();
+  if (with_bias) y.rowwise() += op.bias.template cast<double>().transpose();
+  return rounded<S>(std::move(y));
+}
+
+template <class S>
+MatrixOf<S> scale(const ScaleOf<S>& op, const MatrixOf<S>& x, bool with_shift) {
+  MatrixOf<S> y = x.array().rowwise() * op.factor.transpose().array();
+  if (with_shift) y.rowwise() += op.shift.transpose();
+  return y;
+}
+
+template <class Result>
+[[noreturn]] Result fail(std::string_view kind, std::string_view what) {
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("a {} node has no {}", kind, what));
+}
+
+// The value of a node, or of its linear part.
+template <class S>
+MatrixOf<S> computed(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in, bool with_constants) {
+  return by_kind(
+      op, [](const Input&) { return fail<MatrixOf<S>>("Input", "inputs"); },
+      [&](const DenseOf<S>& own) { return dense(own, *in[0], with_constants); },
+      [&](const ConvolutionOf<S>& own) { return convolve(own, *in[0], with_constants); },
+      [&](const ScaleOf<S>& own) { return scale(own, *in[0], with_constants); },
+      [&](const SelectOf<S>& own) { return select(own, *in[0], with_constants); },
+      [&](const SumOf<S>& own) { return sum(own, in); }, [&](const Concat&) { return concat(in); },
+      [&](const PiecewiseOf<S>& own) {
+        return with_constants ? piecewise(own, *in[0]) : fail<MatrixOf<S>>("Piecewise", "linear part");
+      },
+      [&](const Maximum& own) {
+        return with_constants ? maximum(own, *in[0]) : fail<MatrixOf<S>>("Maximum", "linear part");
+      });
 }
 
 }  // namespace
 
 template <class S>
 MatrixOf<S> value(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in) {
-  if (const auto* f = std::get_if<PiecewiseOf<S>>(&op)) return piecewise(*f, *in[0]);
-  if (const auto* max = std::get_if<Maximum>(&op)) return maximum(*max, *in[0]);
-  return affine(op, in, true);
+  return computed(op, in, true);
 }
 
 template <class S>
 MatrixOf<S> linear_part(const OpOf<S>& op, std::span<const MatrixOf<S>* const> in) {
-  return affine(op, in, false);
+  return computed(op, in, false);
 }
 
 template <class S>
 void add_adjoint(const OpOf<S>& op, const MatrixOf<S>& u, std::span<MatrixOf<S>* const> out) {
-  if (const auto* dense = std::get_if<DenseOf<S>>(&op)) {
-    out[0]->noalias() += u * dense->weight;
-  } else if (const auto* conv = std::get_if<ConvolutionOf<S>>(&op)) {
-    add_convolution_adjoint(*conv, u, *out[0]);
-  } else if (const auto* scale = std::get_if<ScaleOf<S>>(&op)) {
-    out[0]->array() += u.array().rowwise() * scale->factor.transpose().array();
-  } else if (const auto* selection = std::get_if<SelectOf<S>>(&op)) {
-    for (Index n = 0; n < u.rows(); ++n) {
-      for (Index i = 0; i < u.cols(); ++i) {
-        const Index to = selection->index[static_cast<std::size_t>(i)];
-        if (to >= 0) (*out[0])(n, to) += u(n, i);
-      }
-    }
-  } else if (const auto* weighted = std::get_if<SumOf<S>>(&op)) {
-    for (std::size_t k = 0; k < out.size(); ++k) *out[k] += u * weighted->factors[k];
-  } else {
-    Index at = 0;
-    for (MatrixOf<S>* x : out) {
-      *x += u.middleCols(at, x->cols());
-      at += x->cols();
-    }
-  }
+  by_kind(
+      op, [](const Input&) { fail<void>("Input", "inputs"); },
+      [&](const DenseOf<S>& dense) { out[0]->noalias() += u * dense.weight; },
+      [&](const ConvolutionOf<S>& conv) { add_convolution_adjoint(conv, u, *out[0]); },
+      [&](const ScaleOf<S>& scale) { out[0]->array() += u.array().rowwise() * scale.factor.transpose().array(); },
+      [&](const SelectOf<S>& selection) {
+        for (Index n = 0; n < u.rows(); ++n) {
+          for (Index i = 0; i < u.cols(); ++i) {
+            const Index to = selection.index[static_cast<std::size_t>(i)];
+            if (to >= 0) (*out[0])(n, to) += u(n, i);
+          }
+        }
+      },
+      [&](const SumOf<S>& weighted) {
+        for (std::size_t k = 0; k < out.size(); ++k) *out[k] += u * weighted.factors[k];
+      },
+      [&](const Concat&) {
+        Index at = 0;
+        for (MatrixOf<S>* x : out) {
+          *x += u.middleCols(at, x->cols());
+          at += x->cols();
+        }
+      },
+      [](const PiecewiseOf<S>&) { fail<void>("Piecewise", "adjoint"); },
+      [](const Maximum&) { fail<void>("Maximum", "adjoint"); });
 }
 
 template <class S>
 std::vector<std::uint16_t> pieces_at(const OpOf<S>& op, std::span<const S> z) {
-  const auto* max = std::get_if<Maximum>(&op);
-  std::vector<std::uint16_t> pieces(max ? static_cast<std::size_t>(max->units()) : z.size());
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const Index unit = static_cast<Index>(i);
-    pieces[i] = static_cast<std::uint16_t>(max ? max->top_slot(unit, z.data())
-                                               : std::get<PiecewiseOf<S>>(op).piece(unit, z[i]));
-  }
-  return pieces;
+  const auto pieces = [](Index units, const auto& piece_of) {
+    std::vector<std::uint16_t> result(static_cast<std::size_t>(units));
+    for (Index i = 0; i < units; ++i) result[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(piece_of(i));
+    return result;
+  };
+  return by_kind(
+      op,
+      [&](const PiecewiseOf<S>& f) {
+        return pieces(std::ssize(z), [&](Index i) { return f.piece(i, z[static_cast<std::size_t>(i)]); });
+      },
+      [&](const Maximum& max) { return pieces(max.units(), [&](Index i) { return max.top_slot(i, z.data()); }); },
+      without_pieces<S>([](const auto&) { return fail<std::vector<std::uint16_t>>("affine", "pieces"); }));
 }
 
 template MatrixOf<float> value<float>(const OpOf<float>&, std::span<const MatrixOf<float>* const>);

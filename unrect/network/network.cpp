@@ -5,6 +5,7 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
@@ -85,10 +86,11 @@ Index Network::parameters() const {
   std::set<const Op*> seen;
   for (const Node& node : nodes()) {
     if (!seen.insert(node.op.get()).second) continue;
-    if (const Dense* dense = std::get_if<Dense>(node.op.get())) count += dense->weight.size() + dense->bias.size();
-    if (const Convolution* conv = std::get_if<Convolution>(node.op.get()))
-      count += conv->kernel.size() + conv->bias.size();
-    if (const Scale* scale = std::get_if<Scale>(node.op.get())) count += scale->factor.size() + scale->shift.size();
+    count += by_kind(
+        *node.op, [](const Dense& dense) { return dense.weight.size() + dense.bias.size(); },
+        [](const Convolution& conv) { return conv.kernel.size() + conv.bias.size(); },
+        [](const Scale& scale) { return scale.factor.size() + scale.shift.size(); },
+        alike<Input, Select, Sum, Concat, Piecewise, Maximum>([](const auto&) -> Index { return 0; }));
   }
   return count;
 }

@@ -4,6 +4,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/fold.hpp"
 #include "unrect/network/kernels.hpp"
@@ -115,6 +116,44 @@ TEST(Kernels, AdjointsAreAdjoint) {
   }
 }
 
+// A kind without a case, and a case for any kind, do not compile.
+template <class Kind>
+using WithAnother = std::variant<Dense, Maximum, Kind>;
+constexpr auto kOne = [](const Dense&) { return 1; };
+constexpr auto kTwo = [](const Maximum&) { return 2; };
+constexpr auto kAny = [](const auto&) { return 3; };
+template <class Op, class... Cases>
+concept Compiles = requires(const Op& op, Cases... cases) { by_kind(op, cases...); };
+static_assert(Compiles<std::variant<Dense, Maximum>, decltype(kOne), decltype(kTwo)>);
+static_assert(!Compiles<WithAnother<Concat>, decltype(kOne), decltype(kTwo)>);
+static_assert(!Compiles<WithAnother<Concat>, decltype(kOne), decltype(kTwo), decltype(kAny)>);
+static_assert(Compiles<WithAnother<Concat>, decltype(kTwo), decltype(alike<Dense, Concat>(kAny))>);
+static_assert(!Compiles<WithAnother<int>, decltype(kTwo), decltype(alike<Dense, Concat>(kAny))>);
+
+TEST(Kernels, ByKindCallsTheCaseOfTheKind) {
+  EXPECT_EQ(by_kind(std::variant<Dense, Maximum>(Maximum{}), kOne, kTwo), 2);
+  EXPECT_EQ(by_kind(WithAnother<Concat>(Concat{}), kTwo, alike<Dense, Concat>(kAny)), 3);
+}
+
+TEST(Kernels, NodesWithPiecesHaveNoLinearPartAndOthersNoPieces) {
+  const Matrix x = Matrix::Ones(1, 2);
+  Matrix back = Matrix::Zero(1, 2);
+  const Matrix* const in[] = {&x};
+  Matrix* const out[] = {&back};
+  for (const Op& op : {Op(relu()), Op(Maximum{1, {0, 1}})}) {
+    EXPECT_TRUE(is_piecewise(op));
+    EXPECT_THROW(linear_part<double>(op, in), Error);
+    EXPECT_THROW(add_adjoint<double>(op, x, out), Error);
+    EXPECT_EQ(pieces_at<double>(op, std::span(x.data(), 2)).size(), 2U);
+  }
+  for (const Op& op :
+       {Op(Input{2}), Op(Dense{Matrix::Ones(2, 2), Vector::Zero(2)}), Op(Convolution{}),
+        Op(Scale{Vector::Ones(2), Vector::Zero(2)}), Op(Select{{0, 1}, Vector::Zero(2)}), Op(Sum{{1}}), Op(Concat{})}) {
+    EXPECT_FALSE(is_piecewise(op)) << name_of(op);
+    EXPECT_THROW(pieces_at<double>(op, std::span(x.data(), 2)), Error) << name_of(op);
+  }
+}
+
 TEST(Piecewise, FunctionsHaveTheirTextbookValues) {
   const auto at = [](const Piecewise& f, double z) {
     const Index p = f.piece(0, z);
@@ -217,6 +256,23 @@ TEST(Fold, AMaximumReadsThroughASelection) {
   EXPECT_EQ(std::get<Maximum>(*folded.node(1).op).index, (std::vector<Index>{2, 0, 0, -1}));
   const Vector x = Eigen::Vector3d(1, 2, 3);
   EXPECT_EQ(evaluate(network, x), evaluate(folded, x));
+}
+
+// Two roundings of the numbers that meet at a break are no jump; a gap of 10⁻¹⁰ is.
+TEST(Piecewise, AJumpIsOneHoweverSmall) {
+  const auto with_gap = [](double gap) {
+    NetworkBuilder builder(Shape{1});
+    Piecewise f = parametric_relu(Vector{{0.5}});
+    f.breaks(0, 0) = 1.0 / 3;
+    f.offsets(0, 0) = 1.0 / 6;
+    f.offsets(0, 1) = gap;
+    f.slopes(0, 1) = 1;
+    return std::move(builder).build(builder.add(f, {0}));
+  };
+  EXPECT_NO_THROW(with_gap(0));
+  EXPECT_NO_THROW(with_gap(0x1p-54));
+  EXPECT_THROW(with_gap(1e-10), Error);
+  EXPECT_THROW(with_gap(-1e-14), Error);
 }
 
 TEST(Network, RefusesEmptyValuesAndMaximaPast16Bits) {

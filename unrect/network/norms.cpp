@@ -75,7 +75,7 @@ double induced_norm(const MatrixRef& a, Norm from, Norm to) {
   if (a.size() == 0) return 0;
   const auto norm_of = [](const auto& v, Norm norm) {
     if (norm == Norm::kOne) return v.cwiseAbs().sum();
-    if (norm == Norm::kTwo) return v.norm();
+    if (norm == Norm::kTwo) return v.stableNorm();
     return v.cwiseAbs().maxCoeff();
   };
   double largest = 0;
@@ -101,7 +101,7 @@ double operator_norm(const Node& node, const Network& network) {
   if (const Scale* scale = std::get_if<Scale>(&op)) return scale->factor.cwiseAbs().maxCoeff();
   if (std::holds_alternative<Input>(op) || std::holds_alternative<Concat>(op)) return 1;
   if (const Sum* sum = std::get_if<Sum>(&op)) {
-    return Eigen::Map<const Vector>(sum->factors.data(), static_cast<Index>(sum->factors.size())).norm();
+    return Eigen::Map<const Vector>(sum->factors.data(), static_cast<Index>(sum->factors.size())).stableNorm();
   }
   if (const Select* select = std::get_if<Select>(&op)) {
     Vector copies = Vector::Zero(network.node(node.inputs[0]).size);
@@ -110,15 +110,23 @@ double operator_norm(const Node& node, const Network& network) {
     }
     return std::sqrt(copies.maxCoeff());
   }
+  const double largest = std::get<Convolution>(op).kernel.cwiseAbs().maxCoeff();
+  if (largest == 0) return 0;
+  // A power of two keeps LᵀL from over- and underflow.
+  const int exponent = std::ilogb(largest);
+  const auto scaled = [&](Matrix m) -> Matrix {
+    return m.unaryExpr([&](double x) { return std::ldexp(x, -exponent); });
+  };
   const Index size = network.node(node.inputs[0]).size;
-  return std::sqrt(largest_eigenvalue(size, [&](const Vector& v) -> Vector {
+  const double squared = largest_eigenvalue(size, [&](const Vector& v) -> Vector {
     const Matrix row = v.transpose();
     const Matrix* const in[] = {&row};
     Matrix back = Matrix::Zero(1, size);
     Matrix* const out[] = {&back};
-    add_adjoint<double>(op, linear_part<double>(op, in), out);
-    return back.transpose();
-  }));
+    add_adjoint<double>(op, scaled(linear_part<double>(op, in)), out);
+    return scaled(std::move(back)).transpose();
+  });
+  return std::ldexp(std::sqrt(squared), exponent);
 }
 
 }  // namespace unrect

@@ -189,8 +189,14 @@ std::vector<Value> gemm(Call& call) {
 
 std::vector<Value> batch_normalization(Call& call) {
   call.ignore({"momentum"});
-  UNRECT_REQUIRE(call.integer("training_mode", 0) == 0 && call.integer("is_test", 1) != 0, ErrorCode::kUnsupported,
-                 "training_mode is true, expected the statistics to be constants");
+  constexpr std::string_view kTraining = "in training it normalises by the statistics of the batch";
+  UNRECT_REQUIRE(call.integer("training_mode", 0) == 0, ErrorCode::kUnsupported, "training_mode is true: {}",
+                 kTraining);
+  UNRECT_REQUIRE(call.integer("is_test", 1) != 0, ErrorCode::kUnsupported, "is_test is 0: {}", kTraining);
+  // Up to opset 13 the outputs beside the first are what says so.
+  for (int k = 1; k < call.outputs(); ++k) {
+    UNRECT_REQUIRE(!call.gives(k), ErrorCode::kUnsupported, "{} outputs, expected one: {}", call.outputs(), kTraining);
+  }
   UNRECT_REQUIRE(call.integer("spatial", 1) == 1, ErrorCode::kUnsupported, "spatial = 0");
   const Value& x = call.input(0);
   const double epsilon = call.real("epsilon", 1e-5F);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/network_file.hpp"
@@ -19,14 +20,13 @@ using onnx::TensorProto;
 
 constexpr std::int64_t kIrVersion = 8, kOpset = 13;
 
+/// Names in files may hold anything; every reader takes printable ASCII.
 std::string printable(std::string name) {
   for (char& c : name) {
-    if (c < ' ' || c == '\x7f') c = '_';  // bytes above 127 are negative
+    if (c <= ' ' || c >= '\x7f') c = '_';  // bytes above 127 are negative
   }
   return name;
 }
-
-bool fits_float(double value) { return static_cast<double>(static_cast<float>(value)) == value; }
 
 class Writer {
  public:
@@ -49,24 +49,20 @@ class Writer {
     for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
       const Node& node = network_.nodes()[i];
       label_ = node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name);
-      parts_ = 0;
       // A selection's indices depend on its input's width, too.
-      const bool shared = !std::holds_alternative<Select>(*node.op);
-      const std::size_t writer = shared ? written_.try_emplace(node.op.get(), i).first->second : i;
-      prefix_ = fmt::format("p{}", writer);
-      fresh_ = writer == i;
+      owner_ = std::holds_alternative<Select>(*node.op) ? static_cast<const void*>(&node) : node.op.get();
       std::vector<std::string> inputs;
       inputs.reserve(node.inputs.size());
       for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
       values_.push_back(std::visit([&](const auto& op) { return put(op, inputs); }, *node.op));
     }
     label_ = "output";
-    prefix_ = "output";
-    fresh_ = true;
+    owner_ = nullptr;
     std::vector<std::int64_t> shape{-1};
     shape.insert(shape.end(), network_.output_shape().begin(), network_.output_shape().end());
     const std::string& last = values_[static_cast<std::size_t>(network_.output())];
     NodeProto* end = shape.size() <= 2 ? begin("Identity", {last}) : begin("Reshape", {last, integers("shape", shape)});
+    end->set_name("output");
     end->set_output(0, "output");
     declare(graph_->add_output(), "output", network_.output_shape());
     std::string bytes;
@@ -76,6 +72,17 @@ class Writer {
   }
 
  private:
+  /// A name that nothing else in the file has: onnxruntime tells nodes apart by their names, values and initializers
+  /// too.
+  std::string unique(const std::string& wanted) {
+    if (names_.insert(wanted).second) return wanted;
+    int& copies = copies_.try_emplace(wanted, 1).first->second;
+    std::string name;
+    do name = fmt::format("{}_{}", wanted, ++copies);
+    while (!names_.insert(name).second);
+    return name;
+  }
+
   int type() const { return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT; }
 
   void declare(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) const {
@@ -87,14 +94,26 @@ class Writer {
       tensor->mutable_shape()->add_dim()->set_dim_value(extent);
   }
 
-  /// An initializer; nodes that share their parameters share it, too.
-  std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
-    std::string name = fmt::format("{}.{}", prefix_, what);
-    if (!fresh_) return name;
+  /// The name of one of the node's parameters; nodes that share their parameters share it. True: it is yet to be
+  /// written.
+  std::pair<std::string, bool> named(const std::string& what) {
+    const auto [place, fresh] = parameters_.try_emplace({owner_, what});
+    if (fresh) place->second = unique(fmt::format("{}.{}", label_, what));
+    return {place->second, fresh};
+  }
+
+  TensorProto* initializer(const std::string& name, int type, const std::vector<std::int64_t>& dims) {
     TensorProto* tensor = graph_->add_initializer();
     tensor->set_name(name);
-    tensor->set_data_type(type());
+    tensor->set_data_type(type);
     tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    return tensor;
+  }
+
+  std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
+    const auto [name, fresh] = named(what);
+    if (!fresh) return name;
+    TensorProto* tensor = initializer(name, type(), dims);
     std::int64_t count = 1;
     for (const std::int64_t extent : dims) count *= extent;
     std::string& raw = *tensor->mutable_raw_data();
@@ -117,8 +136,8 @@ class Writer {
   /// W, one row an output. As int8: a row's integers times the row's factor, its largest entry at ±127.
   std::string weights(const std::vector<std::int64_t>& dims, const Matrix& rows) {
     if (precision_ != ExportPrecision::kInt8) return parameter("W", dims, rows.data());
-    std::string name = fmt::format("{}.W", prefix_);
-    if (!fresh_) return name;
+    const auto [name, fresh] = named("W");
+    if (!fresh) return name;
     Vector factor = rows.cwiseAbs().rowwise().maxCoeff() / 127;
     for (double& f : factor) {
       UNRECT_REQUIRE(127 * f <= std::numeric_limits<float>::max(), ErrorCode::kInvalidArgument,
@@ -126,10 +145,7 @@ class Writer {
       const auto narrow = static_cast<float>(f);
       f = narrow > 0 ? narrow : 1;
     }
-    TensorProto* tensor = graph_->add_initializer();
-    tensor->set_name(name + ".int8");
-    tensor->set_data_type(TensorProto::INT8);
-    tensor->mutable_dims()->Add(dims.begin(), dims.end());
+    TensorProto* tensor = initializer(named("W.int8").first, TensorProto::INT8, dims);
     std::string& raw = *tensor->mutable_raw_data();
     for (Index i = 0; i < rows.rows(); ++i) {
       for (const double w : rows.row(i))
@@ -147,28 +163,28 @@ class Writer {
   std::string scalar(const std::string& what, double value) { return parameter(what, {}, &value); }
 
   std::string integers(const std::string& what, const std::vector<std::int64_t>& values) {
-    std::string name = fmt::format("{}.{}", prefix_, what);
-    if (!fresh_) return name;
-    TensorProto* tensor = graph_->add_initializer();
-    tensor->set_name(name);
-    tensor->set_data_type(TensorProto::INT64);
-    tensor->add_dims(std::ssize(values));
+    const auto [name, fresh] = named(what);
+    if (!fresh) return name;
+    TensorProto* tensor = initializer(name, TensorProto::INT64, {std::ssize(values)});
     tensor->mutable_raw_data()->assign(reinterpret_cast<const char*>(values.data()),
                                        sizeof(std::int64_t) * values.size());
     return name;
   }
 
-  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs) {
+  /// The one that is the network's node has its name, what stands beside it that and its op's.
+  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs, bool beside = false) {
     NodeProto* node = graph_->add_node();
     node->set_op_type(op);
-    node->set_name(parts_ == 0 ? label_ : fmt::format("{}/{}{}", label_, op, parts_));
-    ++parts_;
+    node->set_name(unique(beside ? fmt::format("{}/{}", label_, op) : label_));
     for (const std::string& input : inputs) node->add_input(input);
-    node->add_output(fmt::format("v{}", graph_->node_size()));
+    node->add_output(node->name());
     return node;
   }
   std::string add(const std::string& op, const std::vector<std::string>& inputs) {
     return begin(op, inputs)->output(0);
+  }
+  std::string beside(const std::string& op, const std::vector<std::string>& inputs) {
+    return begin(op, inputs, true)->output(0);
   }
 
   static void set(NodeProto* node, const std::string& name, std::int64_t value) {
@@ -191,7 +207,7 @@ class Writer {
   }
 
   std::string flat(const std::string& value) {
-    NodeProto* node = begin("Flatten", {value});
+    NodeProto* node = begin("Flatten", {value}, true);
     set(node, "axis", std::int64_t{1});
     return node->output(0);
   }
@@ -199,7 +215,8 @@ class Writer {
   using Inputs = std::vector<std::string>;
 
   std::string put(const Input&, const Inputs&) {
-    return network_.input_shape().size() <= 1 ? std::string("input") : flat("input");
+    if (network_.input_shape().size() <= 1) return "input";
+    return flat("input");
   }
 
   std::string put(const Dense& op, const Inputs& in) {
@@ -211,7 +228,8 @@ class Writer {
 
   std::string put(const Convolution& op, const Inputs& in) {
     const Window& w = op.window;
-    const std::string image = add("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
+    if (precision_ == ExportPrecision::kFloat64 && w.pointwise()) return pixels(op, in[0]);
+    const std::string image = beside("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
     const std::string kernel =
         weights({op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel);
     NodeProto* node = begin("Conv", {image, kernel, parameter("b", op.bias)});
@@ -222,20 +240,32 @@ class Writer {
     return flat(node->output(0));
   }
 
-  /// factor ⊙ x + shift, without the parts that do nothing.
-  std::string affine(const std::string& x, const Vector& factor, const Vector& shift,
-                     const std::string& what = "scale") {
+  /// A convolution that mixes channels alone: a product of matrices, which onnxruntime has in float64.
+  std::string pixels(const Convolution& op, const std::string& x) {
+    const Index groups = op.groups, in = op.kernel.cols(), out = op.kernel.rows() / groups;
+    const std::string image =
+        beside("Reshape", {x, integers("image", {-1, groups, in, op.window.height * op.window.width})});
+    const std::string product = beside("MatMul", {parameter("W", {groups, out, in}, op.kernel.data()), image});
+    return flat(add("Add", {product, parameter("b", {groups, out, 1}, op.bias.data())}));
+  }
+
+  /// factor ⊙ x + shift beside a node, without the parts that do nothing.
+  std::string affine(const std::string& x, const Vector& factor, const Vector& shift, const std::string& what) {
     std::string value = x;
-    if ((factor.array() != 1).any()) value = add("Mul", {value, parameter(what + ".factor", factor)});
-    if ((shift.array() != 0).any()) value = add("Add", {value, parameter(what + ".shift", shift)});
+    if ((factor.array() != 1).any()) value = beside("Mul", {value, parameter(what + ".factor", factor)});
+    if ((shift.array() != 0).any()) value = beside("Add", {value, parameter(what + ".shift", shift)});
     return value;
   }
 
-  std::string put(const Scale& op, const Inputs& in) { return affine(in[0], op.factor, op.shift); }
+  std::string put(const Scale& op, const Inputs& in) {
+    if (op.shift.isZero(0)) return add("Mul", {in[0], parameter("factor", op.factor)});
+    const std::string scaled = affine(in[0], op.factor, Vector::Zero(1), "scale");
+    return add("Add", {scaled, parameter("shift", op.shift)});
+  }
 
   /// The columns of x; the column after the last one is 0.
-  std::string columns(const std::string& x, const std::vector<std::int64_t>& index) {
-    NodeProto* node = begin("Gather", {x, integers("index", index)});
+  std::string columns(const std::string& x, const std::vector<std::int64_t>& index, bool beside = false) {
+    NodeProto* node = begin("Gather", {x, integers("index", index)}, beside);
     set(node, "axis", std::int64_t{1});
     return node->output(0);
   }
@@ -245,7 +275,7 @@ class Writer {
     Vector fill = Vector::Zero(op.fill.size());
     std::string x = in[0];
     if (std::find(index.begin(), index.end(), -1) != index.end()) {
-      x = add("Pad", {x, integers("pads", {0, 0, 0, 1})});
+      x = beside("Pad", {x, integers("pads", {0, 0, 0, 1})});
       for (std::size_t i = 0; i < index.size(); ++i) {
         if (index[i] >= 0) continue;
         index[i] = width_of(in[0]);
@@ -259,14 +289,15 @@ class Writer {
     std::string total;
     const bool common =
         op.factors[0] != -1 && std::ranges::all_of(op.factors, [&](double f) { return f == op.factors[0]; });
+    const bool scaled = common && op.factors[0] != 1;
     for (std::size_t k = 0; k < in.size(); ++k) {
       const double factor = common ? 1 : op.factors[k];
       const bool minus = factor == -1 && k > 0;
       std::string term = in[k];
-      if (factor != 1 && !minus) term = add("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
-      total = k == 0 ? term : add(minus ? "Sub" : "Add", {total, term});
+      if (factor != 1 && !minus) term = beside("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
+      total = k == 0 ? term : begin(minus ? "Sub" : "Add", {total, term}, scaled || k + 1 < in.size())->output(0);
     }
-    return common && op.factors[0] != 1 ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
+    return scaled ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
   }
 
   std::string put(const Concat&, const Inputs& in) {
@@ -282,31 +313,32 @@ class Writer {
       const std::int64_t inside = *std::max_element(slots, end);
       std::replace(slots, end, std::int64_t{-1}, inside);  // an element twice is as good as once
     }
-    const std::string all = columns(in[0], index);
-    const std::string rows = add("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
+    const std::string all = columns(in[0], index, true);
+    const std::string rows = beside("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
     NodeProto* node = begin("ReduceMax", {rows});
     set(node, "axes", std::vector<std::int64_t>{2});
     set(node, "keepdims", std::int64_t{0});
     return node->output(0);
   }
 
-  /// Attributes are float32 whatever the model's precision is.
-  bool fits_attribute(double value) const { return precision_ != ExportPrecision::kFloat64 || fits_float(value); }
-
   std::string put(const Piecewise& f, const Inputs& in) {
     const Matrix &t = f.breaks, &s = f.slopes, &o = f.offsets;
     const std::string& x = in[0];
     const bool one = s.rows() == 1, hinge = f.pieces() == 2, centred = hinge && t.isZero(0) && o.isZero(0);
+    const bool wide = precision_ == ExportPrecision::kFloat64;
     const auto all = [](const auto& column, double value) { return (column.array() == value).all(); };
     if (centred && all(s.col(1), 1)) {
       if (all(s.col(0), 0)) return add("Relu", {x});
       if (all(s.col(0), -1)) return add("Abs", {x});
-      if (one && fits_attribute(s(0, 0))) {
+      // onnxruntime has the next two, and HardSigmoid and Shrink, in float32 alone.
+      if (!wide && one) {
         NodeProto* node = begin("LeakyRelu", {x});
         set(node, "alpha", s(0, 0));
         return node->output(0);
       }
-      return add("PRelu", {x, parameter("slope", s.col(0))});
+      if (!wide) return add("PRelu", {x, parameter("slope", s.col(0))});
+      if ((s.col(0).array() <= 1).all()) return add("Max", {x, beside("Mul", {x, parameter("slope", s.col(0))})});
+      if ((s.col(0).array() >= 1).all()) return add("Min", {x, beside("Mul", {x, parameter("slope", s.col(0))})});
     }
     if (hinge && all(s.col(0), 0) && all(s.col(1), 1) && t == o.col(0) && o.col(1).isZero(0)) {
       return add("Max", {x, parameter("low", t)});
@@ -319,15 +351,18 @@ class Writer {
       return add("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))});
     }
     if (one && f.pieces() == 3 && s(0, 0) == 0 && s(0, 2) == 0 && o(0, 0) == 0 && o(0, 2) == 1 &&
-        t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1) && fits_attribute(s(0, 1)) &&
-        fits_attribute(o(0, 1))) {
+        t(0, 0) == -o(0, 1) / s(0, 1) && t(0, 1) == (1 - o(0, 1)) / s(0, 1)) {
+      if (wide) {
+        return add("Clip", {affine(x, s.col(1), o.col(1), "first"), scalar("low", 0), scalar("high", 1)});
+      }
       NodeProto* node = begin("HardSigmoid", {x});
       set(node, "alpha", s(0, 1));
       set(node, "beta", o(0, 1));
       return node->output(0);
     }
     if (one && f.pieces() == 3 && s(0, 0) == 1 && s(0, 1) == 0 && s(0, 2) == 1 && t(0, 0) == -t(0, 1) &&
-        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1) && fits_attribute(t(0, 1))) {
+        o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1)) {
+      if (wide) return add("Sub", {x, beside("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))})});
       NodeProto* node = begin("Shrink", {x});
       set(node, "lambd", t(0, 1));
       set(node, "bias", t(0, 1));
@@ -336,9 +371,10 @@ class Writer {
     // s_0 x + o_0 + Σ_p (s_{p+1} − s_p) max(x − t_p, 0)
     std::string total = affine(x, s.col(0), o.col(0), "first");
     for (Index p = 0; p < t.cols(); ++p) {
-      const std::string hinged = add("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
+      const std::string hinged = beside("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
       const Vector step = s.col(p + 1) - s.col(p);
-      total = add("Add", {total, affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p))});
+      const std::string term = affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p));
+      total = begin("Add", {total, term}, p + 1 < t.cols())->output(0);
     }
     return total;
   }
@@ -353,11 +389,12 @@ class Writer {
   ExportPrecision precision_;
   onnx::ModelProto model_;
   onnx::GraphProto* graph_;
-  std::vector<std::string> values_;           // of the network's nodes
-  std::map<const Op*, std::size_t> written_;  // the node that wrote an op's parameters
-  std::string label_, prefix_;                // of the node being written
-  bool fresh_ = true;                         // its parameters are not written yet
-  int parts_ = 0;
+  std::vector<std::string> values_;                                        // of the network's nodes
+  std::set<std::string> names_{"input", "output"};                         // taken
+  std::map<std::string, int> copies_;                                      // of a name, so far
+  std::map<std::pair<const void*, std::string>, std::string> parameters_;  // written, by whose they are
+  std::string label_;                                                      // of the node being written
+  const void* owner_ = nullptr;                                            // of its parameters
 };
 
 }  // namespace

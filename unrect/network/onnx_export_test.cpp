@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <set>
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
@@ -12,6 +14,7 @@
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/onnx.pb.h"
+#include "unrect/network/random_graph_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {
@@ -98,21 +101,104 @@ TEST(OnnxExport, EightBitsAreAQuarterOfTheBytesAndNearlyTheSameNetwork) {
 
 TEST(OnnxExport, PiecewiseOpsKeepTheirNames) {
   const Index n = 6;
-  const auto only = [&](const Piecewise& f) {
+  const Vector slopes = Vector::LinSpaced(n, -1, 0.9);
+  // The ops in float32 and in float64, where onnxruntime lacks LeakyRelu, PRelu, HardSigmoid and Shrink.
+  const auto expect_ops = [&](const Piecewise& f, const std::string& single, const std::string& wide) {
     const Network network = unary(f, n);
-    expect_round_trip(network);
-    return ops_of(network).at(0);
+    expect_round_trip(network, 1e-15);
+    EXPECT_EQ(fmt::format("{}", fmt::join(ops_of(network, ExportPrecision::kFloat32), " ")), single + " Identity");
+    EXPECT_EQ(fmt::format("{}", fmt::join(ops_of(network), " ")), wide + " Identity");
   };
-  EXPECT_EQ(only(relu()), "Relu");
-  EXPECT_EQ(only(absolute()), "Abs");
-  EXPECT_EQ(only(leaky_relu(0.25)), "LeakyRelu");
-  EXPECT_EQ(only(leaky_relu(0.01)), "PRelu");  // 0.01 is no float32, which an attribute would need
-  EXPECT_EQ(only(parametric_relu(Vector::LinSpaced(n, -1, 1.3))), "PRelu");
-  EXPECT_EQ(only(clip(-0.3, 0.7)), "Clip");
-  EXPECT_EQ(only(clip(0.1, kInfinity)), "Max");
-  EXPECT_EQ(only(clip(-kInfinity, 0.1)), "Min");
-  EXPECT_EQ(only(hard_sigmoid(0.25, 0.5)), "HardSigmoid");
-  EXPECT_EQ(only(soft_threshold(0.5)), "Shrink");
+  expect_ops(relu(), "Relu", "Relu");
+  expect_ops(absolute(), "Abs", "Abs");
+  expect_ops(leaky_relu(0.01), "LeakyRelu", "Mul Max");
+  expect_ops(leaky_relu(1.5), "LeakyRelu", "Mul Min");
+  expect_ops(parametric_relu(slopes), "PRelu", "Mul Max");
+  expect_ops(clip(-0.3, 0.7), "Clip", "Clip");
+  expect_ops(clip(0.1, kInfinity), "Max", "Max");
+  expect_ops(clip(-kInfinity, 0.1), "Min", "Min");
+  expect_ops(hard_sigmoid(0.25, 0.5), "HardSigmoid", "Mul Add Clip");
+  expect_ops(soft_threshold(0.5), "Shrink", "Clip Sub");
+  // One node of the same slopes comes back, whichever way it was written.
+  for (const Piecewise& f : {leaky_relu(0.01), leaky_relu(1.5), parametric_relu(slopes)}) {
+    const Network back = again(unary(f, n));
+    const auto& own = std::get<Piecewise>(*back.node(1).op);
+    EXPECT_EQ(own.kind, f.kind);
+    EXPECT_EQ(own.slopes, f.slopes);
+    EXPECT_EQ(own.breaks, f.breaks);
+  }
+}
+
+/// Every name of the file, by what it names.
+void expect_names_of_their_own(const std::string& bytes) {
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(bytes));
+  std::set<std::string> nodes, values{"input"};
+  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+    EXPECT_TRUE(values.insert(tensor.name()).second) << tensor.name();
+  }
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    EXPECT_TRUE(nodes.insert(node.name()).second) << node.name();
+    for (const std::string& input : node.input()) EXPECT_TRUE(values.contains(input)) << input;
+    for (const std::string& value : node.output()) EXPECT_TRUE(values.insert(value).second) << value;
+  }
+  for (const auto* names : {&nodes, &values}) {
+    for (const std::string& name : *names) {
+      EXPECT_FALSE(name.empty());
+      EXPECT_TRUE(std::ranges::all_of(name, [](char c) { return c > ' ' && c < '\x7f'; })) << name;
+    }
+  }
+}
+
+TEST(OnnxExport, EveryNameIsThereOnce) {
+  // Names that are alike, or like those of values, parameters and copies; and two nodes of shared parameters.
+  NetworkBuilder builder(Shape{2, 3});
+  int last = 0;
+  const auto matrix = std::make_shared<const Op>(Dense{Matrix::Constant(6, 6, 0.1), Vector::Ones(6)});
+  for (const char* name : {"a", "a", "a_2", "a.W", "input", "output", "", "größe\n", "a_2"}) {
+    last = builder.add(matrix, {last}, name);
+    last = builder.add(Dense{Matrix::Constant(6, 6, 0.2), Vector::Ones(6)}, {last}, name);
+    last = builder.add(Select{{0, 1, 2, 3, 4, -1}, Vector::Ones(6)}, {last}, name);
+    last = builder.add(hard_sigmoid(0.3, 0.45), {last}, name);
+  }
+  const Network network = std::move(builder).build(last, Shape{3, 2});
+  for (const ExportPrecision precision :
+       {ExportPrecision::kFloat64, ExportPrecision::kFloat32, ExportPrecision::kInt8}) {
+    expect_names_of_their_own(format_onnx(network, precision));
+  }
+  expect_round_trip(network, 1e-12);
+}
+
+TEST(OnnxExport, NamesStayAsTheyAreOverManyExports) {
+  const Network network = random_residual(2, 8, 3, Rng(3));
+  const auto names = [](const Network& net) {
+    std::vector<std::string> all;
+    for (const Node& node : net.nodes()) all.push_back(node.name);
+    return all;
+  };
+  const Network back = again(network);
+  EXPECT_EQ(names(back), names(network));
+  EXPECT_EQ(format_onnx(again(back), ExportPrecision::kFloat64), format_onnx(back, ExportPrecision::kFloat64));
+}
+
+TEST(OnnxExport, PointwiseConvolutionsAreProductsInDoubleAndComeBack) {
+  for (const Index groups : {1, 2}) {
+    Convolution conv;
+    conv.window = {4, 2, 3};
+    conv.groups = groups;
+    conv.kernel = samples(6, 4 / groups);
+    conv.bias = samples(6, 1);
+    const Network network = unary(conv, 24);
+    expect_round_trip(network, 1e-14);
+    EXPECT_EQ(ops_of(network), (std::vector<std::string>{"Reshape", "MatMul", "Add", "Flatten", "Identity"}));
+    EXPECT_EQ(ops_of(network, ExportPrecision::kFloat32).at(1), "Conv");
+    const Network back = again(network);
+    ASSERT_EQ(back.nodes().size(), 2U);
+    const auto& own = std::get<Convolution>(*back.node(1).op);
+    EXPECT_EQ(own.groups, groups);
+    EXPECT_EQ(own.kernel, conv.kernel);
+    EXPECT_EQ(own.bias, conv.bias);
+  }
 }
 
 TEST(OnnxExport, OtherPiecewiseFunctionsBecomeSumsOfRelus) {
@@ -123,8 +209,7 @@ TEST(OnnxExport, OtherPiecewiseFunctionsBecomeSumsOfRelus) {
   slopes << -1, 1, 3;
   offsets << 0, 0, -2;
   const Matrix x = samples(40, n);
-  for (const Piecewise& f :
-       {Piecewise{"Bent", breaks, slopes, offsets}, hard_sigmoid(0.3, 0.45), soft_threshold(0.3)}) {
+  for (const Piecewise& f : {Piecewise{"Bent", breaks, slopes, offsets}}) {
     const Network network = unary(f, n), back = again(network);
     EXPECT_LE((Evaluator<double>(back)(x) - Evaluator<double>(network)(x)).cwiseAbs().maxCoeff(), 1e-13) << f.kind;
     EXPECT_EQ(back.units(), 2 * n);
@@ -148,6 +233,16 @@ TEST(OnnxExport, SelectionsWithAndWithoutFill) {
   expect_round_trip(unary(Select{{-1, -1}, Vector::Constant(2, 0.1)}, 3));
 }
 
+TEST(OnnxExport, ASelectionOfValuesOfDifferentSizes) {
+  // The column of the fill is after the last one of either.
+  const auto both = std::make_shared<const Op>(Select{{1, -1, 0}, Vector::Unit(3, 1) * 0.5});
+  NetworkBuilder builder(Shape{3});
+  const int wide = builder.add(Concat{}, {0, 0});
+  const int one = builder.add(both, {0}), other = builder.add(both, {wide});
+  const int last = builder.add(Concat{}, {one, other});
+  expect_round_trip(std::move(builder).build(last));
+}
+
 TEST(OnnxExport, SumsConcatenationsScalesAndMaxima) {
   NetworkBuilder builder(Shape{2, 3});
   const Vector factor = Vector::LinSpaced(6, -1, 1.5), shift = Vector::LinSpaced(6, 0.1, 2);
@@ -156,6 +251,23 @@ TEST(OnnxExport, SumsConcatenationsScalesAndMaxima) {
   const int both = builder.add(Concat{}, {total, 0}, "both");
   const int largest = builder.add(Maximum{3, {0, 7, -1, 3, -1, 11}}, {both}, "max");
   expect_round_trip(std::move(builder).build(largest, Shape{2, 1}));
+}
+
+TEST(OnnxExport, AnyNetworkComesBack) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(seed);
+    const Network network = random_graph(seed);
+    const Matrix x = samples(10, network.input_size());
+    const Matrix y = Evaluator<double>(network)(x);
+    const double size = 1 + y.cwiseAbs().maxCoeff();
+    for (const bool fold : {false, true}) {
+      EXPECT_LE((Evaluator<double>(again(network, fold))(x) - y).cwiseAbs().maxCoeff(), 1e-12 * size);
+    }
+    for (const ExportPrecision precision :
+         {ExportPrecision::kFloat64, ExportPrecision::kFloat32, ExportPrecision::kInt8}) {
+      expect_names_of_their_own(format_onnx(network, precision));
+    }
+  }
 }
 
 TEST(OnnxExport, SharedParametersAreWrittenOnce) {

@@ -78,8 +78,16 @@ Value Graph::add(Op op, const std::vector<Value>& inputs, Shape shape) {
   UNRECT_REQUIRE(size == count(shape) && size > 0, ErrorCode::kFormat, "a value of {} elements has the shape {}", size,
                  to_string(shape));
   spend(size);
-  Value result{std::move(shape), nullptr, false, builder_.add(std::move(op), nodes, label_), label_};
-  return result;
+  const auto shared = std::make_shared<const Op>(std::move(op));
+  const int node = builder_.add(shared, nodes, label_);
+  const Scale* scale = std::get_if<Scale>(shared.get());
+  if (scale != nullptr && scale->shift.isZero(0)) scaled_.emplace(node, Scaled{nodes[0], shared});
+  return {std::move(shape), nullptr, false, node, label_};
+}
+
+const Vector* Graph::factor(const Value& x, const Value& y) const {
+  const auto found = scaled_.find(y.node);
+  return found != scaled_.end() && found->second.of == x.node ? &std::get<Scale>(*found->second.op).factor : nullptr;
 }
 
 Value Graph::as_variable(const Value& value) {
@@ -161,8 +169,10 @@ std::vector<Index> Call::integers(std::string_view name, std::vector<Index> othe
 }
 
 std::vector<Index> Call::integers(std::string_view name, Index i, std::vector<Index> otherwise) {
-  std::vector<Index> from_attribute = integers(name, std::move(otherwise));
-  return has(i) ? integers(i) : from_attribute;
+  if (!has(i)) return integers(name, std::move(otherwise));
+  UNRECT_REQUIRE(attribute(name) == nullptr, ErrorCode::kFormat, "'{}' comes twice, as an attribute and as input {}",
+                 name, i);
+  return integers(i);
 }
 
 void Call::ignore(std::initializer_list<std::string_view> names) { read_.insert(names.begin(), names.end()); }

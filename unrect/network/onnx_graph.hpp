@@ -44,6 +44,8 @@ class Graph {
   Value constant(Vector values, Shape shape, bool integer = false) const;
   /// A new node over variables, named after the file's node that is being read.
   Value add(Op op, const std::vector<Value>& inputs, Shape shape);
+  /// f where y = f ⊙ x is a node of its own over the node of x; null elsewhere.
+  const Vector* factor(const Value& x, const Value& y) const;
   /// A constant as a node that ignores the input; a variable as it is.
   Value as_variable(const Value& value);
 
@@ -51,7 +53,12 @@ class Graph {
   Network build(const Value& output, Shape output_shape) &&;
 
  private:
+  struct Scaled {
+    int of;
+    std::shared_ptr<const Op> op;
+  };
   NetworkBuilder builder_;
+  std::map<int, Scaled> scaled_;  // the nodes that are a Scale without a shift
   Index max_elements_;
   Index left_;
   std::string label_;
@@ -67,6 +74,8 @@ class Call {
 
   Index inputs() const { return static_cast<Index>(inputs_.size()); }
   Index outputs() const { return node_.output_size(); }
+  /// Whether the node gives its k-th output a name.
+  bool gives(int k) const { return k < node_.output_size() && !node_.output(k).empty(); }
   bool has(Index input) const { return input < inputs() && inputs_[static_cast<std::size_t>(input)] != nullptr; }
   const Value& input(Index i) const;
   /// A constant input with finite numbers: weights. @throws Error kUnsupported for a variable, kFormat for NaN or ∞.

@@ -330,6 +330,51 @@ TEST(OnnxPiecewise, PointwiseOps) {
   expect_near(run(single("Clip", shape), x), x);
 }
 
+TEST(OnnxPiecewise, LargerOfAValueAndItsMultiple) {
+  const Reals x = {-2, -0.5, 0, 3};
+  const auto leaky = [&](const char* op, const Reals& factor, bool first) {
+    Model model = Model().input("x", {4}).constant("f", {std::ssize(factor)}, factor).node("Mul", {"x", "f"}, {"m"});
+    model.node(op, first ? std::vector<std::string>{"m", "x"} : std::vector<std::string>{"x", "m"}, {"y"}).output();
+    ImportOptions plain;
+    plain.fold = false;
+    EXPECT_TRUE(std::holds_alternative<Piecewise>(*model.load(plain).nodes().back().op));
+    return run(model, x);
+  };
+  for (const bool first : {false, true}) {
+    expect_near(leaky("Max", {0.25}, first), {-0.5, -0.125, 0, 3});
+    expect_near(leaky("Min", {0.25}, first), {-2, -0.5, 0, 0.75});
+    expect_near(leaky("Max", {2}, first), {-2, -0.5, 0, 6});
+    expect_near(leaky("Max", {-1, 2, 0.5, 0.5}, first), {2, -0.5, 0, 3});
+    expect_near(leaky("Min", {-1, 2, 0.5, -3}, first), {-2, -1, 0, -9});
+  }
+  // A shift, or a multiple of something else, makes it a maximum of two.
+  Model shifted = Model().input("x", {4}).constant("f", {1}, {0.5}).node("Add", {"x", "f"}, {"m"});
+  expect_near(run(shifted.node("Max", {"x", "m"}, {"y"}).output(), x), {-1.5, 0, 0.5, 3.5});
+  Model other = Model().input("x", {4}).constant("f", {1}, {0.5}).node("Neg", {"x"}, {"n"});
+  expect_near(run(other.node("Mul", {"n", "f"}, {"m"}).node("Max", {"x", "m"}, {"y"}).output(), x), {1, 0.25, 0, 3});
+}
+
+TEST(OnnxPiecewise, OnlyContinuousShrinksAndThresholds) {
+  for (const std::vector<Attribute>& off :
+       {std::vector<Attribute>{{"lambd", 0.5}, {"bias", 0.25}}, std::vector<Attribute>{{"lambd", 0.5}},
+        std::vector<Attribute>{{"lambd", -0.5}, {"bias", -0.5}}}) {
+    EXPECT_NE(refusal(single("Shrink", {2}, off), kUnsupported).find("is discontinuous with lambd"), std::string::npos);
+  }
+  for (const double alpha : {-1.0, 1e-30, 1.0}) {
+    EXPECT_NE(refusal(single("ThresholdedRelu", {2}, {{"alpha", alpha}}), kUnsupported).find("unless alpha is 0"),
+              std::string::npos);
+  }
+}
+
+// The largest float is no bound where it is one of the other side, and a bound where it is not.
+TEST(OnnxPiecewise, BoundsAtTheEndOfTheFloats) {
+  const double most = std::numeric_limits<float>::max();
+  expect_near(run(single("Clip", {2}, {{"min", -most}, {"max", most}}, 7), {-1, 2}), {-1, 2});
+  EXPECT_EQ(single("Clip", {2}, {{"min", -most}, {"max", most}}, 7).load().units(), 0);
+  expect_near(run(single("Clip", {2}, {{"max", -most}}, 7), {-1, 2}), {-most, -most}, 1e30);
+  expect_near(run(single("Clip", {2}, {{"min", most}}, 7), {-1, 2}), {most, most}, 1e30);
+}
+
 TEST(OnnxPiecewise, ClipReadsItsBoundsFromInputs) {
   Model model = Model().input("x", {3}).constant("low", {}, {-1}).constant("high", {}, {HUGE_VAL});
   expect_near(run(Model(model).node("Clip", {"x", "low", "high"}, {"y"}).output(), {-2, 0, 9}), {-1, 0, 9});
@@ -483,6 +528,27 @@ TEST(OnnxAffine, BatchNormalizationPerChannel) {
   expect_near(run(model, {1, 3, 2, 5}), {1, 3, -1, 2});
 }
 
+TEST(OnnxAffine, BatchNormalizationInTrainingModeIsRefused) {
+  const auto model = [](int opset, const std::vector<std::string>& outputs, const std::vector<Attribute>& attributes) {
+    Model m = Model(opset).input("x", {1, 2, 2}).constant("s", {2}, {2, 3}).constant("b", {2}, {1, -1});
+    m.constant("m", {2}, {1, 2}).constant("v", {2}, {3, 8});
+    return m.node("BatchNormalization", {"x", "s", "b", "m", "v"}, outputs, attributes).output();
+  };
+  const std::string node = "node 'the_BatchNormalization' (BatchNormalization): ";
+  const std::string why = ": in training it normalises by the statistics of the batch";
+  EXPECT_EQ(refusal(model(9, {"y", "mean", "var", "saved_mean", "saved_var"}, {}), kUnsupported),
+            node + "5 outputs, expected one" + why);
+  EXPECT_EQ(refusal(model(7, {"y", "", "var"}, {}), kUnsupported), node + "3 outputs, expected one" + why);
+  EXPECT_EQ(refusal(model(15, {"y", "mean", "var"}, {{"training_mode", 1}}), kUnsupported),
+            node + "training_mode is true" + why);
+  EXPECT_EQ(refusal(model(15, {"y"}, {{"training_mode", 1}}), kUnsupported), node + "training_mode is true" + why);
+  EXPECT_EQ(refusal(model(9, {"y"}, {{"is_test", 0}}), kUnsupported), node + "is_test is 0" + why);
+  EXPECT_EQ(refusal(model(8, {"y"}, {{"spatial", 0}}), kUnsupported), node + "spatial = 0");
+  // Outputs without a name are not there.
+  expect_near(run(model(9, {"y", "", "", "", ""}, {{"epsilon", 1.0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
+  expect_near(run(model(15, {"y"}, {{"epsilon", 1.0}, {"training_mode", 0}}), {1, 3, 2, 5}), {1, 3, -1, 2});
+}
+
 TEST(OnnxAffine, ReductionsByAttributeAndInput) {
   const Reals x = {1, 2, 3, 4, 5, 6};
   expect_near(run(single("ReduceMean", {2, 3}, {{"axes", Ints{1}}}), x), {2, 5});
@@ -614,6 +680,19 @@ TEST(OnnxWindow, PoolingOverTheInputAlone) {
   }
 }
 
+TEST(OnnxWindow, CeilModeDoesNotStartInThePadding) {
+  // Over [1 5 2 | 0 0]: a second window would start at the first pad.
+  const std::vector<Attribute> padded = {
+      {"kernel_shape", Ints{2}}, {"strides", Ints{3}}, {"pads", Ints{0, 2}}, {"ceil_mode", 1}};
+  expect_near(run(single("MaxPool", {1, 1, 3}, padded), {1, 5, 2}), {5});
+  // What hangs over the pads counts nowhere: 2 / 1 at the end of [1 5 2], and (2 + 0) / 2 with a pad there.
+  std::vector<Attribute> mean = {
+      {"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", 1}, {"count_include_pad", 1}};
+  expect_near(run(single("AveragePool", {1, 1, 3}, mean), {1, 5, 2}), {3, 2});
+  mean.push_back({"pads", Ints{0, 1}});
+  expect_near(run(single("AveragePool", {1, 1, 3}, mean), {1, 5, 2}), {3, 1});
+}
+
 TEST(OnnxWindow, CeilModeHangsOverTheEnd) {
   const std::vector<Attribute> attributes = {{"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", 1}};
   expect_near(run(single("MaxPool", {1, 1, 5}, attributes), {1, 5, 2, 4, 3}), {5, 4, 3});
@@ -724,6 +803,13 @@ TEST(OnnxLayout, SliceByAttributeAndInput) {
   };
   const std::int64_t most = std::numeric_limits<std::int64_t>::max(), least = std::numeric_limits<std::int64_t>::min();
   expect_near(y({-1}, {least}, {1}, {-2}), {4, 2, 8, 6, 12, 10});
+  // Backwards through element 0, which an end of −5 is before, and up to it, where the end is 0 or −4.
+  expect_near(y({-1}, {least}, {1}, {-1}), {4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9});
+  expect_near(y({-1}, {-5}, {1}, {-3}), {4, 1, 8, 5, 12, 9});
+  expect_near(y({99}, {0}, {1}, {-1}), {4, 3, 2, 8, 7, 6, 12, 11, 10});
+  expect_near(y({2}, {-4}, {1}, {-1}), {3, 2, 7, 6, 11, 10});
+  expect_near(y({0}, {least}, {1}, {-7}), {1, 5, 9});
+  expect_near(y({1}, {most}, {1}, {2}), {2, 4, 6, 8, 10, 12});
   expect_near(y({0, 1}, {most, -1}, {0, 1}, {2, 1}), {2, 3, 10, 11});
   expect_near(y({-99}, {2}, {-2}, {1}), counting(8));
 }
@@ -775,6 +861,49 @@ TEST(OnnxLayout, NearestResize) {
   expect_near(run(up, {1, 2}), {1, 1, 2, 2, 1, 1, 2, 2});
   EXPECT_NE(refusal(single("Resize", {4}, {{"mode", "linear"}}), kUnsupported).find("mode 'linear'"),
             std::string::npos);
+}
+
+TEST(OnnxLayout, EveryCoordinateAndRounding) {
+  const auto y = [](const char* place, const char* rounding, Index size, const Reals& x) {
+    Model model = Model().input("x", {std::ssize(x)}).constant("z", Ints{size});
+    return run(model
+                   .node("Resize", {"x", "", "", "z"}, {"y"},
+                         {{"coordinate_transformation_mode", place}, {"nearest_mode", rounding}})
+                   .output(),
+               x);
+  };
+  // Coordinates −¼, ¼, ¾, 1¼ (half_pixel); ½, 2½ are ties.
+  expect_near(y("half_pixel", "floor", 4, {1, 2}), {1, 1, 1, 2});
+  expect_near(y("half_pixel", "ceil", 4, {1, 2}), {1, 2, 2, 2});
+  expect_near(y("half_pixel", "round_prefer_floor", 2, {1, 2, 3, 4}), {1, 3});
+  expect_near(y("half_pixel", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("half_pixel_symmetric", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("tf_half_pixel_for_nn", "floor", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("asymmetric", "floor", 2, {1, 2, 3, 4}), {1, 3});
+  expect_near(y("pytorch_half_pixel", "round_prefer_ceil", 2, {1, 2, 3, 4}), {2, 4});
+  expect_near(y("pytorch_half_pixel", "round_prefer_ceil", 1, {1, 2, 3, 4}), {1});
+  expect_near(y("half_pixel", "round_prefer_ceil", 1, {1, 2, 3, 4}), {3});
+  expect_near(y("align_corners", "floor", 1, {1, 2, 3, 4}), {1});
+}
+
+TEST(OnnxLayout, PartsOfUnevenSize) {
+  Model model =
+      Model(18).input("x", {5}).node("Split", {"x"}, {"y", "z"}, {{"num_outputs", 2}}).output("y").output("z");
+  expect_near(run(model, counting(5)), counting(5));
+  Model first = Model(18).input("x", {5}).node("Split", {"x"}, {"y", "z"}, {{"num_outputs", 2}}).output();
+  expect_near(run(first, counting(5)), {1, 2, 3});
+}
+
+TEST(OnnxLayout, ResizeRefusesWhatNearestDoesNotHave) {
+  const auto resize = [](const std::vector<Attribute>& attributes) {
+    Model model = Model(18).input("x", {2}).constant("z", Ints{4});
+    return model.node("Resize", {"x", "", "", "z"}, {"y"}, attributes).output();
+  };
+  for (const char* name : {"antialias", "exclude_outside"}) {
+    EXPECT_EQ(refusal(resize({{name, 1}}), kUnsupported),
+              fmt::format("node 'the_Resize' (Resize): {}, which the nearest mode does not have", name));
+    expect_near(run(resize({{name, 0}}), {1, 2}), {1, 1, 2, 2});
+  }
 }
 
 TEST(OnnxLayout, DepthAndSpace) {
@@ -831,6 +960,8 @@ TEST(OnnxShape, ConstantsOfEveryKind) {
 
 TEST(OnnxShape, DropoutIsTheIdentityUnlessItTrains) {
   expect_near(run(single("Dropout", {2}, {{"ratio", 0.5}}, 8), {1, 2}), {1, 2});
+  EXPECT_EQ(refusal(single("Dropout", {2}, {{"is_test", 0}}, 8), kUnsupported),
+            "node 'the_Dropout' (Dropout): is_test is 0: the output is random");
   TensorProto yes = tensor("t", {}, {});
   yes.set_data_type(TensorProto::BOOL);
   yes.add_int32_data(1);
@@ -876,6 +1007,16 @@ TEST(OnnxRefusal, FinalSoftmaxIsCutOnRequest) {
 TEST(OnnxRefusal, UnknownAttributesAreNotSkipped) {
   EXPECT_EQ(refusal(single("Relu", {2}, {{"leak", 0.1}}), kUnsupported),
             "node 'the_Relu' (Relu): attribute 'leak' is not one that unrect knows");
+}
+
+TEST(OnnxRefusal, ArgumentsThatComeTwice) {
+  Model sum =
+      Model().input("x", {2, 3}).constant("axes", Ints{0}).node("ReduceSum", {"x", "axes"}, {"y"}, {{"axes", Ints{1}}});
+  EXPECT_EQ(refusal(sum.output(), kFormat),
+            "node 'the_ReduceSum' (ReduceSum): 'axes' comes twice, as an attribute and as input 1");
+  Model clip = Model().input("x", {2}).constant("low", {}, {0}).node("Clip", {"x", "low"}, {"y"}, {{"min", -1.0}});
+  EXPECT_EQ(refusal(clip.output(), kFormat),
+            "node 'the_Clip' (Clip): 'min' comes twice, as an attribute and as input 1");
 }
 
 TEST(OnnxRefusal, BrokenGraphs) {

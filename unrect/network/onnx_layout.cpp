@@ -270,7 +270,11 @@ std::vector<Value> resize(Call& call) {
   const std::string policy = call.string("keep_aspect_ratio_policy", "stretch");
   UNRECT_REQUIRE(policy == "stretch", ErrorCode::kUnsupported, "keep_aspect_ratio_policy '{}'", policy);
   const std::vector<Index> axes = call.integers("axes", iota(x.rank()));
-  call.ignore({"antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value"});
+  call.ignore({"cubic_coeff_a", "extrapolation_value"});  // of modes that are refused
+  for (const std::string_view name : {"antialias", "exclude_outside"}) {
+    UNRECT_REQUIRE(call.integer(name, 0) == 0, ErrorCode::kUnsupported, "{}, which the nearest mode does not have",
+                   name);
+  }
   const Index scales_at = old ? 1 : 2;
   Vector scales;
   std::vector<Index> sizes;

@@ -40,6 +40,8 @@ std::vector<Value> thresholded_relu(Call& call) {
 double bound(Call& call, std::string_view name, Index input, double none) {
   double value = call.real(name, none);
   if (call.has(input)) {
+    UNRECT_REQUIRE(call.attribute(name) == nullptr, ErrorCode::kFormat,
+                   "'{}' comes twice, as an attribute and as input {}", name, input);
     const Value& given = call.input(input);
     UNRECT_REQUIRE(given.is_constant(), ErrorCode::kUnsupported, "{} is not constant", name);
     UNRECT_REQUIRE(given.size() == 1 && !std::isnan((*given.constant)[0]), ErrorCode::kFormat, "{} is not one number",
@@ -85,6 +87,19 @@ Value against_constant(Graph& graph, const Value& x, const Value& constant, doub
   return graph.add(std::move(f), {x}, x.shape);
 }
 
+/// max(x, f x) for sign = 1, min(x, f x) for sign = −1: a leaky ReLU as some write it. Above 0 it has the larger slope
+/// of the two, or the smaller.
+Value against_multiple(Graph& graph, const Value& x, const Vector& f, double sign) {
+  const bool same = (f.array() == f[0]).all();
+  const Vector slope = same ? f.head(1).eval() : f, one = Vector::Ones(slope.size());
+  graph.spend(5 * slope.size());
+  Piecewise op{same ? "LeakyRelu" : "PRelu", Matrix::Zero(slope.size(), 1), Matrix(slope.size(), 2),
+               Matrix::Zero(slope.size(), 2)};
+  op.slopes.col(sign > 0 ? 0 : 1) = slope.cwiseMin(one);
+  op.slopes.col(sign > 0 ? 1 : 0) = slope.cwiseMax(one);
+  return graph.add(std::move(op), {x}, x.shape);
+}
+
 /// The larger (sign = 1) or smaller (−1) of all inputs: first the constants, then the variables, then both.
 Value extreme(Call& call, double sign) {
   Graph& graph = call.graph;
@@ -109,7 +124,14 @@ Value extreme(Call& call, double sign) {
   }
   if (variables.empty()) return constant;
   variable = variables[0];
-  if (const Index count = std::ssize(variables); count > 1) {
+  const auto multiple = [&](std::size_t x, std::size_t y) {
+    return variables.size() == 2 ? graph.factor(variables[x], variables[y]) : nullptr;
+  };
+  if (const Vector* f = multiple(0, 1)) {
+    variable = against_multiple(graph, variables[0], *f, sign);
+  } else if (const Vector* g = multiple(1, 0)) {
+    variable = against_multiple(graph, variables[1], *g, sign);
+  } else if (const Index count = std::ssize(variables); count > 1) {
     if (sign < 0) {
       for (Value& v : variables) v = scaled(graph, v, -1);
     }

@@ -33,7 +33,8 @@ Value with_shape(Call& call, Shape shape) {
 std::vector<Value> identity(Call& call) { return {call.input(0)}; }
 
 std::vector<Value> dropout(Call& call) {
-  call.ignore({"seed", "is_test"});
+  call.ignore({"seed"});
+  UNRECT_REQUIRE(call.integer("is_test", 1) != 0, ErrorCode::kUnsupported, "is_test is 0: the output is random");
   const double ratio = call.has(1) ? single(call, 1) : call.real("ratio", 0.5);
   UNRECT_REQUIRE(!call.has(2) || single(call, 2) == 0 || ratio == 0, ErrorCode::kUnsupported,
                  "training_mode is true: the output is random");

@@ -6,16 +6,10 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
 
 #define REQUIRE_OP(condition, ...) UNRECT_REQUIRE(condition, ErrorCode::kInvalidArgument, __VA_ARGS__)
 
@@ -76,7 +70,10 @@ Index size_after(const Piecewise& op, Index in) {
       REQUIRE_OP(p == 0 || t >= op.breaks(r, p - 1), "{} has breaks that decrease at unit {}", op.kind, r);
       const double left = op.slopes(r, p) * t + op.offsets(r, p),
                    right = op.slopes(r, p + 1) * t + op.offsets(r, p + 1);
-      REQUIRE_OP(std::abs(left - right) <= 1e-9 * (1 + std::abs(left)),
+      // Breaks and offsets that come from a formula are rounded, each of them once or twice; a wider gap is a jump.
+      const double size = std::abs(op.slopes(r, p) * t) + std::abs(op.offsets(r, p)) +
+                          std::abs(op.slopes(r, p + 1) * t) + std::abs(op.offsets(r, p + 1));
+      REQUIRE_OP(std::abs(left - right) <= 4 * std::numeric_limits<double>::epsilon() * size,
                  "{} jumps from {} to {} at {}, expected a continuous function", op.kind, left, right, t);
     }
   }
@@ -131,43 +128,43 @@ Index size_of(const Shape& shape) {
 }
 
 std::string name_of(const Op& op) {
-  return std::visit(
-      Overloaded{
-          [](const Input&) -> std::string { return "Input"; }, [](const Dense&) -> std::string { return "Dense"; },
-          [](const Convolution&) -> std::string { return "Convolution"; },
-          [](const Scale&) -> std::string { return "Scale"; }, [](const Select&) -> std::string { return "Select"; },
-          [](const Sum&) -> std::string { return "Sum"; }, [](const Concat&) -> std::string { return "Concat"; },
-          [](const Piecewise& f) { return f.kind; }, [](const Maximum&) -> std::string { return "Maximum"; }},
-      op);
+  return by_kind(
+      op, [](const Input&) -> std::string { return "Input"; }, [](const Dense&) -> std::string { return "Dense"; },
+      [](const Convolution&) -> std::string { return "Convolution"; },
+      [](const Scale&) -> std::string { return "Scale"; }, [](const Select&) -> std::string { return "Select"; },
+      [](const Sum&) -> std::string { return "Sum"; }, [](const Concat&) -> std::string { return "Concat"; },
+      [](const Piecewise& f) { return f.kind; }, [](const Maximum&) -> std::string { return "Maximum"; });
 }
 
-bool is_piecewise(const Op& op) { return std::holds_alternative<Piecewise>(op) || std::holds_alternative<Maximum>(op); }
+bool is_piecewise(const Op& op) {
+  return by_kind(op, alike<Piecewise, Maximum>([](const auto&) { return true; }),
+                 without_pieces([](const auto&) { return false; }));
+}
 
 Index output_size(const Op& op, const std::vector<Index>& in) {
-  const auto only = [&]() -> Index {
-    REQUIRE_OP(in.size() == 1, "{} inputs, expected 1", in.size());
-    return in[0];
-  };
-  return std::visit(Overloaded{[&](const Input& input) -> Index {
-                                 REQUIRE_OP(in.empty() && input.size > 0,
-                                            "the input has {} elements, expected at least 1", input.size);
-                                 return input.size;
-                               },
-                               [&](const Sum& sum) -> Index {
-                                 REQUIRE_OP(!in.empty() && in.size() == sum.factors.size(), "{} inputs and {} factors",
-                                            in.size(), sum.factors.size());
-                                 for (const Index size : in) require_size(size, in[0], "a summand");
-                                 for (const double f : sum.factors) REQUIRE_OP(std::isfinite(f), "factor {}", f);
-                                 return in[0];
-                               },
-                               [&](const Concat&) -> Index {
-                                 REQUIRE_OP(!in.empty(), "no inputs to put end to end");
-                                 Index total = 0;
-                                 for (const Index size : in) total += size;
-                                 return total;
-                               },
-                               [&](const auto& unary) -> Index { return size_after(unary, only()); }},
-                    op);
+  return by_kind(
+      op,
+      [&](const Input& input) {
+        REQUIRE_OP(in.empty() && input.size > 0, "the input has {} elements, expected at least 1", input.size);
+        return input.size;
+      },
+      [&](const Sum& sum) {
+        REQUIRE_OP(!in.empty() && in.size() == sum.factors.size(), "{} inputs and {} factors", in.size(),
+                   sum.factors.size());
+        for (const Index size : in) require_size(size, in[0], "a summand");
+        for (const double f : sum.factors) REQUIRE_OP(std::isfinite(f), "factor {}", f);
+        return in[0];
+      },
+      [&](const Concat&) {
+        REQUIRE_OP(!in.empty(), "no inputs to put end to end");
+        Index total = 0;
+        for (const Index size : in) total += size;
+        return total;
+      },
+      alike<Dense, Convolution, Scale, Select, Piecewise, Maximum>([&](const auto& unary) {
+        REQUIRE_OP(in.size() == 1, "{} inputs, expected 1", in.size());
+        return size_after(unary, in[0]);
+      }));
 }
 
 Piecewise relu() { return scalar_function("Relu", {0}, {0, 1}, {0, 0}); }
@@ -204,23 +201,27 @@ Piecewise soft_threshold(double lambda) {
 
 template <class S>
 OpOf<S> converted(const Op& op) {
-  if (const Dense* dense = std::get_if<Dense>(&op)) return DenseOf<S>{dense->weight.cast<S>(), dense->bias.cast<S>()};
-  if (const Convolution* conv = std::get_if<Convolution>(&op)) {
-    return ConvolutionOf<S>{conv->window, conv->groups, conv->kernel.cast<S>(), conv->bias.cast<S>()};
-  }
-  if (const Scale* scale = std::get_if<Scale>(&op)) return ScaleOf<S>{scale->factor.cast<S>(), scale->shift.cast<S>()};
-  if (const Select* select = std::get_if<Select>(&op)) return SelectOf<S>{select->index, select->fill.cast<S>()};
-  if (const Sum* sum = std::get_if<Sum>(&op)) {
-    SumOf<S> result;
-    for (const double f : sum->factors) result.factors.push_back(static_cast<S>(f));
-    return result;
-  }
-  if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
-    return PiecewiseOf<S>{f->kind, f->breaks.cast<S>(), f->slopes.cast<S>(), f->offsets.cast<S>()};
-  }
-  if (const Maximum* max = std::get_if<Maximum>(&op)) return *max;
-  if (const Input* input = std::get_if<Input>(&op)) return *input;
-  return Concat{};
+  using To = OpOf<S>;
+  return by_kind(
+      op, alike<Input, Concat, Maximum>([](const auto& same) -> To { return same; }),
+      [](const Dense& dense) -> To {
+        return DenseOf<S>{dense.weight.cast<S>(), dense.bias.cast<S>()};
+      },
+      [](const Convolution& conv) -> To {
+        return ConvolutionOf<S>{conv.window, conv.groups, conv.kernel.cast<S>(), conv.bias.cast<S>()};
+      },
+      [](const Scale& scale) -> To {
+        return ScaleOf<S>{scale.factor.cast<S>(), scale.shift.cast<S>()};
+      },
+      [](const Select& select) -> To {
+        return SelectOf<S>{select.index, select.fill.cast<S>()};
+      },
+      [](const Sum& sum) -> To {
+        return SumOf<S>{{sum.factors.begin(), sum.factors.end()}};
+      },
+      [](const Piecewise& f) -> To {
+        return PiecewiseOf<S>{f.kind, f.breaks.cast<S>(), f.slopes.cast<S>(), f.offsets.cast<S>()};
+      });
 }
 
 template OpOf<float> converted<float>(const Op&);

@@ -72,7 +72,10 @@ std::string quoted(const Token& token) {
 
 class Reader {
  public:
-  Reader(std::string_view text, std::string_view name) : text_(text), name_(name) { take(); }
+  Reader(std::string_view text, std::string_view name, NetworkSizes network)
+      : text_(text), name_(name), sizes_{network.inputs, network.outputs} {
+    take();
+  }
 
   Property read() && {
     Formula all;
@@ -157,7 +160,11 @@ class Reader {
     if (!found || index > text_.size() / kShortestDeclaration.size()) {
       refuse(token, "X_i or Y_i, each numbered from 0 without gaps");
     }
-    std::vector<std::size_t>& lines = declared_[*found < 0];
+    const int kind = *found < 0;
+    UNRECT_REQUIRE(sizes_[kind] < 0 || static_cast<Index>(index) < sizes_[kind], ErrorCode::kInvalidArgument,
+                   "{}: line {}: {} is not there, the network has {} {}s", name_, token.line, quoted(token),
+                   sizes_[kind], kKinds[kind]);
+    std::vector<std::size_t>& lines = declared_[kind];
     if (lines.size() <= index) lines.resize(index + 1);
     if (lines[index] != 0) refuse(token, "each variable declared once");
     lines[index] = token.line;
@@ -321,8 +328,16 @@ class Reader {
       if (fresh) result.cases.push_back(confined(outer, input_rows, given));
       result.cases[found->second].unsafe_outputs.push_back(halfspaces(unsafe, result.outputs));
     }
-    std::erase_if(result.cases,
-                  [](const Property::Case& c) { return (c.box.lower.array() > c.box.upper.array()).any(); });
+    std::erase_if(result.cases, [&](const Property::Case& c) {
+      Index input = 0;
+      while (input < result.inputs && c.box.lower[input] <= c.box.upper[input]) ++input;
+      if (input == result.inputs) return false;
+      if (result.contradiction.empty()) {
+        result.contradiction =
+            fmt::format("X_{0} ≥ {1} and X_{0} ≤ {2}", input, c.box.lower[input], c.box.upper[input]);
+      }
+      return true;
+    });
     return result;
   }
 
@@ -334,17 +349,26 @@ class Reader {
         !lines.empty() && gap == lines.end(), ErrorCode::kFormat,
         "{}: line {}: {}_{} is not declared, expected inputs X_i and outputs Y_i numbered from 0 without gaps", name_,
         line_, "XY"[kind], gap - lines.begin());
-    return static_cast<Index>(lines.size());
+    const auto declared = static_cast<Index>(lines.size());
+    UNRECT_REQUIRE(kind == 1 || sizes_[kind] <= declared, ErrorCode::kInvalidArgument,
+                   "{}: X_{} is not declared, the network has {} inputs", name_, declared, sizes_[kind]);
+    return std::max(declared, sizes_[kind]);  // outputs that it does not speak of may be left out
   }
 
-  // Whether the row bounds one input, which then bounds the box.
+  // Bounds the box by a row on one input; whether that says all of the row: where the bound is no double, the box is
+  // wider.
   static bool tighten(Box& box, const Row& row) {
+    constexpr double kTiny = 1e-250;  // no product's error underflows above
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
     if (row.terms.size() != 1) return false;
     const auto [input, coefficient] = row.terms[0];
-    const double limit = row.bound / coefficient + 0.0;  // + 0: no negative zeros
+    double limit = row.bound / coefficient + 0.0;  // + 0: no negative zeros
+    const bool exact = std::abs(coefficient) == 1 || row.bound == 0 ||
+                       (std::abs(row.bound) > kTiny && std::fma(limit, coefficient, -row.bound) == 0);
     double& side = coefficient > 0 ? box.upper[input] : box.lower[input];
+    if (!exact && std::isfinite(limit)) limit = std::nextafter(limit, coefficient > 0 ? kInfinity : -kInfinity);
     side = coefficient > 0 ? std::min(side, limit) : std::max(side, limit);
-    return true;
+    return exact;
   }
 
   // A case's box and rows on inputs.
@@ -375,9 +399,11 @@ class Reader {
     return {std::move(normals), std::move(offsets)};
   }
 
+  static constexpr std::string_view kKinds[2] = {"input", "output"};
   static constexpr std::string_view kSpace = " \t\r\n", kDelimiters = " \t\r\n();";
 
   std::string_view text_, name_;
+  Index sizes_[2];  // of the network, −1: any
   std::size_t at_ = 0, line_ = 1, spent_ = 0;
   Token token_;
   std::vector<std::size_t> declared_[2];  // inputs, outputs: the line of each, 0 if there is none
@@ -396,14 +422,14 @@ bool Property::contains(const VectorRef& x, const VectorRef& y, double tolerance
   });
 }
 
-Property parse_vnnlib(std::string_view bytes, std::string_view name) {
-  if (!bytes.starts_with("\x1f\x8b")) return Reader(bytes, name).read();
+Property parse_vnnlib(std::string_view bytes, std::string_view name, NetworkSizes network) {
+  if (!bytes.starts_with("\x1f\x8b")) return Reader(bytes, name, network).read();
   // Deflate never grows more than 1032 times.
-  return Reader(gunzip(bytes, name, std::min(kMaxBytes, (bytes.size() + 64) * 1032)), name).read();
+  return Reader(gunzip(bytes, name, std::min(kMaxBytes, (bytes.size() + 64) * 1032)), name, network).read();
 }
 
-Property read_vnnlib(const std::filesystem::path& path) {
-  return parse_vnnlib(read_file(path, kMaxBytes), path.string());
+Property read_vnnlib(const std::filesystem::path& path, NetworkSizes network) {
+  return parse_vnnlib(read_file(path, kMaxBytes), path.string(), network);
 }
 
 }  // namespace unrect

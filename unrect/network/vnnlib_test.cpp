@@ -203,6 +203,8 @@ TEST(Vnnlib, TermsWithTheSameInputsShareACase) {
 TEST(Vnnlib, EmptyBoxesAndFalseRowsLeaveNoCase) {
   EXPECT_EQ(two("(assert (or (<= X_0 -5) (>= X_0 3)))").cases.size(), 1U);
   EXPECT_TRUE(two("(assert (<= X_0 -5))").cases.empty());
+  EXPECT_EQ(two("(assert (<= X_0 -5))").contradiction, "X_0 ≥ -4 and X_0 ≤ -5");
+  EXPECT_EQ(two("").contradiction, "");
   EXPECT_TRUE(two("(assert (<= 1 0))").cases.empty());
   EXPECT_EQ(two("(assert (or (<= 1 0) (<= X_0 X_0)))").cases.size(), 1U);
   // Without a word on outputs all of them are unsafe.
@@ -219,6 +221,41 @@ TEST(Vnnlib, NumbersAreTheNearestDoubles) {
     const Property property = two(fmt::format("(assert (<= Y_0 {}))", digits));
     EXPECT_EQ(property.cases.at(0).unsafe_outputs.at(0).offsets[0], std::strtod(digits, nullptr)) << digits;
   }
+}
+
+// A bound that no double is stays a row, and the box holds it.
+TEST(Vnnlib, BoundsThatAreNoDoublesAreRows) {
+  const Property::Case third = two("(assert (<= (* 3 X_0) 1))(assert (>= (* 3 X_0) 1))").cases.at(0);
+  EXPECT_EQ(third.input_rows.normals, (Matrix(2, 2) << 3, 0, -3, 0).finished());
+  EXPECT_EQ(third.input_rows.offsets, (Vector(2) << 1, -1).finished());
+  EXPECT_EQ(third.box.upper[0], std::nextafter(1.0 / 3, 1));
+  EXPECT_EQ(third.box.lower[0], std::nextafter(1.0 / 3, 0));
+  for (const char* exact : {"(<= (* 3 X_0) 1.5)", "(<= (* 0.1 X_0) 0.2)", "(<= (* -4 X_0) 0.3)", "(<= (* 7 X_0) 0)",
+                            "(>= (- X_0) 4.9e-324)", "(<= (* 3 X_0) 900719925474099)"}) {
+    EXPECT_EQ(two(fmt::format("(assert {})", exact)).cases.at(0).input_rows.size(), 0) << exact;
+  }
+  for (const char* rounded : {"(<= (* 3 X_0) 1e-300)", "(<= (* 0.1 X_0) 0.3)", "(>= (* -3 X_0) 1)",
+                              "(<= (* 1e300 X_0) 1e-300)", "(<= (* 3 X_0) 1.0000000000000002)"}) {
+    EXPECT_EQ(two(fmt::format("(assert {})", rounded)).cases.at(0).input_rows.size(), 1) << rounded;
+  }
+}
+
+TEST(Vnnlib, VariablesThatTheNetworkHasNotAreNamed) {
+  const auto refusal = [](NetworkSizes sizes, const std::string& more = "") {
+    try {
+      const Property property = parse_vnnlib("(declare-const Y_2 Real)\n" + kTwo + more, "p.vnnlib", sizes);
+      return fmt::format("{} inputs, {} outputs", property.inputs, property.outputs);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(refusal({}), "2 inputs, 3 outputs");
+  EXPECT_EQ(refusal({2, 3}), "2 inputs, 3 outputs");
+  EXPECT_EQ(refusal({2, 5}), "2 inputs, 5 outputs");
+  EXPECT_EQ(refusal({2, 2}), "p.vnnlib: line 1: 'Y_2' is not there, the network has 2 outputs");
+  EXPECT_EQ(refusal({1, 3}), "p.vnnlib: line 2: 'X_1' is not there, the network has 1 inputs");
+  EXPECT_EQ(refusal({3, 3}), "p.vnnlib: X_2 is not declared, the network has 3 inputs");
 }
 
 TEST(Vnnlib, VariablesComeInAnyOrderAndLayout) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -12,19 +11,22 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/forms/filter.hpp"
-#include "unrect/network/evaluate.hpp"
 #include "unrect/partition/facet_keys.hpp"
+#include "unrect/partition/point_pieces.hpp"
 #include "unrect/partition/region_proof.hpp"
-#include "unrect/region/configuration.hpp"
 
 namespace unrect {
 namespace {
 
 constexpr int kPoints = 1000;
+// A rational program of more dimensions is not solved for a point inside a sliver.
+constexpr Index kMostExactDimensions = 32;
 constexpr double kVolumeTolerance = 1e-9;
+// A domain that fills less of its box has volumes that doubles do not know so well.
+constexpr double kLeastShare = 1e-6;
 constexpr double kContinuityTolerance = 1e-9;
 // The filter's bound on the outputs' errors is far above the errors themselves.
-constexpr double kRounding = 1e8;
+constexpr double kRounding = 4e9;
 
 // Where each check's sums stand in RegionCounts::sums.
 enum Slot : std::size_t {
@@ -38,8 +40,8 @@ enum Slot : std::size_t {
   kNegativeValue = kPositiveValue + 2,
   kQuarters = kNegativeValue + 2,  // vertices of a plane, in quarters
   kUnproved,                       // regions that are not what their facets enclose
-  kInside,                         // forward passes at a point inside a region that find it,
-  kElsewhere,                      // and that do not
+  kElsewhere,                      // regions that a forward pass at a point inside does not find,
+  kPointless,                      // and that no point of doubles was found in
   kHits,                           // one word a point
 };
 
@@ -60,12 +62,12 @@ double fixed(const std::vector<std::uint64_t>& sums, std::size_t slot) {
 struct Certifier::Plan {
   Plan(const Refinement& of, FacetKeys names) : refinement(of), k(of.domain().dimension()), keys(std::move(names)) {}
 
-  const Refinement& refinement;
+  const Refinement refinement;
   Index k;
   FacetKeys keys;
   std::unordered_map<std::uint64_t, std::size_t> points;  // configuration's hash → index of the point
   std::vector<std::uint64_t> hits;                        // expected, a point
-  std::optional<Box> box;                                 // the domain, if it is one
+  double volume = 0;                                      // the domain's, as a share of its box; 0: no interior
   Vector weights;                                         // of the outputs, in the continuity check
   double scale = 1;
 
@@ -74,19 +76,26 @@ struct Certifier::Plan {
 
 namespace {
 
-// The pieces that a forward pass meets; false where rounding decides one of them.
-bool forward(const Network& network, const Vector& x, Trace& trace, std::vector<std::uint16_t>& pieces) {
-  trace = unrect::trace(network, x);
-  if (!boundary_units(network, trace).empty()) return false;
-  pieces.clear();
-  for (const auto& layer : trace.configuration.layers) pieces.insert(pieces.end(), layer.begin(), layer.end());
-  return true;
+// Of a cell of vertices, in parts of the box's sides, which may be of any size.
+double volume_in_box(RegionView& region, const Box& box, const std::vector<std::vector<int>>& walls_of) {
+  Matrix parts = region.vertices().rowwise() - box.lower.transpose();
+  parts.array().rowwise() /= (box.upper - box.lower).transpose().array();
+  return volume_of(parts, walls_of);
+}
+
+// The domain itself, as the only region of a network without layers.
+void visit_domain(const Domain& domain, Detail detail, const RegionVisitor& visitor) {
+  const Network constant = Network::chain({Matrix::Zero(1, domain.input_size())}, {Vector::Zero(1)});
+  visit_regions(Refinement(constant, domain, detail), visitor);
 }
 
 class CertificateCollector final : public Collector {
  public:
   explicit CertificateCollector(std::shared_ptr<const Certifier::Plan> plan) : plan_(std::move(plan)) {
-    if (!plan_->by_vertices()) proof_.emplace(plan_->refinement);
+    if (!plan_->by_vertices()) {
+      proof_.emplace(plan_->refinement);
+      passed_.emplace(plan_->refinement);
+    }
     reset();
   }
 
@@ -120,25 +129,15 @@ class CertificateCollector final : public Collector {
   // By vertices and incidence.
   void measure(RegionView& region, const Hash128& own) {
     const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
-    const Matrix vertices = region.vertices();
-    if (plan_->box) {
-      // In parts of the box's sides, which may be of any size.
-      const Vector width = plan_->box->upper - plan_->box->lower;
-      Matrix parts = vertices.rowwise() - plan_->box->lower.transpose();
-      parts.array().rowwise() /= width.transpose().array();
-      add_fixed(sums_, kVolume, volume_of(parts, walls_of));
-    }
+    add_fixed(sums_, kVolume, volume_in_box(region, plan_->refinement.domain().box, walls_of) / plan_->volume);
     if (plan_->k == 2) count_vertices(own, walls_of);
     const ParameterMap map = region.map();
-    for (const RegionFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
+    for (const KeyedFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
       if (facet.outer) {
         ++sums_[kOuter];
         continue;
       }
-      Vector centre = Vector::Zero(plan_->k);
-      for (const int v : facet.face.vertices) centre += vertices.row(v).transpose();
-      centre /= static_cast<double>(facet.face.vertices.size());
-      count_facet(walls_[static_cast<std::size_t>(facet.wall())], facet.key, centre, map);
+      count_facet(region, walls_[static_cast<std::size_t>(facet.wall())], facet.key, map);
     }
   }
 
@@ -146,9 +145,12 @@ class CertificateCollector final : public Collector {
   void prove(RegionView& region, const Hash128& own) {
     const std::vector<int> facets = region.facets();
     if (!proof_->holds(region, facets)) ++sums_[kUnproved];
-    const Domain& domain = plan_->refinement.domain();
-    if (forward(plan_->refinement.network(), domain.point(region.interior_point()), trace_, passed_))
-      ++sums_[std::ranges::equal(passed_, pieces_) ? kInside : kElsewhere];
+    if (const std::optional<Vector> inside = region.interior_point()) {
+      const std::optional<std::vector<std::uint16_t>> there = passed_->at(*inside);
+      if (!there || !std::ranges::equal(*there, pieces_)) ++sums_[kElsewhere];
+    } else {
+      prove_sliver(region, facets);
+    }
     const ParameterMap map = region.map();
     for (const int w : facets) {
       const Hyperplane& cut = walls_[static_cast<std::size_t>(w)];
@@ -156,19 +158,25 @@ class CertificateCollector final : public Collector {
         ++sums_[kOuter];
         continue;
       }
-      proof_->coinciding(cut, together_);
-      indices_.resize(together_.size());
-      std::iota(indices_.begin(), indices_.end(), 0);
-      const Hash128 key = plan_->keys.without(own, indices_, together_, pieces_);
-      // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
-      Rng rng(key.a);
-      Vector point(plan_->k);
-      for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(domain.box.lower[d], domain.box.upper[d]);
-      const Vector& form = proof_->form_of(cut);
-      const double value = form.head(plan_->k).dot(point) + form[plan_->k];
-      point -= value / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
-      count_facet(cut, key, point, map);
+      const Hash128 key = proof_->forms().key(plan_->keys, own, cut);
+      count_facet(region, cut, key, map);
     }
+  }
+
+  // No point of doubles is inside: one of rationals is, if that is not a matter of many dimensions.
+  void prove_sliver(RegionView& region, const std::vector<int>& facets) {
+    if (plan_->k > kMostExactDimensions) {
+      ++sums_[kPointless];
+      return;
+    }
+    std::vector<WallSide> sides;
+    for (const int w : facets) {
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
+      if (wall.stage >= 0 || wall.row >= 2 * plan_->k) sides.push_back({wall, proof_->forms().is_above(wall) ? 1 : -1});
+    }
+    const std::optional<ExactPoint> inside = proof_->forms().exact().deepest_point(sides, region.pieces());
+    const std::optional<std::vector<std::uint16_t>> there = inside ? passed_->at(*inside) : std::nullopt;
+    if (!there || !std::ranges::equal(*there, pieces_)) ++sums_[kElsewhere];
   }
 
   void count_vertices(const Hash128& own, const std::vector<std::vector<int>>& walls_of) {
@@ -183,12 +191,21 @@ class CertificateCollector final : public Collector {
     }
   }
 
-  // One side of a facet inside the domain. cut: the wall that parted the sides; point: on it, the same for both.
-  void count_facet(const Hyperplane& cut, const Hash128& key, const Vector& point, const ParameterMap& map) {
+  // One side of a facet inside the domain. cut: the wall that parted the sides.
+  void count_facet(RegionView& region, const Hyperplane& cut, const Hash128& key, const ParameterMap& map) {
     const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
     ++sums_[positive ? kPositive : kNegative];
     sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
     sums_[(positive ? kPositiveHash : kNegativeHash) + 1] += mix(key.b);
+    // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
+    const Box& box = plan_->refinement.domain().box;
+    Rng rng(key.a);
+    Vector point(plan_->k);
+    for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(box.lower[d], box.upper[d]);
+    Vector form = region.form_of(cut);
+    form /= form.head(plan_->k).cwiseAbs().maxCoeff();  // of any size: its squares may vanish
+    const double off = form.head(plan_->k).dot(point) + form[plan_->k];
+    point -= off / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
     const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
     const double value = weight * plan_->weights.dot(map.matrix * point + map.constant) / plan_->scale;
     add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
@@ -200,10 +217,7 @@ class CertificateCollector final : public Collector {
   std::vector<std::uint64_t> sums_, marks_;
 
   std::optional<RegionProof> proof_;
-  Trace trace_;
-  std::vector<std::uint16_t> passed_;
-  std::vector<Hyperplane> together_;
-  std::vector<int> indices_;
+  std::optional<PointPieces> passed_;
 };
 
 }  // namespace
@@ -214,18 +228,25 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
   UNRECT_REQUIRE(refinement.detail() == detail_for(domain) || refinement.detail() == Detail::kRegions,
                  ErrorCode::kInvalidArgument,
                  "certificate: vertices and incidence of {} dimensions; expected at most {}, or Detail::kRegions",
-                 domain.dimension(), kMostVertexDimensions);
-  for (const int s : stages.of_layer) {
-    UNRECT_REQUIRE(stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
-                   "certificate: not there for layer {} ({}): ReLU-like layers only", stages[s].layer,
-                   name_of(*stages[s].activation));
-  }
+                 domain.dimension(), kMostMeasuredDimensions);
+  require_relu_like(stages, "certificate");
   Rng rng(seed);
   auto plan = std::make_shared<Plan>(refinement, FacetKeys(refinement.stages(), rng));
-  if (domain.constraints.size() == 0) plan->box = domain.box;
   double largest = 0;
-  Trace trace;
-  std::vector<std::uint16_t> pieces;
+  PointPieces passed(refinement);
+  const auto expect = [&](const Vector& t) {
+    const std::optional<std::vector<std::uint16_t>> pieces = passed.at(t);
+    if (!pieces) return;
+    largest = std::max(largest, passed.output().cwiseAbs().maxCoeff());
+    const auto [at, fresh] = plan->points.emplace(plan->keys.of(*pieces).a, plan->hits.size());
+    plan->hits.push_back(fresh ? 1 : 0);  // several points in one region: the first one stands for all
+  };
+  visit_domain(domain, refinement.detail(), [&](RegionView& whole) {
+    plan->volume =
+        plan->by_vertices() ? volume_in_box(whole, domain.box, whole.walls_of_vertices()) : 1;  // of no use otherwise
+    if (const std::optional<Vector> inside = whole.interior_point()) expect(*inside);
+    return true;
+  });
   int passes = 0;
   for (int tries = 0; static_cast<int>(plan->hits.size()) < kPoints && passes < 3 * kPoints && tries < 1000 * kPoints;
        ++tries) {
@@ -233,10 +254,7 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
     for (Index d = 0; d < plan->k; ++d) t[d] = rng.uniform(domain.box.lower[d], domain.box.upper[d]);
     if (domain.constraints.size() > 0 && !domain.constraints.contains(t)) continue;
     ++passes;
-    if (!forward(refinement.network(), domain.point(t), trace, pieces)) continue;
-    largest = std::max(largest, trace.output.cwiseAbs().maxCoeff());
-    const auto [at, fresh] = plan->points.emplace(plan->keys.of(pieces).a, plan->hits.size());
-    plan->hits.push_back(fresh ? 1 : 0);  // several points in one region: the first one stands for all
+    expect(t);
   }
   plan->hits.resize(kPoints, 0);
   plan->scale = largest > 0 ? 4 * largest * std::sqrt(static_cast<double>(refinement.network().output_size())) : 1;
@@ -250,7 +268,7 @@ Certifier::Certifier(const Refinement& refinement, std::uint64_t seed) {
 Certifier::~Certifier() = default;
 
 Detail Certifier::detail_for(const Domain& domain) {
-  return domain.dimension() <= kMostVertexDimensions ? Detail::kIncidence : Detail::kRegions;
+  return domain.dimension() <= kMostMeasuredDimensions ? Detail::kIncidence : Detail::kRegions;
 }
 
 CollectorFactory Certifier::collectors() const {
@@ -264,14 +282,19 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
   if (!plan_->by_vertices()) {
     checks.push_back({"regions",
                       fmt::format("{} rebuilt from their facets alone, {} differ; {} found by a forward pass inside, "
-                                  "{} not, {} within rounding",
-                                  counts.regions, sums[kUnproved], sums[kInside], sums[kElsewhere],
-                                  counts.regions - sums[kInside] - sums[kElsewhere]),
+                                  "{} not, {} too thin for a point of doubles",
+                                  counts.regions, sums[kUnproved], counts.regions - sums[kElsewhere] - sums[kPointless],
+                                  sums[kElsewhere], sums[kPointless]),
                       sums[kUnproved] == 0 && sums[kElsewhere] == 0});
-  } else if (plan_->box) {
+    if (checks.back().holds && sums[kPointless] > 0) checks.back().unmade();
+  } else if (plan_->volume < kLeastShare) {
+    checks.push_back(
+        {"volume", fmt::format("the domain fills {:.1e} of its box, too little to measure in doubles", plan_->volume),
+         false, false});
+  } else {
     const double share = fixed(sums, kVolume);
     checks.push_back(
-        {"volume", fmt::format("regions fill {:.12f} of the box", share), std::abs(share - 1) <= kVolumeTolerance});
+        {"volume", fmt::format("regions fill {:.12f} of the domain", share), std::abs(share - 1) <= kVolumeTolerance});
   }
   const bool matched = sums[kPositive] == sums[kNegative] && sums[kPositiveHash] == sums[kNegativeHash] &&
                        sums[kPositiveHash + 1] == sums[kNegativeHash + 1];
@@ -293,6 +316,9 @@ std::vector<Check> Certifier::checks(const RegionCounts& counts) const {
     checks.push_back({"membership",
                       fmt::format("{} regions of random points, {} not met exactly once", expected, wrong),
                       wrong == 0});
+  } else {
+    checks.push_back(
+        {"membership", "no point of doubles was found inside the domain and off all boundaries", false, false});
   }
   if (plan_->k == 2 && plan_->by_vertices()) {
     const std::uint64_t vertices = sums[kQuarters] / 4 + counts.marks.size();

@@ -13,6 +13,9 @@ struct Check {
   std::string name;
   std::string finding;
   bool holds = false;
+  bool made = true;  // false: it could not be made, for the reason that `finding` names, and does not hold
+
+  void unmade() { holds = made = false; }
 };
 
 /// Collects, for layers of ReLU-like units:
@@ -21,24 +24,26 @@ struct Check {
 ///                units that vanish on the facet;
 ///   continuity   the maps on both sides agree at a point of the facet's hyperplane, in the same way with random
 ///                weights;
-///   membership   each of a thousand random points' configurations (a forward pass) is met exactly once; left out where
-///                every forward pass has a unit within rounding of its break;
-/// and for a refinement with Detail::kIncidence, of up to kMostVertexDimensions:
-///   volume       Σ volume(region) = volume(box);
+///   membership   each of a thousand random points' configurations (PointPieces: exact) is met exactly once, that of a
+///                point inside the domain whatever its shape among them;
+/// and for a refinement with Detail::kIncidence, of up to kMostMeasuredDimensions:
+///   volume       Σ volume(region) = volume(domain);
 ///   Euler        in a plane, vertices − edges + regions = 1: a vertex on two walls belongs to four regions, one on a
 ///                wall and a side to two; any other is counted by its name;
 /// for one with Detail::kRegions, of any dimension, what makes facets and one member a proof (maths 2.5):
 ///   regions      each is all of what its facets enclose, with every unit of every layer on its piece (RegionProof),
 ///                and a forward pass at a point inside finds its configuration.
-/// Memory: O(1), and one number for each vertex of a plane on more than two walls.
+/// A check that cannot be made is there all the same, and does not hold. Memory: O(1), and one number for each vertex
+/// of a plane on more than two walls.
 class Certifier {
  public:
-  static constexpr Index kMostVertexDimensions = 6;
+  /// By vertices up to here.
+  static constexpr Index kMostMeasuredDimensions = 6;
 
   /// What the refinement should know.
   static Detail detail_for(const Domain& domain);
 
-  /// The refinement must outlive the certifier. @throws Error kInvalidArgument for incidence in more dimensions,
+  /// @throws Error kInvalidArgument for incidence in more dimensions,
   /// kUnsupported for maxima.
   explicit Certifier(const Refinement& refinement, std::uint64_t seed = 0);
   ~Certifier();

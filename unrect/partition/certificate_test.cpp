@@ -29,7 +29,7 @@ class Forged final : public RegionView {
     if (how == Break::kWrongPiece) pieces_.front() = pieces_.front() == 0 ? 1 : 0;
   }
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
-  Vector interior_point() override { return real_.interior_point(); }
+  std::optional<Vector> interior_point() override { return real_.interior_point(); }
   std::vector<int> facets() override {
     std::vector<int> out = real_.facets();
     if (how_ == Break::kFewerFacets) out.pop_back();
@@ -41,7 +41,7 @@ class Forged final : public RegionView {
     }
     return out;
   }
-  Matrix vertices() const override {
+  Matrix vertices() override {
     Matrix out = real_.vertices();
     if (how_ == Break::kShifted) out.row(0) = 0.5 * (out.row(0) + out.row(1));
     return out;
@@ -54,6 +54,7 @@ class Forged final : public RegionView {
     return out;
   }
   Matrix forms(int stage) const override { return real_.forms(stage); }
+  Vector form_of(const Hyperplane& wall) const override { return real_.form_of(wall); }
 
  private:
   RegionView& real_;
@@ -231,6 +232,75 @@ TEST(Certificate, AWallThatDoesNotBoundTheRegionIsNoFacet) {
     return true;
   });
   EXPECT_GT(forged, 10);
+}
+
+// Units that are 0 everywhere, or another constant, are no boundaries: pruned networks have many.
+TEST(Certificate, ConstantUnitsAreNoBoundaries) {
+  Rng rng(8);
+  for (const Index k : {2, 3, 7}) {
+    const Index n = k == 7 ? 5 : 7;
+    Matrix first = rng.normal_matrix(n, k);
+    Vector bias = 0.3 * rng.normal_vector(n);
+    first.row(1).setZero();  // 0, and negative, and positive everywhere
+    bias[1] = 0;
+    first.row(2).setZero();
+    bias[2] = -0.5;
+    first.row(3) = first.row(0);  // twice
+    bias[3] = bias[0];
+    Matrix second = rng.normal_matrix(4, n);
+    second.row(0).setZero();
+    second(0, 1) = 3;                                         // reads the dead unit alone
+    second.row(1) = Vector::Unit(n, 0) - Vector::Unit(n, 3);  // twins that cancel
+    Vector second_bias = 0.3 * rng.normal_vector(4);
+    second_bias[0] = second_bias[1] = 0;
+    const Network network =
+        Network::chain({first, second, rng.normal_matrix(2, 4)}, {bias, second_bias, Vector::Zero(2)});
+    const std::vector<Check> checks = certify(network, cube(k), Certifier::detail_for(cube(k)));
+    expect_all(checks, fmt::format("k = {}", k));
+    const auto membership = std::ranges::find(checks, "membership", &Check::name);
+    ASSERT_NE(membership, checks.end());
+    EXPECT_TRUE(membership->made);
+    EXPECT_GT(std::stoi(membership->finding), 5) << membership->finding;
+    if (k < 7) continue;
+    EXPECT_NE(checks.front().finding.find(" 0 not, 0 too thin"), std::string::npos) << checks.front().finding;
+    EXPECT_EQ(checks.front().finding.find("; 0 found"), std::string::npos) << checks.front().finding;
+  }
+}
+
+// Where every value is within rounding of every break: points are placed exactly.
+TEST(Certificate, HoldsOnCancellingNetworks) {
+  const Rng root(5);
+  for (std::uint64_t i = 0; i < 120; ++i) {
+    const oracle::Case c = oracle::cancelling_case(root.split(i));
+    for (const Detail detail : {Detail::kIncidence, Detail::kRegions}) {
+      for (const Check& check : certify(c.network, c.domain, detail)) {
+        EXPECT_TRUE(check.holds || !check.made) << i << ' ' << c.name << ": " << check.name << ": " << check.finding;
+        EXPECT_TRUE(check.made || check.name == "volume") << check.name << ": " << check.finding;
+      }
+    }
+    if (testing::Test::HasFailure()) FAIL() << oracle::describe(c);
+  }
+}
+
+// A check that could not be made is there, says why, and does not hold.
+TEST(Certificate, WhatCouldNotBeCheckedIsNotCertified) {
+  const Network network = random_chain({2, 4, 1}, Rng(2));
+  Domain thin = cube(2);  // a strip that holds no double off the lines x = y
+  Matrix normals(2, 2);
+  normals << 1, -1, -1, 1;
+  thin.constrain(Halfspaces(normals, Vector::Constant(2, 1e-18)));
+  const std::vector<Check> checks = certify(network, thin, Detail::kIncidence);
+  EXPECT_TRUE(failing(checks).contains("volume"));
+  for (const Check& check : checks) {
+    EXPECT_FALSE(check.finding.empty());
+    EXPECT_TRUE(check.holds || !check.made) << check.name << ": " << check.finding;
+  }
+  Domain none = cube(2);
+  none.constrain(Halfspaces(Matrix::Identity(1, 2), Vector::Constant(1, -2.0)));
+  for (const Detail detail : {Detail::kIncidence, Detail::kRegions}) {
+    const std::set<std::string> names = failing(certify(network, none, detail));
+    EXPECT_TRUE(names.contains("membership"));
+  }
 }
 
 TEST(Certificate, NeedsReluLikeLayersAndFewDimensionsForVertices) {

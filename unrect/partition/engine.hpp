@@ -7,6 +7,8 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "unrect/partition/arena.hpp"
 #include "unrect/partition/cell_faces.hpp"
 #include "unrect/partition/halfspace_cell.hpp"
+#include "unrect/partition/polygon_cell.hpp"
 #include "unrect/partition/refine.hpp"
 #include "unrect/partition/vertex_cell.hpp"
 
@@ -96,19 +99,23 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
-  Vector interior_point() override {
+  std::optional<Vector> interior_point() override {
     if constexpr (Geometry::kVertices) {
-      Vector mean = Vector::Zero(k_);
-      for (Index d = 0; d < k_; ++d) {
-        for (Index v = 0; v < region_->count; ++v) mean[d] += region_->coordinates[d * region_->stride + v];
-      }
-      return mean / static_cast<double>(region_->count);
+      if (sharpen()) return mean_of_vertices(*region_);
+      find_sides(*region_);
+      return exact_.point_inside(sides_, pieces_);
     } else {
-      return geometry_.interior_point(*region_);
+      if (std::optional<Vector> point = geometry_.interior_point(*region_)) return point;
+      to_sides(region_->sides);
+      Vector guess = geometry_.guess_inside(*region_);
+      if (exact_.is_inside(guess, sides_, pieces_)) return guess;
+      if (k_ > kMostExactDimensions) return {};
+      return exact_.point_inside(sides_, pieces_);
     }
   }
-  Matrix vertices() const override {
+  Matrix vertices() override {
     if constexpr (Geometry::kVertices) {
+      sharpen();
       Matrix out(region_->count, k_);
       for (Index d = 0; d < k_; ++d) {
         for (Index v = 0; v < region_->count; ++v) out(v, d) = region_->coordinates[d * region_->stride + v];
@@ -164,9 +171,19 @@ class Engine final : public Worker::Implementation, public RegionView {
     return out;
   }
 
+  Vector form_of(const Hyperplane& wall) const override {
+    Vector out(k_ + 1);
+    wall_form(wall, out.data());
+    return out;
+  }
+
  private:
-  // Bounds on displacements are far above the displacements: only where walls are almost parallel they come to this.
+  // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact, and
+  // so is any region where they are displaced by more than kSharp, relative to the domain.
+  static constexpr double kRoom = 16384;
   static constexpr double kSharp = 1e-6;
+  // A rational program of more dimensions is not solved for a point inside a sliver.
+  static constexpr Index kMostExactDimensions = 32;
   static constexpr int kOldest = 64;  // generations beyond it are all alike
   // Vertices displaced by more, relative to the domain, are polished before a stage is looked at.
   static constexpr double kDrift = 1e-8;
@@ -474,11 +491,33 @@ class Engine final : public Worker::Implementation, public RegionView {
 
   // Whether a form is positive (negative: sign −1) somewhere on the domain's box with these sides of walls.
   bool judge(int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
+    to_sides(sides);
+    const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? wall_ : walls_[static_cast<std::size_t>(wall)];
+    return exact_.positive_over(form, sign, sides_, pieces_);
+  }
+
+  void to_sides(std::span<const HalfspaceCell::Side> sides) {
     sides_.clear();
     for (const HalfspaceCell::Side& side : sides)
       sides_.push_back({walls_[static_cast<std::size_t>(side.wall)], side.sign});
-    const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? wall_ : walls_[static_cast<std::size_t>(wall)];
-    return exact_.positive_over(form, sign, sides_, pieces_);
+  }
+
+  // The walls around a cell of vertices and its side of each, into sides_.
+  void find_sides(const Cell& cell) {
+    geometry_.walls_around(cell, walls_at_);
+    sides_.clear();
+    for (const int w : walls_at_) {
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
+      sides_.push_back({wall, side_of(wall)});
+    }
+  }
+
+  // The side of a wall on which the region lies, by its pieces.
+  int side_of(const Hyperplane& wall) const {
+    if (wall.stage < 0) return wall.row < 2 * k_ && wall.row % 2 == 0 ? 1 : -1;
+    if (wall.other >= 0) return 1;  // the slot that wins
+    const Index first = p_.stages.first_unit[static_cast<std::size_t>(p_.stages[wall.stage].layer)];
+    return pieces_[static_cast<std::size_t>(first + wall.unit)] > wall.piece ? 1 : -1;
   }
 
   // The sign of a form at each vertex of the cell, into sign_ and value_.
@@ -647,20 +686,76 @@ class Engine final : public Worker::Implementation, public RegionView {
     return true;
   }
 
-  // Where walls are almost parallel doubles do not say where they meet: whoever measures the cell gets exact vertices.
-  void sharpen(const Cell& cell) {
+  Vector mean_of_vertices(const Cell& cell) const {
+    Vector mean = Vector::Zero(k_);
+    for (Index d = 0; d < k_; ++d) {
+      for (Index v = 0; v < cell.count; ++v) mean[d] += cell.coordinates[d * cell.stride + v];
+    }
+    return mean / static_cast<double>(cell.count);
+  }
+
+  // Whoever measures the region gets vertices that are good enough for it: as they are, put right, or exact, as need
+  // be. False: even rounding them to doubles moves them by something like the region's width.
+  bool sharpen() {
+    if (!has_room_) has_room_ = has_room(*region_, region_->largest_delta) || put_right_for_room(*region_);
+    return *has_room_;
+  }
+
+  bool put_right_for_room(const Cell& cell) {
+    const auto largest = [&] { return *std::max_element(cell.delta, cell.delta + cell.count); };
     for (Index v = 0; v < cell.count; ++v) {
-      if (cell.delta[v] <= kSharp * reach_sum_) continue;
       if (cell.polished[v] == 0) polish(cell, v);
-      if (cell.delta[v] <= kSharp * reach_sum_) continue;
+    }
+    if (has_room(cell, largest())) return true;
+    const double rounding = std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
+    for (Index v = 0; v < cell.count; ++v) {
+      if (cell.delta[v] <= rounding) continue;
       geometry_.walls_at(cell, v, walls_at_);
       meeting_.clear();
       for (const int w : walls_at_) meeting_.push_back(walls_[static_cast<std::size_t>(w)]);
       const Vector t = exact_.point_at(meeting_, pieces_);
       for (Index d = 0; d < k_; ++d) cell.coordinates[d * cell.stride + v] = t[d];
-      cell.delta[v] = std::numeric_limits<double>::epsilon() * reach_sum_;
+      cell.delta[v] = rounding;
       cell.polished[v] = 1;
+      if (v == 0) geometry_.pad(cell);
     }
+    return has_room(cell, largest());
+  }
+
+  // Whether the mean of the vertices, each off by at most delta, is kRoom times as far from every wall as it can be
+  // off. A convex body's mean of n vertices is at least 1/n of its width away from its sides, and the width of a
+  // polygon in any direction is at least its area over its diameter.
+  bool has_room(const Cell& cell, double delta) {
+    if (delta > kSharp * reach_sum_) return false;
+    const auto n = static_cast<double>(cell.count);
+    const double off = delta + n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
+    const double* x = cell.coordinates;
+    if (k_ == 1) {
+      const auto [low, high] = std::minmax_element(x, x + cell.count);
+      return *high - *low > kRoom * n * off;
+    }
+    if constexpr (std::is_same_v<Geometry, PolygonGeometry>) {
+      const double* y = cell.coordinates + cell.stride;
+      double area = 0;  // twice
+      double extent = 0;
+      for (Index v = 1; v < cell.count; ++v) {
+        const double dx = x[v] - x[0];
+        const double dy = y[v] - y[0];
+        extent = std::max(extent, std::abs(dx) + std::abs(dy));
+        if (v > 1) area += (x[v - 1] - x[0]) * dy - dx * (y[v - 1] - y[0]);
+      }
+      return area > kRoom * n * (4 * extent) * off;  // the diameter is at most twice the extent from vertex 0
+    }
+    const Vector mean = mean_of_vertices(cell);
+    find_sides(cell);
+    for (const WallSide& side : sides_) {
+      form_.resize(k_ + 1);
+      const Doubt doubt = wall_form(side.wall, form_.data());
+      const double value = form_.head(k_).dot(mean) + form_[k_];
+      const double slope = 1.01 * form_.head(k_).cwiseAbs().sum() + doubt.gradient;
+      if (!(side.sign * value > 2 * doubt.error + kRoom * slope * off)) return false;
+    }
+    return true;
   }
 
   // Polishes the vertices that have drifted; the largest displacement that is left.
@@ -842,10 +937,8 @@ class Engine final : public Worker::Implementation, public RegionView {
     if (!result_.counts.per_layer.empty()) ++result_.counts.per_layer.back();
     result_.share += std::ldexp(1.0, -static_cast<int>(path_.size()));
     if (visitor_ != nullptr) {
-      if constexpr (Geometry::kVertices) {
-        if (p_.incidence) sharpen(cell);
-      }
       region_ = &cell;
+      has_room_.reset();
       if (!(*visitor_)(*this)) stop_ = result_.stopped = true;
     }
     if (result_.counts.regions >= budget_) stop_ = true;
@@ -980,6 +1073,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<Hyperplane> meeting_;
   std::uint64_t next_form_ = 1, first_form_ = 1;
   std::vector<WallSide> sides_;
+  std::optional<bool> has_room_;  // of the region, once it is known
   HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(wall, sign, sides);
   };

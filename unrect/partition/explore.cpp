@@ -25,6 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Units of a round: many more than threads, so that few wait for its end.
+constexpr std::uint64_t kRound = 256;
 constexpr std::uint64_t kMagic = 0x31545045434e5255;  // "URNCEPT1"
 
 // A plain stream of 64-bit words; strings and lists carry their length. Little endian, like the machines it runs on.
@@ -125,58 +127,55 @@ class Reader {
   std::string_view name_;
 };
 
-// Threads on one state. A unit in hand stays in `running` until it is merged, so that a checkpoint has it as open.
+// Threads on one state. A unit in hand stays in the queue until it is merged, so that a checkpoint has it as open.
 class Crew {
  public:
   Crew(const Refinement& refinement, Exploration& state, const ExploreOptions& options, const Context& context)
       : refinement_(refinement),
         state_(state),
         options_(options),
+        threads_(static_cast<std::size_t>(std::max(1, context.threads))),
         overseer_(refinement, options, context),
-        running_(static_cast<std::size_t>(std::max(1, context.threads))),
-        busy_(running_.size(), false) {}
+        queue_(state, options.max_regions) {}
 
   void run() {
-    if (running_.size() == 1) {
-      work(0);
+    if (threads_ == 1) {
+      work();
     } else {
       std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < running_.size(); ++i) threads.emplace_back([this, i] { work(i); });
+      for (std::size_t i = 0; i < threads_; ++i) threads.emplace_back([this] { work(); });
     }
+    queue_.give_back();
     if (failure_) std::rethrow_exception(failure_);
-    overseer_.save(state_, {});
+    overseer_.save(state_, queue_);
   }
 
  private:
-  void work(std::size_t me) {
+  void work() {
     try {
       Worker worker(refinement_);
       const std::unique_ptr<Collector> collector = options_.collectors ? options_.collectors() : nullptr;
       std::unique_lock lock(mutex_);
-      while (next(lock, me)) {
-        const std::uint64_t most = options_.max_regions - state_.counts.regions;
+      while (const std::optional<Task> task = next(lock)) {
         lock.unlock();
-        WorkResult result = run_unit(worker, running_[me], collector.get(), most, [this] { return keep_going(); });
+        WorkResult result = run_unit(worker, task->unit, collector.get(), task->most, [this] { return keep_going(); });
         lock.lock();
-        state_.merge(std::move(result));
-        busy_[me] = false;
+        queue_.done(task->number, std::move(result));
         changed_.notify_all();
-        if (!overseer_.look(state_, in_hand())) cancelled_ = halt_ = true;
+        if (!overseer_.look(state_, queue_)) halt_ = true;
       }
     } catch (const Error& error) {
-      give_back(me, error.code() == ErrorCode::kCancelled && halt_ ? nullptr : std::current_exception());
+      fail(error.code() == ErrorCode::kCancelled && halt_ ? nullptr : std::current_exception());
     } catch (...) {
-      give_back(me, std::current_exception());
+      fail(std::current_exception());
     }
     changed_.notify_all();
   }
 
-  void give_back(std::size_t me, std::exception_ptr failure) {
+  void fail(std::exception_ptr failure) {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = std::move(failure);
-    if (busy_[me]) state_.open.push_back(running_[me]);
-    busy_[me] = false;
-    cancelled_ = halt_ = true;
+    halt_ = true;
   }
 
   // Asked from within a unit of work: ten times a second somebody looks whether to go on.
@@ -188,43 +187,29 @@ class Crew {
     if (now - before < std::chrono::duration_cast<Clock::duration>(std::chrono::milliseconds(100)).count()) return true;
     if (!last.compare_exchange_strong(before, now)) return true;
     const std::lock_guard lock(mutex_);
-    if (!overseer_.look(state_, in_hand())) cancelled_ = halt_ = true;
+    if (!overseer_.look(state_, queue_)) halt_ = true;
     return !halt_;
   }
 
-  // Waits for a unit; false when there is none to come.
-  bool next(std::unique_lock<std::mutex>& lock, std::size_t me) {
+  // Waits for a task; nothing when there is none to come.
+  std::optional<Task> next(std::unique_lock<std::mutex>& lock) {
     for (;;) {
-      if (cancelled_ || overseer_.enough(state_)) return false;
-      if (!state_.open.empty()) {
-        running_[me] = std::move(state_.open.back());
-        state_.open.pop_back();
-        busy_[me] = true;
-        return true;
-      }
-      if (std::ranges::find(busy_, true) == busy_.end()) return false;
+      if (halt_) return {};
+      if (std::optional<Task> task = queue_.next()) return task;
+      if (queue_.idle()) return {};
       changed_.wait(lock);
     }
-  }
-
-  std::vector<WorkUnit> in_hand() const {
-    std::vector<WorkUnit> units;
-    for (std::size_t i = 0; i < running_.size(); ++i) {
-      if (busy_[i]) units.push_back(running_[i]);
-    }
-    return units;
   }
 
   const Refinement& refinement_;
   Exploration& state_;
   const ExploreOptions& options_;
+  std::size_t threads_;
   Overseer overseer_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<WorkUnit> running_;
-  std::vector<bool> busy_;
-  bool cancelled_ = false;
-  std::atomic<bool> halt_ = false;  // the same, for those at work
+  TaskQueue queue_;
+  std::atomic<bool> halt_ = false;
   std::atomic<Clock::rep> last_look_ = Clock::now().time_since_epoch().count();
   std::exception_ptr failure_;
 };
@@ -237,6 +222,68 @@ void Exploration::merge(WorkResult result) {
   counts += result.counts;
   share += result.share;
   stopped = stopped || result.stopped;
+}
+
+std::optional<Task> TaskQueue::next() {
+  if (!limited()) {
+    if (state_.stopped || state_.open.empty()) return {};
+    const Task task{std::move(state_.open.back()), max_regions_, handed_out_++};
+    state_.open.pop_back();
+    tasks_[task.number] = {task, true, {}};
+    return task;
+  }
+  if (tasks_.empty()) begin_round();
+  for (auto& [number, entry] : tasks_) {
+    if (std::exchange(entry.out, true)) continue;
+    return entry.task;
+  }
+  return {};
+}
+
+std::size_t TaskQueue::ready() const {
+  if (!limited()) return state_.open.size();
+  return static_cast<std::size_t>(std::ranges::count_if(tasks_, [](const auto& task) { return !task.second.out; }));
+}
+
+void TaskQueue::begin_round() {
+  if (state_.stopped || state_.counts.regions >= max_regions_) return;
+  std::uint64_t left = max_regions_ - state_.counts.regions;
+  while (!state_.open.empty() && tasks_.size() < kRound) {
+    const std::uint64_t budget = budget_of(state_.open.back());
+    if (budget > left && !tasks_.empty()) break;
+    const std::uint64_t most = std::min(budget, left);
+    tasks_[handed_out_] = {{std::move(state_.open.back()), most, handed_out_}, false, {}};
+    state_.open.pop_back();
+    ++handed_out_;
+    left -= most;
+    if (left == 0) break;
+  }
+}
+
+void TaskQueue::done(std::uint64_t number, WorkResult result) {
+  const auto entry = tasks_.find(number);
+  if (!limited()) {
+    state_.merge(std::move(result));
+    tasks_.erase(entry);
+    return;
+  }
+  entry->second.result = std::move(result);
+  if (!std::ranges::all_of(tasks_, [](const auto& task) { return task.second.result.has_value(); })) return;
+  // The first task's rest comes last, to be the next one that is handed out.
+  for (auto last = tasks_.rbegin(); last != tasks_.rend(); ++last) state_.merge(std::move(*last->second.result));
+  tasks_.clear();
+}
+
+void TaskQueue::give_back() {
+  for (auto last = tasks_.rbegin(); last != tasks_.rend(); ++last)
+    state_.open.push_back(std::move(last->second.task.unit));
+  tasks_.clear();
+}
+
+std::vector<WorkUnit> TaskQueue::in_hand() const {
+  std::vector<WorkUnit> units;
+  for (auto last = tasks_.rbegin(); last != tasks_.rend(); ++last) units.push_back(last->second.task.unit);
+  return units;
 }
 
 WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector, std::uint64_t most,
@@ -256,19 +303,20 @@ Overseer::Overseer(const Refinement& refinement, const ExploreOptions& options, 
       last_progress_(Clock::now()),
       last_save_(last_progress_) {}
 
-bool Overseer::look(const Exploration& state, const std::vector<WorkUnit>& in_hand) {
+bool Overseer::look(const Exploration& state, const TaskQueue& queue) {
   const Clock::time_point now = Clock::now();
-  if (std::chrono::duration<double>(now - last_save_).count() >= options_.checkpoint_seconds) save(state, in_hand);
+  if (std::chrono::duration<double>(now - last_save_).count() >= options_.checkpoint_seconds) save(state, queue);
   if (!context_.progress || now - last_progress_ < std::chrono::milliseconds(100)) return true;
   last_progress_ = now;
   const auto found = static_cast<double>(state.counts.regions);
   return context_.progress({"regions", found, state.share > 0 ? found / state.share : 0});
 }
 
-void Overseer::save(const Exploration& state, const std::vector<WorkUnit>& in_hand) {
+void Overseer::save(const Exploration& state, const TaskQueue& queue) {
   last_save_ = Clock::now();
   if (options_.checkpoint.empty()) return;
   Exploration whole = state;
+  const std::vector<WorkUnit> in_hand = queue.in_hand();
   whole.open.insert(whole.open.end(), in_hand.begin(), in_hand.end());
   save_checkpoint(options_.checkpoint, whole, fingerprint_, options_.purpose);
 }
@@ -361,37 +409,52 @@ Exploration read_checkpoint(const std::filesystem::path& path, std::uint64_t fin
   return state;
 }
 
-std::string format_units(const std::vector<WorkUnit>& units) {
+std::string format_tasks(const std::vector<Task>& tasks) {
   Writer out;
-  out.units(units);
+  out.word(tasks.size());
+  for (const Task& task : tasks) {
+    out.unit(task.unit);
+    out.word(task.most);
+    out.word(task.number);
+  }
   return std::move(out).take();
 }
 
-std::vector<WorkUnit> parse_units(std::string_view bytes, std::string_view name) {
+std::vector<Task> parse_tasks(std::string_view bytes, std::string_view name) {
   Reader in(bytes, name);
-  std::vector<WorkUnit> units = in.units();
+  std::vector<Task> tasks(in.length(4 * sizeof(std::uint64_t)));
+  for (Task& task : tasks) {
+    task.unit = in.unit();
+    task.most = in.word();
+    task.number = in.word();
+  }
   in.end();
-  return units;
+  return tasks;
 }
 
-std::string format_result(const WorkResult& result) {
+std::string format_results(const std::vector<WorkResult>& results) {
   Writer out;
-  out.counts(result.counts);
-  out.word(std::bit_cast<std::uint64_t>(result.share));
-  out.word(result.stopped ? 1 : 0);
-  out.units(result.open);
+  out.word(results.size());
+  for (const WorkResult& result : results) {
+    out.counts(result.counts);
+    out.word(std::bit_cast<std::uint64_t>(result.share));
+    out.word(result.stopped ? 1 : 0);
+    out.units(result.open);
+  }
   return std::move(out).take();
 }
 
-WorkResult parse_result(std::string_view bytes, std::string_view name) {
+std::vector<WorkResult> parse_results(std::string_view bytes, std::string_view name) {
   Reader in(bytes, name);
-  WorkResult result;
-  result.counts = in.counts();
-  result.share = std::bit_cast<double>(in.word());
-  result.stopped = in.word() != 0;
-  result.open = in.units();
+  std::vector<WorkResult> results(in.length(9 * sizeof(std::uint64_t)));
+  for (WorkResult& result : results) {
+    result.counts = in.counts();
+    result.share = std::bit_cast<double>(in.word());
+    result.stopped = in.word() != 0;
+    result.open = in.units();
+  }
   in.end();
-  return result;
+  return results;
 }
 
 }  // namespace unrect

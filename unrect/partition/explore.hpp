@@ -4,7 +4,9 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,11 +41,56 @@ class Collector {
 using CollectorFactory = std::function<std::unique_ptr<Collector>()>;
 
 struct ExploreOptions {
-  std::uint64_t max_regions = ~std::uint64_t{0};  // hand out no more work once so many are found
+  std::uint64_t max_regions = ~std::uint64_t{0};  // find exactly so many, if there are that many (TaskQueue)
   std::filesystem::path checkpoint;               // saved every few seconds, and at the end; empty: never
   double checkpoint_seconds = 2;
   std::string purpose;          // what the collectors collect: only the same may resume the checkpoint
   CollectorFactory collectors;  // none: regions are only counted
+};
+
+/// A unit of work that is handed out: `most` regions of it at most.
+struct Task {
+  WorkUnit unit;
+  std::uint64_t most = ~std::uint64_t{0};
+  std::uint64_t number = 0;  // no other task of a queue has it
+
+  bool operator==(const Task&) const = default;
+};
+
+/// Hands out what is open in an exploration, and merges what comes back. Where a limit may end the exploration, which
+/// regions are found must not depend on who is faster: work then goes out in rounds. A round takes as
+/// many units from the end of `open` as together cannot pass the limit, one at least, which is then cut at it; and it
+/// is merged as a whole, in its own order. What a round does is a function of the state alone. Not thread-safe.
+class TaskQueue {
+ public:
+  /// The state must outlive the queue; nobody else changes it meanwhile.
+  TaskQueue(Exploration& state, std::uint64_t max_regions) : state_(state), max_regions_(max_regions) {}
+
+  /// Nothing: there is no task before another one is done, or none at all (idle()).
+  std::optional<Task> next();
+  void done(std::uint64_t number, WorkResult result);
+  /// What is out, and what is done and not merged, is open again, as if it had never been handed out.
+  void give_back();
+  /// How many tasks could be handed out now.
+  std::size_t ready() const;
+  /// Nothing is out.
+  bool idle() const { return tasks_.empty(); }
+  /// The units that give_back() would open.
+  std::vector<WorkUnit> in_hand() const;
+
+ private:
+  struct Entry {
+    Task task;
+    bool out = false;
+    std::optional<WorkResult> result;
+  };
+  bool limited() const { return max_regions_ != ~std::uint64_t{0}; }
+  void begin_round();
+
+  Exploration& state_;
+  std::uint64_t max_regions_;
+  std::uint64_t handed_out_ = 0;
+  std::map<std::uint64_t, Entry> tasks_;  // by number; with a limit: the round
 };
 
 /// Does one unit with a worker's tools, `most` regions of it at most; what every kind of machine runs.
@@ -54,23 +101,21 @@ WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector, 
 class Overseer {
  public:
   Overseer(const Refinement& refinement, const ExploreOptions& options, const Context& context);
-  /// in_hand: units that are out, or done but not merged; a checkpoint has them as open. False: stop handing out work.
-  bool look(const Exploration& state, const std::vector<WorkUnit>& in_hand);
-  void save(const Exploration& state, const std::vector<WorkUnit>& in_hand);
-  /// Whether there is a reason to hand out no more.
-  bool enough(const Exploration& state) const { return state.stopped || state.counts.regions >= options_.max_regions; }
+  /// What the queue has in hand is open in a checkpoint. False: stop handing out work.
+  bool look(const Exploration& state, const TaskQueue& queue);
+  void save(const Exploration& state, const TaskQueue& queue);
 
  private:
-  const ExploreOptions& options_;
-  const Context& context_;
+  const ExploreOptions options_;
+  const Context context_;
   std::uint64_t fingerprint_ = 0;
   std::chrono::steady_clock::time_point last_progress_, last_save_;
 };
 
 /// Goes on with an exploration until it is complete, stopped, or cancelled by context.progress, on context.threads
-/// threads. The counts do not depend on their number. Progress: regions found, and their expected total.
-/// Collectors are made concurrently, one a thread. @throws Error kFile where a checkpoint or a collector cannot write;
-/// the state is then good to go on from: what was merged, and the rest as open.
+/// threads. What is found does not depend on their number, with a limit neither: TaskQueue. Progress: regions found,
+/// and their expected total. Collectors are made concurrently, one a thread. @throws Error kFile where a checkpoint or
+/// a collector cannot write; the state is then good to go on from: what was merged, and the rest as open.
 void explore(const Refinement& refinement, Exploration& state, const ExploreOptions& options = {},
              const Context& context = {});
 
@@ -87,10 +132,10 @@ void save_checkpoint(const std::filesystem::path& path, const Exploration& state
 /// purpose.
 Exploration read_checkpoint(const std::filesystem::path& path, std::uint64_t fingerprint, const std::string& purpose);
 
-/// The same bytes, for whoever sends a state or a result elsewhere.
-std::string format_units(const std::vector<WorkUnit>& units);
-std::vector<WorkUnit> parse_units(std::string_view bytes, std::string_view name);
-std::string format_result(const WorkResult& result);
-WorkResult parse_result(std::string_view bytes, std::string_view name);
+/// The same bytes, for whoever sends tasks or their results elsewhere.
+std::string format_tasks(const std::vector<Task>& tasks);
+std::vector<Task> parse_tasks(std::string_view bytes, std::string_view name);
+std::string format_results(const std::vector<WorkResult>& results);
+std::vector<WorkResult> parse_results(std::string_view bytes, std::string_view name);
 
 }  // namespace unrect

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 
 #include <unistd.h>
 
@@ -32,6 +33,26 @@ Context threads(int count) {
   Context context;
   context.threads = count;
   return context;
+}
+
+static_assert(std::is_copy_constructible_v<Refinement>, "who keeps a refinement keeps a copy");
+
+TEST(Overseer, KeepsItsOptionsAndContext) {
+  const Refinement refinement(medium(), cube(3));
+  ExploreOptions options;
+  options.max_regions = 5;
+  Overseer overseer(refinement, options, {});
+  options.max_regions = 1;
+  Exploration state;
+  state.counts.regions = 3;
+  EXPECT_FALSE(overseer.enough(state));
+  state.counts.regions = 5;
+  EXPECT_TRUE(overseer.enough(state));
+}
+
+TEST(Worker, KeepsItsRefinement) {
+  Worker worker{Refinement(medium(), cube(3))};
+  EXPECT_EQ(worker.run({}, ~std::uint64_t{0}).counts, count_regions(Refinement(medium(), cube(3))));
 }
 
 std::filesystem::path scratch(const std::string& name) {
@@ -104,6 +125,94 @@ TEST(Explore, ThreadsDoNotChangeTheCounts) {
     EXPECT_GT(one.regions, 1000u);
     for (const int n : {2, 4}) EXPECT_EQ(count_regions(refinement, threads(n)), one);
     EXPECT_EQ(answer(visit_regions(refinement, {})), answer(one));
+  }
+}
+
+// Counts what it sees; asks to stop, or throws, at the region with that number.
+class Counting final : public Collector {
+ public:
+  struct Plan {
+    std::uint64_t stop_at = ~std::uint64_t{0};
+    std::uint64_t throw_at = ~std::uint64_t{0};
+    std::atomic<std::uint64_t> seen = 0;
+  };
+  explicit Counting(Plan& plan) : plan_(plan) {}
+  bool visit(RegionView& region) override {
+    const std::uint64_t number = ++plan_.seen;
+    if (number == plan_.throw_at) throw std::runtime_error("enough");
+    ++sum_;
+    mark_ = std::max<std::uint64_t>(mark_, region.pieces()[0] + 1u);
+    return number < plan_.stop_at;
+  }
+  void finish(const WorkUnit&, RegionCounts& counts) override {
+    counts.sums = {sum_};
+    counts.marks = {mark_};
+    sum_ = mark_ = 0;
+  }
+
+ private:
+  Plan& plan_;
+  std::uint64_t sum_ = 0, mark_ = 0;
+};
+
+// With a limit exactly so many regions are found, and the same ones, whoever does which part of the work.
+TEST(Explore, ALimitIsMetToTheRegionWhateverTheThreads) {
+  class Recorder final : public Collector {  // a sum over the configurations that depends on nothing else
+   public:
+    bool visit(RegionView& region) override {
+      std::uint64_t hash = 7;
+      for (const std::uint16_t piece : region.pieces()) hash = (hash ^ piece) * 0x9e3779b97f4a7c15u;
+      sum_ += hash ^ (hash >> 32);
+      return true;
+    }
+    void finish(const WorkUnit&, RegionCounts& counts) override { counts.sums = {std::exchange(sum_, 0)}; }
+
+   private:
+    std::uint64_t sum_ = 0;
+  };
+  for (const std::uint64_t seed : {3u, 8u}) {
+    const Refinement refinement(random_chain({3, 24, 24, 2}, Rng(seed)), cube(3));
+    const std::uint64_t all = count_regions(refinement).regions;
+    ASSERT_GT(all, 5000u);
+    for (const std::uint64_t limit :
+         {std::uint64_t{1}, std::uint64_t{257}, std::uint64_t{3000}, all - 1, all, all + 1}) {
+      ExploreOptions options;
+      options.max_regions = limit;
+      options.collectors = [] { return std::make_unique<Recorder>(); };
+      Exploration one;
+      explore(refinement, one, options);
+      EXPECT_EQ(one.counts.regions, std::min(limit, all));
+      EXPECT_EQ(one.complete(), limit >= all);
+      for (const int n : {1, 2, 4, 2, 4}) {
+        Exploration state;
+        explore(refinement, state, options, threads(n));
+        EXPECT_EQ(state.counts, one.counts) << limit << " regions, " << n << " threads";
+        EXPECT_EQ(state.open, one.open) << limit << " regions, " << n << " threads";
+        EXPECT_EQ(state.share, one.share);
+      }
+    }
+  }
+}
+
+// A round that is broken off begins anew: the checkpoint knows nothing of the half that was done.
+TEST(Explore, ALimitIsMetAfterAnInterruption) {
+  const Refinement refinement(random_chain({3, 24, 24, 2}, Rng(3)), cube(3));
+  ExploreOptions options;
+  options.max_regions = 3000;
+  Exploration whole;
+  explore(refinement, whole, options);
+  for (const std::uint64_t broken : {1u, 300u, 1500u, 2999u}) {
+    Counting::Plan plan;
+    plan.throw_at = broken;
+    ExploreOptions throwing = options;
+    throwing.collectors = [&] { return std::make_unique<Counting>(plan); };
+    Exploration state;
+    EXPECT_THROW(explore(refinement, state, throwing, threads(2)), std::runtime_error);
+    explore(refinement, state, options, threads(2));
+    state.counts.sums.clear();
+    state.counts.marks.clear();
+    EXPECT_EQ(state.counts, whole.counts);
+    EXPECT_EQ(state.open, whole.open);
   }
 }
 
@@ -242,20 +351,25 @@ TEST_F(DamagedCheckpoints, FlippedAnywhere) {
 // Results from elsewhere carry no checksum: whatever comes, an error of one line or a value, and no large allocation.
 TEST_F(DamagedCheckpoints, ResultsAndUnitsAreReadOrRefused) {
   WorkResult result{state_.counts, 0.25, state_.open, true};
-  const std::string bytes = format_result(result);
-  const WorkResult again = parse_result(bytes, "result");
+  const std::string bytes = format_results({result});
+  const std::vector<WorkResult> results = parse_results(bytes, "result");
+  ASSERT_EQ(results.size(), 1u);
+  const WorkResult& again = results.front();
   EXPECT_EQ(again.counts, result.counts);
   EXPECT_EQ(again.open, result.open);
   EXPECT_EQ(again.share, result.share);
   EXPECT_EQ(again.stopped, result.stopped);
-  EXPECT_EQ(parse_units(format_units(state_.open), "units"), state_.open);
+  std::vector<Task> tasks;
+  for (const WorkUnit& unit : state_.open) tasks.push_back({unit, 7 + tasks.size(), tasks.size()});
+  ASSERT_GT(tasks.size(), 1u);
+  EXPECT_EQ(parse_tasks(format_tasks(tasks), "tasks"), tasks);
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    EXPECT_EQ(error_of([&] { parse_result(std::string_view(bytes).substr(0, i), "result"); }), ErrorCode::kFormat);
+    EXPECT_EQ(error_of([&] { parse_results(std::string_view(bytes).substr(0, i), "result"); }), ErrorCode::kFormat);
     for (const int bit : {0, 3, 7}) {
       std::string bad = bytes;
       bad[i] = static_cast<char>(bad[i] ^ (1 << bit));
       try {
-        parse_result(bad, "result");
+        parse_results(bad, "result");
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::kFormat);
       }
@@ -317,33 +431,6 @@ TEST(Fingerprint, TellsNetworksApart) {
   std::ranges::sort(all);
   EXPECT_EQ(std::ranges::adjacent_find(all), all.end());
 }
-
-// Counts what it sees; asks to stop, or throws, at the region with that number.
-class Counting final : public Collector {
- public:
-  struct Plan {
-    std::uint64_t stop_at = ~std::uint64_t{0};
-    std::uint64_t throw_at = ~std::uint64_t{0};
-    std::atomic<std::uint64_t> seen = 0;
-  };
-  explicit Counting(Plan& plan) : plan_(plan) {}
-  bool visit(RegionView& region) override {
-    const std::uint64_t number = ++plan_.seen;
-    if (number == plan_.throw_at) throw std::runtime_error("enough");
-    ++sum_;
-    mark_ = std::max<std::uint64_t>(mark_, region.pieces()[0] + 1u);
-    return number < plan_.stop_at;
-  }
-  void finish(const WorkUnit&, RegionCounts& counts) override {
-    counts.sums = {sum_};
-    counts.marks = {mark_};
-    sum_ = mark_ = 0;
-  }
-
- private:
-  Plan& plan_;
-  std::uint64_t sum_ = 0, mark_ = 0;
-};
 
 TEST(Collectors, SeeEveryRegion) {
   const Refinement refinement(medium(), cube(3));

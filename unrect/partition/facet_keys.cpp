@@ -54,9 +54,9 @@ Hash128 FacetKeys::without(Hash128 hash, std::span<const int> taken, std::span<c
   return hash;
 }
 
-std::vector<RegionFacet> FacetKeys::facets(const Hash128& own, const std::vector<std::vector<int>>& walls_of_vertices,
-                                           std::span<const Hyperplane> walls, std::span<const std::uint16_t> pieces,
-                                           Index k) const {
+std::vector<KeyedFacet> FacetKeys::facets(const Hash128& own, const std::vector<std::vector<int>>& walls_of_vertices,
+                                          std::span<const Hyperplane> walls, std::span<const std::uint16_t> pieces,
+                                          Index k) const {
   // Units that vanish all over the region vanish on each of its facets.
   std::vector<int> everywhere = walls_of_vertices.front();
   for (const std::vector<int>& at : walls_of_vertices) {
@@ -64,9 +64,9 @@ std::vector<RegionFacet> FacetKeys::facets(const Hash128& own, const std::vector
     std::erase_if(everywhere, [&](int w) { return !std::ranges::binary_search(at, w); });
   }
   const Hash128 kept = without(own, everywhere, walls, pieces);
-  std::vector<RegionFacet> out;
+  std::vector<KeyedFacet> out;
   for (CellFace& face : facets_of(walls_of_vertices, k)) {
-    RegionFacet facet{std::move(face), false, {}};
+    KeyedFacet facet{std::move(face), false, {}};
     facet.outer =
         std::ranges::any_of(facet.face.walls, [&](int w) { return walls[static_cast<std::size_t>(w)].stage < 0; });
     if (!facet.outer) facet.key = without(kept, facet.face.walls, walls, pieces);

@@ -26,7 +26,7 @@ struct Hash128 {
 };
 
 /// A facet of a region.
-struct RegionFacet {
+struct KeyedFacet {
   CellFace face;
   bool outer = false;  // on the domain's border
   Hash128 key;         // of an inner one, with Detail::kIncidence: the same on both sides, and nowhere else
@@ -48,9 +48,9 @@ class FacetKeys {
   Hash128 without(Hash128 hash, std::span<const int> taken, std::span<const Hyperplane> walls,
                   std::span<const std::uint16_t> pieces) const;
   /// The facets of a region with vertices on these walls (RegionView). own: of(pieces).
-  std::vector<RegionFacet> facets(const Hash128& own, const std::vector<std::vector<int>>& walls_of_vertices,
-                                  std::span<const Hyperplane> walls, std::span<const std::uint16_t> pieces,
-                                  Index k) const;
+  std::vector<KeyedFacet> facets(const Hash128& own, const std::vector<std::vector<int>>& walls_of_vertices,
+                                 std::span<const Hyperplane> walls, std::span<const std::uint16_t> pieces,
+                                 Index k) const;
   /// A wall's unit in a flat configuration.
   std::size_t unit_of(const Hyperplane& wall) const;
 

@@ -218,13 +218,15 @@ void HalfspaceGeometry::remember(std::uint64_t key) {
 // errors of the walls charged; which of them they belong to is in likely_ afterwards.
 bool HalfspaceGeometry::proves(const Cell& cell, const LpResult& lp, double constant, double error) {
   likely_.clear();
-  double charge = error + 2 * kEpsilon * (std::abs(lp.safe_bound) + std::abs(constant));
+  double charge = error;
   for (std::size_t i = 0; i < cell.sides.size(); ++i) {
     const double multiplier = lp.row_duals[static_cast<Index>(i)];
     if (!(multiplier > 0)) continue;
     charge += 1.01 * multiplier * wall_of(cell.sides[i]).error;
     likely_.push_back(cell.sides[i]);
   }
+  // The charge is a sum that may have been rounded down; the other one may be rounded, but not across a number.
+  charge += static_cast<double>(cell.sides.size() + 4) * kEpsilon * charge;
   return lp.status != LpStatus::kInfeasible && lp.safe_bound + constant > charge;
 }
 
@@ -322,7 +324,7 @@ bool HalfspaceGeometry::proves(const Cell& cell, const Vector& gradient, int sig
   bound += left.cwiseProduct(box_.lower).cwiseMax(left.cwiseProduct(box_.upper)).sum();
   total += size.dot(box_.lower.cwiseAbs().cwiseMax(box_.upper.cwiseAbs()));
   const double roundings = 2 * static_cast<double>(k_ + static_cast<Index>(cell.sides.size()) + 8);
-  return bound + error + roundings * kEpsilon * total <= 0;
+  return bound + error + roundings * kEpsilon * (total + error) <= 0;
 }
 
 // The mean of the witnesses.
@@ -389,13 +391,17 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
   }
 }
 
-Vector HalfspaceGeometry::interior_point(const Cell& cell) {
-  if (find_center(cell)) {
-    if (is_inside(cell, center_.data())) return center_;
+std::optional<Vector> HalfspaceGeometry::interior_point(const Cell& cell) {
+  if (!find_center(cell)) return {};
+  if (!is_inside(cell, center_.data())) {
     for (Index d = 0; d < k_; ++d) center_[d] = cell.coordinates[d * kPoints];
-    return center_;
   }
+  return center_;
+}
+
+Vector HalfspaceGeometry::guess_inside(const Cell& cell) {
   follow(cell);
+  center_.setZero();
   for (Index d = 0; d < k_; ++d) {
     cost_ = Vector::Unit(k_, d);
     center_ += lp_->minimize(cost_).x / static_cast<double>(2 * k_);

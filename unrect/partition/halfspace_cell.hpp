@@ -12,7 +12,7 @@
 #include "unrect/forms/exact_forms.hpp"
 #include "unrect/forms/forms.hpp"
 #include "unrect/partition/arena.hpp"
-#include "unrect/partition/dictionary.hpp"
+#include "unrect/partition/vertex_dictionary.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect {
@@ -81,8 +81,10 @@ class HalfspaceGeometry {
   /// The two cells on either side of the form of the last call of reach, which was both.
   void split(Arena& arena, const Cell& cell, int wall, Cell& negative, Cell& positive);
 
-  /// A witness deep inside, if there is one; else a point as good as rounding allows.
-  Vector interior_point(const Cell& cell);
+  /// A point inside by more than rounding can account for, if a witness is known.
+  std::optional<Vector> interior_point(const Cell& cell);
+  /// A point as good as rounding allows, which need not be inside: of a sliver without witnesses.
+  Vector guess_inside(const Cell& cell);
 
   /// The walls that bound the cell, in ascending order: exact.
   std::vector<int> facets(const Cell& cell, const Judge& judge);
@@ -166,7 +168,7 @@ class HalfspaceGeometry {
   Vector slack_, rate_, there_, toward_, inward_;
   std::vector<unsigned char> bounding_;  // of the candidates
   std::vector<Index> open_, left_;       // candidates that are not settled
-  Dictionary dictionary_;
+  VertexDictionary dictionary_;
 };
 
 }  // namespace unrect

@@ -153,7 +153,7 @@ TEST(HalfspaceCell, AgreesWithVerticesWhereThereIsNoRoom) {
     expect_same(random_layers(rng, {3, 6, 6, 1}, Weights::kNormal).network(), domain);
   }
   Domain empty = cube(3);
-  empty.constrain(Halfspaces(Matrix::Identity(1, 3), Vector::Constant(1, -2.0)));
+  empty.constraints = Halfspaces(Matrix::Identity(1, 3), Vector::Constant(1, -2.0));
   EXPECT_EQ(
       find_regions(random_layers(rng, {3, 4, 1}, Weights::kNormal).network(), empty, Cells::kHalfspaces).pieces.size(),
       0u);
@@ -175,6 +175,113 @@ TEST(HalfspaceCell, CopiesOfOneUnitCutOnce) {
   const Found found = find_regions(layers.network(), cube(k), Cells::kByDimension);
   EXPECT_EQ(found.pieces.size(), 2u);
   EXPECT_GT(found.counts.exact_decisions, 0u);
+}
+
+// A cell by hand, with walls whose forms are wrong by as much as the test says, and a judge who knows the truth:
+// whatever is decided without asking him must hold for every form within its error.
+class UncertainWalls {
+ public:
+  explicit UncertainWalls(Index k) : k_(k), geometry_(k) {
+    const Vector lower = Vector::Constant(k, -1);
+    const Vector upper = Vector::Ones(k);
+    cell_ = geometry_.box(arena_, lower.data(), upper.data());
+    wall_ = static_cast<int>(2 * k);
+  }
+
+  // Goes on with the side of this sign of normal · t + constant = 0.
+  void cut(Vector normal, double constant, double error, int sign) {
+    ASSERT_TRUE(ask(std::move(normal), constant, error, true).below);
+    HalfspaceCell negative;
+    HalfspaceCell positive;
+    geometry_.split(arena_, cell_, wall_++, negative, positive);
+    cell_ = sign < 0 ? negative : positive;
+  }
+
+  HalfspaceGeometry::Reach ask(Vector normal, double constant, double error, bool truth) {
+    form_.resize(k_ + 1);
+    form_ << normal, constant;
+    asked_ = 0;
+    return geometry_.reach(cell_, {form_.data(), error, ++id_}, [&](int, int, std::span<const HalfspaceCell::Side>) {
+      ++asked_;
+      return truth;
+    });
+  }
+  int asked() const { return asked_; }
+
+ private:
+  Index k_;
+  HalfspaceGeometry geometry_;
+  Arena arena_;
+  HalfspaceCell cell_;
+  Vector form_;
+  int wall_ = 0, asked_ = 0;
+  std::uint64_t id_ = 0;
+};
+
+TEST(HalfspaceCell, AWitnessIsInsideByMoreThanTheWallsAreWrong) {
+  for (const Index k : {2, 40}) {
+    const Vector x = Vector::Unit(k, 0);
+    UncertainWalls walls(k);
+    walls.cut(x, 0, 0.4, 1);  // x ≥ 0, or as well x ≥ 0.4: then x < 0.2 is not there
+    EXPECT_FALSE(walls.ask(-x, 0.2, 0, false).above) << k;
+    EXPECT_GT(walls.asked(), 0);
+    EXPECT_TRUE(walls.ask(-x, 0.2, 0, true).above) << k;
+    EXPECT_GT(walls.asked(), 0);
+    EXPECT_TRUE(walls.ask(-x, 0.6, 0, false).above) << k;  // 0.4 < x < 0.6 is there in any case
+    EXPECT_EQ(walls.asked(), 0);
+  }
+}
+
+TEST(HalfspaceCell, AWitnessThatIsTooNearToACutIsNoneAfterwards) {
+  for (const Index k : {2, 40}) {
+    const Vector x = Vector::Unit(k, 0);
+    UncertainWalls walls(k);
+    walls.cut(x, 0.1, 0.4, 1);  // x ≥ −0.1, or as well x ≥ 0.3: the centre, at 0, may be outside
+    EXPECT_FALSE(walls.ask(-x, 0.05, 0, false).above) << k;
+    EXPECT_GT(walls.asked(), 0) << k;
+  }
+}
+
+TEST(HalfspaceCell, AWitnessIsBeyondAFormByMoreThanItIsWrong) {
+  for (const Index k : {1, 40}) {
+    const Vector x = Vector::Unit(k, 0);
+    UncertainWalls walls(k);
+    EXPECT_FALSE(walls.ask(x, -0.9, 0.2, false).above) << k;
+    EXPECT_TRUE(walls.ask(x, -0.9, 0.02, false).above) << k;
+  }
+}
+
+TEST(HalfspaceCell, AProofChargesTheErrorsOfItsWalls) {
+  for (const Index k : {1, 2, 40}) {
+    const Vector x = Vector::Unit(k, 0);
+    for (const double error : {0.02, 0.1}) {
+      UncertainWalls walls(k);
+      walls.cut(x, -0.5, error, 1);  // x ≥ 0.5 − error at least
+      // Is there an x < 0.45? With an error of 0.1 there may be.
+      EXPECT_EQ(walls.ask(x, -0.45, 0, true).below, error > 0.05) << k << ' ' << error;
+      EXPECT_EQ(walls.asked() > 0, error > 0.05) << k << ' ' << error;
+      // The form's own error counts as much.
+      UncertainWalls sure(k);
+      sure.cut(x, -0.5, 0, 1);
+      EXPECT_EQ(sure.ask(x, -0.45, error, true).below, error > 0.05) << k << ' ' << error;
+    }
+  }
+}
+
+// Where the whole room of a proof is a few roundings, it is no proof: the judge decides.
+TEST(HalfspaceCell, AProofChargesItsRoundings) {
+  constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+  for (const Index k : {8, 31, 40}) {
+    UncertainWalls walls(k);
+    for (Index d = 0; d < k; ++d) walls.cut(Vector::Unit(k, d), 0, 0.49 * kEpsilon, 1);  // each may be at −0.49 ε
+    // Σ t_d + 1 ± 1, over t ≥ 0: as small as the constant, some ε, less what the walls are wrong by, which is more;
+    // added to the 1 one by one their errors vanish.
+    const double constant = 1 + (k == 31 ? 12 : 2) * kEpsilon;
+    EXPECT_TRUE(walls.ask(Vector::Ones(k), constant, 1, true).below) << k;
+    EXPECT_GT(walls.asked(), 0) << k;
+    EXPECT_FALSE(walls.ask(Vector::Ones(k), 1.25, 1, true).below) << k;
+    EXPECT_EQ(walls.asked(), 0) << k;
+  }
 }
 
 // 2^m orthants of k ≥ m dimensions: each is bounded by its m walls and by k + (k − m) sides of the box.
@@ -212,7 +319,7 @@ TEST(HalfspaceCell, RegionsOfManyDimensionsHoldTheirPointsAndEverySample) {
     visit_regions(Refinement(layers.network(), cube(k)), [&](RegionView& region) {
       const Pieces pieces(region.pieces().begin(), region.pieces().end());
       EXPECT_TRUE(found.insert(pieces).second);
-      const Vector point = region.interior_point();
+      const Vector point = region.interior_point().value();
       EXPECT_LE(point.cwiseAbs().maxCoeff(), 1);
       EXPECT_EQ(layers.pieces_at(point), pieces);
       return true;
@@ -232,7 +339,7 @@ TEST(HalfspaceCell, StopsEarlyAmongTheRegionsOfAnImage) {
   std::set<Pieces> found;
   const WorkResult result = Worker(refinement).run({}, 20, [&](RegionView& region) {
     const Pieces pieces(region.pieces().begin(), region.pieces().end());
-    EXPECT_EQ(layers.pieces_at(region.interior_point()), pieces);
+    EXPECT_EQ(layers.pieces_at(region.interior_point().value()), pieces);
     found.insert(pieces);
     return true;
   });

@@ -9,7 +9,7 @@
 namespace unrect {
 namespace {
 
-constexpr Index kLanes = Dictionary::kLanes;
+constexpr Index kLanes = VertexDictionary::kLanes;
 // A walk over vertices ends after so many for each open candidate.
 constexpr std::size_t kSteps = 8;
 using LaneArray = Eigen::Array<double, kLanes, 1>;
@@ -146,12 +146,12 @@ void HalfspaceGeometry::walk(const Cell& cell) {
     bool settled = false;
     while (steps > 0 && !dictionary_.vanishes(row)) {
       const Index edge = dictionary_.falling(row);
-      if (edge == Dictionary::kNone) {
+      if (edge == VertexDictionary::kNone) {
         settled = shows_redundant(cell, candidate);
         break;
       }
       const Index hit = dictionary_.first_hit(edge);
-      if (hit == Dictionary::kNone) break;
+      if (hit == VertexDictionary::kNone) break;
       dictionary_.pivot(edge, hit);
       --steps;
       if (bounding_[at(candidate_of(hit))] == 0) look_around();
@@ -254,7 +254,7 @@ bool HalfspaceGeometry::shows_redundant(const Cell& cell, Index candidate) {
   }
   bound += toward_.cwiseProduct(box_.lower).cwiseMin(toward_.cwiseProduct(box_.upper)).sum();
   total += inward_.dot(box_.lower.cwiseAbs().cwiseMax(box_.upper.cwiseAbs()));
-  if (!(bound > error + 4 * static_cast<double>(k_ + 8) * kEpsilon * total)) return false;
+  if (!(bound > error + 4 * static_cast<double>(k_ + 8) * kEpsilon * (total + error))) return false;
   remember(key_of(cell, candidate));
   return true;
 }

@@ -1,14 +1,12 @@
 #include "unrect/partition/partition.hpp"
 
 #include <fmt/format.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -58,7 +56,8 @@ void PieceTable::append(std::span<const std::uint16_t> row) {
   }
 }
 
-Vector Partition::point(std::size_t region) const {
+std::optional<Vector> Partition::point(std::size_t region) const {
+  if (has_point[region] == 0) return {};
   return Eigen::Map<const Vector>(points.data() + region * static_cast<std::size_t>(dimension), dimension);
 }
 
@@ -82,6 +81,7 @@ void Partition::append(const Partition& next) {
   regions += next.regions;
   pieces.append(next.pieces);
   put_end_to_end(points, next.points);
+  put_end_to_end(has_point, next.has_point);
   put_end_to_end(matrices, next.matrices);
   put_end_to_end(constants, next.constants);
   join_starts(vertex_starts, next.vertex_starts);
@@ -92,7 +92,8 @@ void Partition::append(const Partition& next) {
 }
 
 RegionRecorder::RegionRecorder(const Refinement& refinement, const Columns& columns)
-    : dimension_(refinement.domain().dimension()),
+    : refinement_(&refinement),
+      dimension_(refinement.domain().dimension()),
       outputs_(refinement.network().output_size()),
       units_(refinement.stages().units()),
       wide_(false),
@@ -104,9 +105,16 @@ RegionRecorder::RegionRecorder(const Refinement& refinement, const Columns& colu
     first_unit_[static_cast<std::size_t>(stages.of_layer[l])] = stages.first_unit[l];
     wide_ |= (stage.maximum() != nullptr ? stage.maximum()->width : stage.piecewise()->pieces()) > 256;
   }
-  if (columns.facets && refinement.detail() == Detail::kIncidence) {
+  UNRECT_REQUIRE(!columns.vertices || refinement.detail() == Detail::kIncidence || dimension_ <= kFewDimensions,
+                 ErrorCode::kUnsupported,
+                 "vertices of regions in {} dimensions: they are not known there; expected at most {}", dimension_,
+                 kFewDimensions);
+  const bool incidence = refinement.detail() == Detail::kIncidence;
+  if (columns.keys || (columns.facets && incidence)) {
+    require_relu_like(stages, "pairs of regions that share a facet");
     Rng rng(kSeed);
-    keys_ = std::make_shared<FacetKeys>(stages, rng);
+    keys_.emplace(stages, rng);
+    if (!incidence) forms_ = std::make_unique<WallForms>(refinement);
   }
   partition_ = empty();
 }
@@ -117,7 +125,7 @@ Partition RegionRecorder::empty() const {
   out.outputs = outputs_;
   out.pieces = PieceTable(units_, wide_);
   if (columns_.vertices) out.vertex_starts.push_back(0);
-  if (columns_.facets) out.facet_starts.push_back(0);
+  if (columns_.facets || columns_.keys) out.facet_starts.push_back(0);
   return out;
 }
 
@@ -126,8 +134,13 @@ void RegionRecorder::visit(RegionView& region) {
   const std::span<const std::uint16_t> pieces = region.pieces();
   ++p.regions;
   p.pieces.append(pieces);
-  const Vector point = region.interior_point();
-  p.points.insert(p.points.end(), point.begin(), point.end());
+  const std::optional<Vector> point = region.interior_point();
+  p.has_point.push_back(point ? 1 : 0);
+  if (point) {
+    p.points.insert(p.points.end(), point->begin(), point->end());
+  } else {
+    p.points.insert(p.points.end(), static_cast<std::size_t>(dimension_), std::numeric_limits<double>::quiet_NaN());
+  }
   if (columns_.vertices) {
     const Matrix vertices = region.vertices();
     p.vertices.insert(p.vertices.end(), vertices.data(), vertices.data() + vertices.size());
@@ -138,15 +151,23 @@ void RegionRecorder::visit(RegionView& region) {
     p.matrices.insert(p.matrices.end(), map.matrix.data(), map.matrix.data() + map.matrix.size());
     p.constants.insert(p.constants.end(), map.constant.begin(), map.constant.end());
   }
-  if (!columns_.facets) return;
+  if (p.facet_starts.empty()) return;
   const std::span<const Hyperplane> walls = region.walls();
   const auto put = [&](int wall_index) {
     const Hyperplane& wall = walls[static_cast<std::size_t>(wall_index)];
     const Index unit = wall.stage < 0 ? -1 - wall.row : first_unit_[static_cast<std::size_t>(wall.stage)] + wall.unit;
     p.facet_units.push_back(static_cast<std::int32_t>(unit));
   };
-  if (keys_) {
-    for (const RegionFacet& facet :
+  if (forms_) {
+    forms_->look_at(region);
+    const Hash128 own = keys_->of(pieces);
+    for (const int wall : region.facets()) {
+      put(wall);
+      p.facet_keys.push_back(
+          p.facet_units.back() < 0 ? Hash128{} : forms_->key(*keys_, own, walls[static_cast<std::size_t>(wall)]));
+    }
+  } else if (keys_) {
+    for (const KeyedFacet& facet :
          keys_->facets(keys_->of(pieces), region.walls_of_vertices(), walls, pieces, dimension_)) {
       put(facet.wall());
       p.facet_keys.push_back(facet.key);
@@ -177,19 +198,14 @@ Partition partition_of(const Refinement& refinement, const Columns& columns, con
     return sum;
   };
   whole.pieces.reserve(state.counts.regions);
+  whole.has_point.reserve(state.counts.regions);
   for (const auto column : {&Partition::points, &Partition::matrices, &Partition::constants, &Partition::vertices})
     (whole.*column).reserve(total(column));
   for (const auto column : {&Partition::vertex_starts, &Partition::facet_starts})
     (whole.*column).reserve(total(column) + 1);
   whole.facet_units.reserve(total(&Partition::facet_units));
   whole.facet_keys.reserve(total(&Partition::facet_keys));
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    whole.append(std::exchange(parts[i], {}));  // each part is freed as it is copied
-#ifdef __GLIBC__
-    if (i % 32 == 31 || i + 1 == parts.size())
-      malloc_trim(0);  // and its memory given back, or the peak is twice as high
-#endif
-  }
+  for (Partition& part : parts) whole.append(std::exchange(part, {}));  // each is freed as it is copied
   return whole;
 }
 
@@ -202,6 +218,7 @@ ArrayMap arrays_of(const Partition& p) {
     out[name] = array(DType::kFloat64, std::move(shape), std::span(values));
   };
   doubles("points", {regions, p.dimension}, p.points);
+  out["has_point"] = array(DType::kUInt8, {regions}, std::span(p.has_point));
   if (!p.constants.empty()) {
     doubles("matrices", {regions, p.outputs, p.dimension}, p.matrices);
     doubles("constants", {regions, p.outputs}, p.constants);

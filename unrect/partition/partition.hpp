@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "unrect/base/array.hpp"
 #include "unrect/partition/explore.hpp"
 #include "unrect/partition/facet_keys.hpp"
+#include "unrect/partition/wall_forms.hpp"
 
 namespace unrect {
 
@@ -50,7 +52,8 @@ class PieceTable {
 struct Columns {
   bool vertices = false;  // with Detail::kRegions counter-clockwise in a plane
   bool maps = false;      // y(t)
-  bool facets = false;    // the walls that bound it; with Detail::kIncidence, what pairs them up, too
+  bool facets = false;    // the walls that bound it
+  bool keys = false;      // facets, and what pairs them up; with Detail::kIncidence the facets have it anyway
 };
 
 /// A value: regions in the order of the refinement, whatever the threads. Lists of different lengths a region stand end
@@ -58,17 +61,19 @@ struct Columns {
 struct Partition {
   Index dimension = 0, outputs = 0;
   std::size_t regions = 0;
-  PieceTable pieces;              // regions × units, layer after layer
-  std::vector<double> points;     // regions × dimension
-  std::vector<double> matrices;   // regions × outputs × dimension
-  std::vector<double> constants;  // regions × outputs
+  PieceTable pieces;                    // regions × units, layer after layer
+  std::vector<double> points;           // regions × dimension; NaN where
+  std::vector<std::uint8_t> has_point;  // is 0: no point of doubles was found inside (RegionView), else 1
+  std::vector<double> matrices;         // regions × outputs × dimension
+  std::vector<double> constants;        // regions × outputs
   std::vector<std::uint64_t> vertex_starts;
   std::vector<double> vertices;  // × dimension
   std::vector<std::uint64_t> facet_starts;
   std::vector<std::int32_t> facet_units;  // the unit (column of pieces) whose break it is; −1 − s: the domain's side s
-  std::vector<Hash128> facet_keys;        // empty without incidence
+  std::vector<Hash128> facet_keys;        // only with keys
 
-  Vector point(std::size_t region) const;
+  /// Nothing where no point of doubles was found inside.
+  std::optional<Vector> point(std::size_t region) const;
   /// @throws Error kInvalidArgument without maps.
   ParameterMap map(std::size_t region) const;
   /// One a row. @throws Error kInvalidArgument without vertices.
@@ -83,7 +88,12 @@ struct Partition {
 /// Takes down regions as they go by.
 class RegionRecorder {
  public:
+  /// The refinement must outlive the recorder. @throws Error kUnsupported for vertices in more than kFewDimensions, and
+  /// for keys where a layer is a maximum.
   RegionRecorder(const Refinement& refinement, const Columns& columns);
+  /// Another one of the same kind, that has seen nothing.
+  RegionRecorder(const RegionRecorder& other) : RegionRecorder(*other.refinement_, other.columns_) {}
+  RegionRecorder& operator=(const RegionRecorder&) = delete;
 
   void visit(RegionView& region);
   /// What was visited since the last call.
@@ -92,8 +102,10 @@ class RegionRecorder {
  private:
   Partition empty() const;
 
-  std::shared_ptr<const FacetKeys> keys_;  // null without incidence
-  std::vector<Index> first_unit_;          // of each stage
+  const Refinement* refinement_;
+  std::optional<FacetKeys> keys_;
+  std::unique_ptr<WallForms> forms_;  // for keys without incidence
+  std::vector<Index> first_unit_;     // of each stage
   Index dimension_, outputs_, units_;
   bool wide_;
   Columns columns_;
@@ -105,7 +117,8 @@ class RegionRecorder {
 Partition partition_of(const Refinement& refinement, const Columns& columns = {}, const Context& context = {},
                        std::uint64_t max_regions = 1'000'000'000);
 
-/// As numpy sees it: pieces (regions × units, uint8 or uint16), points (regions × k), and where they are there vertices
+/// As numpy sees it: pieces (regions × units, uint8 or uint16), points (regions × k) and has_point (regions, uint8: 0
+/// where no point of doubles was found inside; points has NaN there), and where they are there vertices
 /// and vertex_starts, matrices (regions × outputs × k) and constants (regions × outputs), facet_units and facet_starts.
 ArrayMap arrays_of(const Partition& partition);
 

@@ -39,7 +39,7 @@ TEST(Partition, DescribesEveryRegionOfTheCount) {
   EXPECT_EQ(partition.regions, count_regions(refinement).regions);
   std::set<std::vector<std::uint16_t>> seen;
   for (std::size_t r = 0; r < partition.regions; ++r) {
-    const Vector t = partition.point(r);
+    const Vector t = partition.point(r).value();
     const std::vector<std::uint16_t> pieces = partition.pieces.row(r);
     EXPECT_EQ(pieces, pieces_at(network, t));
     EXPECT_TRUE(seen.insert(pieces).second);
@@ -130,7 +130,7 @@ TEST(Partition, ArraysSayWhatThePartitionSays) {
   const Vector pieces = arrays.at("pieces").to_vector();
   const Vector points = arrays.at("points").to_vector();
   for (std::size_t r = 0; r < partition.regions; ++r) {
-    EXPECT_EQ(points[static_cast<Index>(2 * r) + 1], partition.point(r)[1]);
+    EXPECT_EQ(points[static_cast<Index>(2 * r) + 1], (*partition.point(r))[1]);
     for (std::size_t u = 0; u < 6; ++u) EXPECT_EQ(pieces[static_cast<Index>(6 * r + u)], partition.pieces(r, u));
   }
   EXPECT_EQ(arrays.at("facet_starts").to_vector().tail(1)[0], static_cast<double>(partition.facet_units.size()));
@@ -281,10 +281,95 @@ TEST(Adjacency, NetworksOfTheDataFolderPairEveryFacet) {
   }
 }
 
-TEST(Adjacency, NeedsFacetsWithIncidence) {
+// Without vertices the sides of a facet find each other by the units that vanish on its hyperplane.
+TEST(Adjacency, FacetsOfHalfspacesPairAsThoseOfVerticesDo) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Index k = 1 + static_cast<Index>(seed % 4);
+    Rng rng(seed);
+    const auto whole = [&](Index rows, Index columns) {  // hyperplanes that coincide, units that vanish everywhere
+      Matrix m(rows, columns);
+      for (double& w : m.reshaped()) w = seed % 3 == 0 ? rng.normal() : static_cast<double>(rng.below(3) - 1);
+      return m;
+    };
+    const Network network =
+        Network::chain({whole(5, k), whole(4, 5), whole(2, 4)}, {0.5 * whole(5, 1), Vector::Zero(4), Vector::Zero(2)});
+    const Refinement by_vertices(network, cube(k), Detail::kIncidence);
+    const Refinement by_facets(network, cube(k));
+    const Partition one = partition_of(by_vertices, {.maps = true, .keys = true});
+    const Partition other = partition_of(by_facets, {.maps = true, .keys = true});
+    const Adjacency graph = adjacency(one);
+    const Adjacency again = adjacency(other);
+    EXPECT_EQ(again.pairs, graph.pairs) << "seed " << seed;
+    EXPECT_EQ(again.unpaired, 0u);
+    EXPECT_EQ(distinct_maps(by_facets, other, again).of_region, distinct_maps(by_vertices, one, graph).of_region);
+  }
+}
+
+TEST(DistinctMaps, OfManyDimensions) {
+  for (const Index k : {30, 63, 64, 65, 70, 200}) {
+    const Network network = random_chain({k, 3, 2}, Rng(static_cast<std::uint64_t>(k)));
+    const Refinement refinement(network, cube(k));
+    const Partition partition = partition_of(refinement, {.maps = true, .keys = true});
+    const Adjacency graph = adjacency(partition);
+    EXPECT_EQ(partition.regions, 8u) << k;
+    EXPECT_EQ(graph.pairs.size(), 12u) << k;  // a cube's edges
+    EXPECT_EQ(distinct_maps(refinement, partition, graph).count, 8u) << k;
+    // Two units that no output reads join what they part.
+    Matrix blind(1, 3);
+    blind << 1, 0, 0;
+    const Network partly = Network::chain({Rng(1).normal_matrix(3, k), blind}, {Vector::Zero(3), Vector::Zero(1)});
+    const Refinement other(partly, cube(k));
+    const Partition parts = partition_of(other, {.maps = true, .keys = true});
+    EXPECT_EQ(parts.regions, 8u);
+    EXPECT_EQ(distinct_maps(other, parts, adjacency(parts)).count, 2u) << k;
+  }
+}
+
+TEST(Partition, CellsSayUpToWhichDimensionTheyAreThere) {
+  for (const Index k : {kMostVertexDimensions + 1, Index{64}, Index{784}}) {
+    const Network network = random_chain({k, 2, 1}, Rng(1));
+    EXPECT_THROW(Refinement(network, cube(k), Detail::kIncidence), Error) << k;
+    const Refinement refinement(network, cube(k));
+    EXPECT_THROW(Worker(refinement, Cells::kVertices), Error) << k;
+    EXPECT_EQ(Worker(refinement, Cells::kHalfspaces).run({}, ~std::uint64_t{0}).counts.regions, 4u) << k;
+    EXPECT_THROW(RegionRecorder(refinement, {.vertices = true}), Error) << k;
+  }
+  const Network network = random_chain({kMostVertexDimensions, 2, 1}, Rng(1));
+  const Refinement most(network, cube(kMostVertexDimensions), Detail::kIncidence);
+  EXPECT_EQ(Worker(most, Cells::kVertices).run({}, ~std::uint64_t{0}).counts.regions, 4u);
+  const Refinement few(random_chain({kFewDimensions, 2, 1}, Rng(1)), cube(kFewDimensions));
+  EXPECT_GT(partition_of(few, {.vertices = true}).vertices.size(), 0u);
+}
+
+TEST(Partition, ARefusalNamesWhatWasAskedFor) {
+  NetworkBuilder builder(Shape{2});
+  const int last = builder.add(Maximum{2, {0, 1}}, {0});
+  const Network network = std::move(builder).build(last);
+  const Refinement refinement(network, cube(2));
+  const auto message_of = [](const std::function<void()>& action) -> std::string {
+    try {
+      action();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      return error.what();
+    }
+    return "no error";
+  };
+  const std::string distinct = message_of([&] { require_relu_like(refinement.stages(), "--distinct-maps"); });
+  EXPECT_EQ(distinct, "--distinct-maps: not there for layer 0 (Maximum): ReLU-like layers only");
+  EXPECT_EQ(message_of([&] { Refinement(network, cube(2), Detail::kIncidence); }).find("certificat"),
+            std::string::npos);
+  EXPECT_EQ(message_of([&] { RegionRecorder(refinement, {.keys = true}); }).find("certificat"), std::string::npos);
+}
+
+TEST(Adjacency, NeedsKeys) {
   const Network network = random_chain({2, 4, 1}, Rng(1));
   EXPECT_THROW(adjacency(partition_of(Refinement(network, cube(2), Detail::kIncidence))), Error);
   EXPECT_THROW(adjacency(partition_of(Refinement(network, cube(2)), {false, false, true})), Error);
+  const Partition whole = partition_of(Refinement(network, cube(2)), {.maps = true, .keys = true});
+  Adjacency torn = adjacency(whole);
+  torn.unpaired = 1;
+  EXPECT_THROW(distinct_maps(Refinement(network, cube(2)), whole, torn), Error);
 }
 
 std::uint64_t count_maps(const Network& network, const Domain& domain, std::uint64_t* exact = nullptr) {
@@ -470,6 +555,74 @@ TEST(DecisionBoundary, AlongAFacetComesOnce) {
 TEST(DecisionBoundary, RefusesOtherDomains) {
   EXPECT_THROW(decision_boundary(Refinement(random_chain({3, 4, 1}, Rng(1)), cube(3))), Error);
   EXPECT_THROW(decision_boundary(Refinement(random_chain({2, 4, 1}, Rng(1)), cube(2), Detail::kIncidence)), Error);
+}
+
+// .1 + .2 − .3 is not 0 in doubles' own numbers, and here it decides: a region of 1/4 whose walls a sweep in doubles
+// puts elsewhere. What is handed out of it is its own, whatever the cells.
+TEST(Partition, PointsAndVerticesOfACancellingNetwork) {
+  Matrix first(3, 1);
+  first << .1, .2, 1;
+  Matrix second(2, 3);
+  second << 1, 1, -.3, 0, 0, 1;
+  Vector bias(2);
+  bias << -2.7755575615628914e-17, -.75;
+  for (const Index k : {1, 2, 3}) {
+    Matrix wide = Matrix::Zero(3, k);
+    wide.col(0) = first;
+    const Network network =
+        Network::chain({wide, second, Matrix::Ones(1, 2)}, {Vector::Zero(3), bias, Vector::Zero(1)});
+    const Refinement refinement(network, Domain(Box(Vector::Zero(k), Vector::Constant(k, 2))));
+    for (const Cells cells : {Cells::kByDimension, Cells::kHalfspaces}) {
+      int seen = 0;
+      Worker(refinement, cells).run({}, ~std::uint64_t{0}, [&](RegionView& region) {
+        const std::vector<std::uint16_t> pieces(region.pieces().begin(), region.pieces().end());
+        const double low = pieces[3] == 1 ? 1 : pieces[4] == 1 ? .75 : 0;
+        const double high = pieces[3] == 1 ? 2 : pieces[4] == 1 ? 1 : .75;
+        const std::optional<Vector> inside = region.interior_point();
+        EXPECT_TRUE(inside);
+        if (inside) {
+          EXPECT_GT((*inside)[0], low);
+          EXPECT_LT((*inside)[0], high);
+        }
+        const Matrix vertices = region.vertices();
+        EXPECT_EQ(vertices.rows(), cells == Cells::kHalfspaces ? 0 : Index{1} << k);
+        if (vertices.rows() > 0) {
+          EXPECT_EQ(vertices.col(0).minCoeff(), low);
+          EXPECT_EQ(vertices.col(0).maxCoeff(), high);
+        }
+        ++seen;
+        return true;
+      });
+      EXPECT_EQ(seen, 3);
+    }
+    const Partition whole = partition_of(refinement);
+    EXPECT_EQ(whole.has_point, (std::vector<std::uint8_t>{1, 1, 1}));
+  }
+}
+
+// Two lines closer together than doubles are: the strip between them is a region, and says that it has no point.
+TEST(Partition, ASliverWithoutAPointSaysSo) {
+  Matrix weights(2, 1);
+  weights << 3, 1;
+  Vector bias(2);
+  bias << -1, -1.0 / 3;  // zeros at 1/3 and at the double below it
+  for (const Cells cells : {Cells::kVertices, Cells::kHalfspaces}) {
+    const Network network = Network::chain({weights, Matrix::Ones(1, 2)}, {bias, Vector::Zero(1)});
+    const Refinement refinement(network, Domain(Box(Vector::Zero(1), Vector::Ones(1))));
+    std::vector<bool> there;
+    Worker(refinement, cells).run({}, ~std::uint64_t{0}, [&](RegionView& region) {
+      there.push_back(region.interior_point().has_value());
+      return true;
+    });
+    EXPECT_EQ(std::ranges::count(there, true), 2);
+    EXPECT_EQ(std::ranges::count(there, false), 1);
+    const Partition whole = partition_of(refinement);
+    EXPECT_EQ(std::ranges::count(whole.has_point, 0), 1);
+    for (std::size_t r = 0; r < whole.regions; ++r) {
+      EXPECT_EQ(whole.point(r).has_value(), whole.has_point[r] == 1);
+      EXPECT_EQ(std::isnan(whole.points[r]), whole.has_point[r] == 0);
+    }
+  }
 }
 
 }  // namespace

@@ -105,6 +105,9 @@ class PolygonGeometry {
     }
   }
 
+  /// The walls of the edges.
+  void walls_around(const Cell& cell, std::vector<int>& out) const { out.assign(cell.wall, cell.wall + cell.count); }
+
   /// The walls that vertex i lies on: two.
   void walls_at(const Cell& cell, Index i, std::vector<int>& out) const {
     out = {cell.wall[i == 0 ? cell.count - 1 : i - 1], cell.wall[i]};

@@ -15,8 +15,6 @@
 namespace unrect {
 namespace {
 
-// From here on a cell's vertices are too many to keep.
-constexpr Index kHalfspaceDimension = 6;
 constexpr std::uint64_t kFirstBudget = 256;
 constexpr std::uint64_t kLargestBudget = 16384;
 
@@ -39,6 +37,14 @@ RegionCounts& RegionCounts::operator+=(const RegionCounts& other) {
   return *this;
 }
 
+void require_relu_like(const Stages& stages, std::string_view what) {
+  for (const int s : stages.of_layer) {
+    UNRECT_REQUIRE(stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
+                   "{}: not there for layer {} ({}): ReLU-like layers only", what, stages[s].layer,
+                   name_of(*stages[s].activation));
+  }
+}
+
 Refinement::Refinement(const Network& network, Domain domain, Detail detail, int layers) {
   UNRECT_REQUIRE(domain.input_size() == network.input_size(), ErrorCode::kInvalidArgument,
                  "partition: a domain of {} inputs for a network of {}", domain.input_size(), network.input_size());
@@ -49,10 +55,11 @@ Refinement::Refinement(const Network& network, Domain domain, Detail detail, int
                  "partition by {} layers; the network has {}", layers, depth);
   prepared->layers = layers < 0 ? depth : layers;
   prepared->incidence = detail == Detail::kIncidence;
-  for (const int s : prepared->stages.of_layer) {
-    UNRECT_REQUIRE(!prepared->incidence || prepared->stages[s].piecewise() != nullptr, ErrorCode::kUnsupported,
-                   "partition: facets and certificates are not there for layer {} ({}): ReLU-like layers only",
-                   prepared->stages[s].layer, name_of(*prepared->stages[s].activation));
+  if (prepared->incidence) {
+    require_relu_like(prepared->stages, "incidence");
+    UNRECT_REQUIRE(prepared->domain.dimension() <= kMostVertexDimensions, ErrorCode::kUnsupported,
+                   "partition: incidence in {} dimensions; expected at most {}, since a box alone has 2^k vertices",
+                   prepared->domain.dimension(), kMostVertexDimensions);
   }
   prepared->filters = filters_of(prepared->stages, prepared->domain);
   const Index k = prepared->domain.dimension();
@@ -64,21 +71,22 @@ Refinement::Refinement(const Network& network, Domain domain, Detail detail, int
   prepared_ = std::move(prepared);
 }
 
-Refinement::~Refinement() = default;
-Refinement::Refinement(Refinement&&) noexcept = default;
-Refinement& Refinement::operator=(Refinement&&) noexcept = default;
 const Network& Refinement::network() const { return prepared_->network; }
 const Domain& Refinement::domain() const { return prepared_->domain; }
 int Refinement::layers() const { return prepared_->layers; }
 const Stages& Refinement::stages() const { return prepared_->stages; }
 Detail Refinement::detail() const { return prepared_->incidence ? Detail::kIncidence : Detail::kRegions; }
 
-Worker::Worker(const Refinement& refinement, Cells cells) {
+Worker::Worker(const Refinement& refinement, Cells cells) : refinement_(refinement) {
   const Index k = refinement.domain().dimension();
   const bool incidence = refinement.detail() == Detail::kIncidence;
   UNRECT_REQUIRE(!incidence || cells != Cells::kHalfspaces, ErrorCode::kInvalidArgument,
                  "partition: incidence needs cells of vertices");
-  if (!incidence && (cells == Cells::kHalfspaces || (cells == Cells::kByDimension && k >= kHalfspaceDimension))) {
+  UNRECT_REQUIRE(
+      cells != Cells::kVertices || k <= kMostVertexDimensions, ErrorCode::kInvalidArgument,
+      "partition: cells of vertices in {} dimensions; expected at most {}, since a box alone has 2^k of them", k,
+      kMostVertexDimensions);
+  if (!incidence && (cells == Cells::kHalfspaces || (cells == Cells::kByDimension && k > kFewDimensions))) {
     implementation_ = std::make_unique<Engine<HalfspaceGeometry>>(*refinement.prepared_);
   } else if (k == 2 && !incidence) {
     implementation_ = std::make_unique<Engine<PolygonGeometry>>(*refinement.prepared_);

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "unrect/forms/domain.hpp"
@@ -24,10 +26,13 @@ class RegionView {
  public:
   /// Every unit's piece, layer after layer (Stages::first_unit).
   virtual std::span<const std::uint16_t> pieces() const = 0;
-  /// A point with every unit strictly on its piece: the mean of the vertices, up to their rounding, or of witnesses.
-  virtual Vector interior_point() = 0;
-  /// One vertex a row, k columns; in a plane counter-clockwise. None in many dimensions, where cells do not know them.
-  virtual Matrix vertices() const = 0;
+  /// A point in the region's interior: every unit whose form is not constant is strictly on its piece there, exactly.
+  /// Nothing for a region so thin that no such point of doubles was found. Cheap, but where a region is hardly wider
+  /// than its vertices' rounding.
+  virtual std::optional<Vector> interior_point() = 0;
+  /// One vertex a row, k columns; in a plane counter-clockwise. Off by less than 1e-4 of the region's width, or else
+  /// the exact vertices, rounded. None in many dimensions, where cells do not know them.
+  virtual Matrix vertices() = 0;
   /// The walls that each vertex lies on, as indices into walls().
   virtual std::vector<std::vector<int>> walls_of_vertices() const = 0;
   /// The walls cut on the way to this region, the domain's sides first. Not all of them bound it.
@@ -39,6 +44,8 @@ class RegionView {
   /// The forms of a stage's z over t, up to the last layer's: row i of the result is unit i's k coefficients and
   /// constant.
   virtual Matrix forms(int stage) const = 0;
+  /// The form that is zero on a wall, k coefficients and a constant.
+  virtual Vector form_of(const Hyperplane& wall) const = 0;
 
  protected:
   ~RegionView() = default;
@@ -75,6 +82,10 @@ struct WorkResult {
   bool stopped = false;        // by the visitor
 };
 
+/// Dimensions up to which cells of vertices are there at all, and up to which they are the faster ones.
+inline constexpr Index kMostVertexDimensions = 12;
+inline constexpr Index kFewDimensions = 5;
+
 /// What the cells of a refinement know.
 enum class Detail {
   kRegions,    // enough to find and describe every region: the fastest cells
@@ -82,17 +93,16 @@ enum class Detail {
                // adjacency and certificates need. ReLU-like layers only.
 };
 
+/// @throws Error kUnsupported, naming what was asked for, where a layer is a maximum.
+void require_relu_like(const Stages& stages, std::string_view what);
+
 /// A network prepared for the refinement of one domain. Immutable; workers share it.
 class Refinement {
  public:
-  /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for incidence with a
-  /// Maximum.
+  /// @throws Error kInvalidArgument for sizes that disagree, kUnsupported for incidence with a Maximum or in more than
+  /// kMostVertexDimensions.
   /// `layers`: refine by the first so many layers only, −1 for all; RegionView::map() is there for all only.
   Refinement(const Network& network, Domain domain, Detail detail = Detail::kRegions, int layers = -1);
-  ~Refinement();
-  Refinement(Refinement&&) noexcept;
-  Refinement& operator=(Refinement&&) noexcept;
-
   const Network& network() const;
   const Domain& domain() const;
   const Stages& stages() const;
@@ -104,19 +114,20 @@ class Refinement {
 
  private:
   friend class Worker;
-  std::unique_ptr<const Prepared> prepared_;
+  std::shared_ptr<const Prepared> prepared_;
 };
 
 /// What a worker's cells are made of. Regions, their order and the splits are the same for all.
 enum class Cells {
   kByDimension,  // whichever is fastest
-  kVertices,     // up to about 10 dimensions: a box alone has 2^k vertices
-  kHalfspaces,   // RegionView has no vertices then
+  kVertices,     // up to kMostVertexDimensions: a box alone has 2^k vertices
+  kHalfspaces,   // any dimension; RegionView has no vertices then
 };
 
 /// One thread's workspace.
 class Worker {
  public:
+  /// @throws Error kInvalidArgument for cells that do not go with the refinement's detail or dimension.
   explicit Worker(const Refinement& refinement, Cells cells = Cells::kByDimension);
   ~Worker();
   Worker(Worker&&) noexcept;
@@ -130,6 +141,7 @@ class Worker {
   class Implementation;
 
  private:
+  Refinement refinement_;  // that the implementation looks at
   std::unique_ptr<Implementation> implementation_;
 };
 

@@ -89,8 +89,7 @@ class Reach {
 Adjacency adjacency(const Partition& partition) {
   const std::size_t facets = partition.facet_units.size();
   UNRECT_REQUIRE(partition.facet_starts.size() == partition.regions + 1 && partition.facet_keys.size() == facets,
-                 ErrorCode::kInvalidArgument,
-                 "adjacency: a partition without facet keys; expected the facets of a refinement with incidence");
+                 ErrorCode::kInvalidArgument, "adjacency: a partition without facet keys; expected Columns::keys");
   struct Side {
     std::uint64_t key;
     std::uint32_t region;
@@ -149,8 +148,10 @@ DistinctMaps distinct_maps(const Refinement& refinement, const Partition& partit
   const Index outputs = partition.outputs;
   UNRECT_REQUIRE(partition.constants.size() == partition.regions * at(outputs), ErrorCode::kInvalidArgument,
                  "distinct maps: a partition without maps; expected Columns::maps");
-  UNRECT_REQUIRE(refinement.detail() == Detail::kIncidence && partition.pieces.units() == stages.units() &&
-                     k == refinement.domain().dimension() && outputs == refinement.network().output_size(),
+  UNRECT_REQUIRE(adjacency.unpaired == 0, ErrorCode::kInvalidArgument,
+                 "distinct maps: {} facets have no other side; expected a complete partition", adjacency.unpaired);
+  UNRECT_REQUIRE(partition.pieces.units() == stages.units() && k == refinement.domain().dimension() &&
+                     outputs == refinement.network().output_size(),
                  ErrorCode::kInvalidArgument, "distinct maps: the partition is of another refinement");
   const Vector doubt = 2 * filters_of(stages, refinement.domain()).back().gradient_error.head(outputs);
   ExactForms exact(stages, refinement.domain());

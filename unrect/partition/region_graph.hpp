@@ -18,7 +18,7 @@ struct Adjacency {
 };
 
 /// Pairs the two sides of every facet by its key. O(facets · log + pairs · units) time, 16 bytes a facet beside the
-/// result. @throws Error kInvalidArgument for a partition without facets, or of a refinement without incidence.
+/// result. @throws Error kInvalidArgument for a partition without Columns::keys.
 Adjacency adjacency(const Partition& partition);
 
 /// The affine pieces of y(t): connected sets of regions with one map.
@@ -31,7 +31,7 @@ struct DistinctMaps {
 /// Maps on both sides of a facet are told apart by their Jacobians, where those differ by more than rounding can make
 /// them (StageFilter). Otherwise they are equal if no unit that switches has a path to the output through active units
 /// — the Jacobians differ by the units' downstream gain times their gradient — and else it is decided in rationals.
-/// @throws Error kInvalidArgument for a partition without maps, or of another refinement.
+/// @throws Error kInvalidArgument for a partition without maps, of another refinement, or with facets of one side only.
 DistinctMaps distinct_maps(const Refinement& refinement, const Partition& partition, const Adjacency& adjacency);
 
 /// C_1, …, C_L: the cells of C_l are runs of regions, because the partition is in the order of the refinement.

@@ -1,72 +1,20 @@
 #include "unrect/partition/region_proof.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace unrect {
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
 RegionProof::RegionProof(const Refinement& refinement)
-    : refinement_(refinement),
-      k_(refinement.domain().dimension()),
-      filters_(filters_of(refinement.stages(), refinement.domain())),
-      geometry_(k_),
-      exact_(refinement.stages(), refinement.domain()),
-      forms_(at(refinement.stages().size())),
-      form_(k_ + 1) {
+    : refinement_(refinement), k_(refinement.domain().dimension()), forms_(refinement), geometry_(k_) {
   const Box& box = refinement.domain().box;
-  reach_ = std::max(box.lower.cwiseAbs().maxCoeff(), box.upper.cwiseAbs().maxCoeff());
   for (Index d = 0; d < 2 * k_; ++d) planes_.push_back({-1, d, -1, 0, 0, 0});
-  for (Index r = 0; r < refinement.domain().constraints.size(); ++r)
-    constraints_.push_back({-1, 2 * k_ + r, -1, 0, 0, 0});
-  for (const int s : refinement.stages().of_layer) {
-    const Piecewise& f = *refinement.stages()[s].piecewise();
-    for (Index unit = 0; unit < refinement.stages()[s].size; ++unit) {
-      for (Index b = 0; b < f.breaks.cols(); ++b)
-        breaks_.push_back({s, unit, -1, f.breaks(f.row_of(unit), b), b, unit});
-    }
-  }
   box_ = geometry_.box(arena_, box.lower.data(), box.upper.data());
   root_ = arena_.mark();
-}
-
-const Vector& RegionProof::form_of(const Hyperplane& wall) {
-  if (wall.stage < 0) {
-    const Halfspaces& constraints = refinement_.domain().constraints;
-    form_.head(k_) = constraints.normals.row(wall.row - 2 * k_);
-    form_[k_] = -constraints.offsets[wall.row - 2 * k_];
-  } else {
-    form_ = forms_[at(wall.stage)].row(wall.row);
-    form_[k_] -= wall.threshold;
-  }
-  return form_;
-}
-
-// How wrong form_of(wall) is: its value on the domain, the sum of its gradient's entries, its constant.
-RegionProof::Doubt RegionProof::doubt_of(const Hyperplane& wall) const {
-  if (wall.stage < 0) {
-    const Halfspaces& constraints = refinement_.domain().constraints;
-    const double size = constraints.normals.row(wall.row - 2 * k_).cwiseAbs().sum() * reach_ +
-                        std::abs(constraints.offsets[wall.row - 2 * k_]);
-    return {2 * static_cast<double>(k_ + 3) * kEpsilon * size, 0, 0};
-  }
-  const StageFilter& filter = filters_[at(wall.stage)];
-  const double value = filter.error[wall.row] + 2 * kEpsilon * std::abs(wall.threshold);
-  const double gradient = filter.gradient_error[wall.row];
-  return {value, gradient, value + gradient * reach_};
-}
-
-bool RegionProof::is_above(const Hyperplane& wall) const {
-  if (wall.stage < 0) return false;
-  const Stages& stages = refinement_.stages();
-  return pieces_[at(stages.first_unit[at(stages[wall.stage].layer)] + wall.unit)] > wall.piece;
 }
 
 bool RegionProof::judge(int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
@@ -74,21 +22,20 @@ bool RegionProof::judge(int wall, int sign, std::span<const HalfspaceCell::Side>
   for (const HalfspaceCell::Side& side : sides)
     sides_.push_back({planes_[static_cast<std::size_t>(side.wall)], side.sign});
   const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? wall_ : planes_[static_cast<std::size_t>(wall)];
-  return exact_.positive_over(form, sign, sides_, pieces_);
+  return forms_.exact().positive_over(form, sign, sides_, forms_.pieces());
 }
 
 HalfspaceGeometry::Reach RegionProof::ask(const HalfspaceCell& cell, const Hyperplane& wall) {
   wall_ = wall;
   // A number of its own for every question: nothing proved for another region has a part in this one.
   return geometry_.reach(
-      cell, {form_of(wall).data(), doubt_of(wall).value, ++asked_},
+      cell, {forms_.form_of(wall).data(), forms_.error_of(wall), ++asked_},
       [this](int w, int sign, std::span<const HalfspaceCell::Side> sides) { return judge(w, sign, sides); });
 }
 
 bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
   const std::span<const Hyperplane> walls = region.walls();
-  pieces_.assign(region.pieces().begin(), region.pieces().end());
-  for (const int s : refinement_.stages().of_layer) forms_[at(s)] = region.forms(s);
+  forms_.look_at(region);
   planes_.resize(at(2 * k_));
   arena_.release(root_);
   HalfspaceCell cell = geometry_.copy_of(arena_, box_);
@@ -107,48 +54,19 @@ bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
     geometry_.split(arena_, cell, plane, below, above);
     planes_.push_back(wall);
     bounding.push_back(plane);
-    cell = is_above(wall) ? above : below;
+    cell = forms_.is_above(wall) ? above : below;
   }
-  for (const std::vector<Hyperplane>* all : {&breaks_, &constraints_}) {
+  for (const std::vector<Hyperplane>* all : {&forms_.breaks(), &forms_.constraints()}) {
     for (const Hyperplane& wall : *all) {
       if (std::ranges::find(planes_, wall) != planes_.end()) continue;
       const auto reach = ask(cell, wall);
       // A unit that vanishes all over the cell is on its lower piece.
-      if (reach.above != is_above(wall) || (reach.above && reach.below)) return false;
+      if (reach.above != forms_.is_above(wall) || (reach.above && reach.below)) return false;
     }
   }
   return geometry_.facets(cell, [this](int w, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(w, sign, sides);
   }) == bounding;
-}
-
-// False: no multiple of f is g.
-bool RegionProof::may_coincide(const Vector& f, const Doubt& f_doubt, const Vector& g, const Doubt& g_doubt) const {
-  Index p = 0;
-  f.head(k_).cwiseAbs().maxCoeff(&p);
-  for (Index d = 0; d <= k_; ++d) {
-    const double one = g[d] * f[p];
-    const double other = g[p] * f[d];
-    const double f_error = d < k_ ? f_doubt.gradient : f_doubt.constant;
-    const double g_error = d < k_ ? g_doubt.gradient : g_doubt.constant;
-    const double error = g_error * std::abs(f[p]) + (std::abs(g[d]) + g_error) * f_doubt.gradient +
-                         g_doubt.gradient * std::abs(f[d]) + (std::abs(g[p]) + g_doubt.gradient) * f_error +
-                         4 * kEpsilon * (std::abs(one) + std::abs(other));
-    if (std::abs(one - other) > 1.01 * error) return false;
-  }
-  return true;
-}
-
-void RegionProof::coinciding(const Hyperplane& wall, std::vector<Hyperplane>& out) {
-  out.assign(1, wall);
-  const Vector f = form_of(wall);
-  const Doubt doubt = doubt_of(wall);
-  const WallSide sides[] = {{wall, 1}, {wall, -1}};
-  for (const Hyperplane& other : breaks_) {
-    if (other == wall || !may_coincide(f, doubt, form_of(other), doubt_of(other))) continue;
-    if (!exact_.positive_over(other, 1, sides, pieces_) && !exact_.positive_over(other, -1, sides, pieces_))
-      out.push_back(other);
-  }
 }
 
 }  // namespace unrect

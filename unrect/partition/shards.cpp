@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -20,8 +21,10 @@ class ShardCollector final : public Collector {
     return true;
   }
 
-  void finish(const WorkUnit& unit, RegionCounts&) override {
-    ArrayMap arrays = arrays_of(recorder_.take());
+  void finish(const WorkUnit& unit, RegionCounts& counts) override {
+    const Partition regions = recorder_.take();
+    counts.sums = {static_cast<std::uint64_t>(std::ranges::count(regions.has_point, 0))};
+    ArrayMap arrays = arrays_of(regions);
     const std::vector<std::uint16_t>& path = unit.path;
     arrays["path"] = {DType::kUInt16,
                       {static_cast<Index>(path.size())},
@@ -40,7 +43,7 @@ class ShardCollector final : public Collector {
 }  // namespace
 
 ShardWriter::ShardWriter(const Refinement& refinement, std::filesystem::path folder, const Columns& columns)
-    : refinement_(&refinement), folder_(std::move(folder)), columns_(columns), purpose_("shards of regions") {
+    : refinement_(refinement), folder_(std::move(folder)), columns_(columns), purpose_("shards of regions") {
   if (columns.vertices) purpose_ += ", vertices";
   if (columns.maps) purpose_ += ", maps";
   if (columns.facets) purpose_ += ", facets";
@@ -60,7 +63,7 @@ ShardWriter::ShardWriter(const Refinement& refinement, std::filesystem::path fol
 }
 
 CollectorFactory ShardWriter::collectors() const {
-  return [recorder = RegionRecorder(*refinement_, columns_), folder = folder_, prefix = prefix_] {
+  return [recorder = RegionRecorder(refinement_, columns_), folder = folder_, prefix = prefix_] {
     return std::make_unique<ShardCollector>(recorder, folder, prefix);
   };
 }

@@ -24,13 +24,15 @@ class ShardWriter {
   ShardWriter(const Refinement& refinement, std::filesystem::path folder, const Columns& columns = {});
 
   /// The collectors throw Error kFile, naming the file, where it cannot be written; the state that explore() leaves is
-  /// good to go on from. The refinement must outlive them.
+  /// good to go on from.
   CollectorFactory collectors() const;
+  /// How many of the regions that these collectors saw have no point (Partition::has_point).
+  static std::uint64_t without_point(const RegionCounts& counts) { return counts.sums.empty() ? 0 : counts.sums[0]; }
   /// For ExploreOptions::purpose.
   const std::string& purpose() const { return purpose_; }
 
  private:
-  const Refinement* refinement_;
+  Refinement refinement_;
   std::filesystem::path folder_;
   Columns columns_;
   std::string purpose_;

@@ -34,6 +34,7 @@ class VertexGeometry {
   using Cell = VertexCell;
   static constexpr bool kVertices = true;
 
+  /// Up to kMostVertexDimensions (Worker sees to it).
   explicit VertexGeometry(Index dimension) : k_(dimension) {}
   Index dimension() const { return k_; }
 
@@ -119,6 +120,22 @@ class VertexGeometry {
     for (Index d = 0; d < k_; ++d) {
       double* row = cell.coordinates + d * cell.stride;
       std::fill(row + cell.count, row + cell.stride, row[0]);
+    }
+  }
+
+  /// The walls that some vertices lie on, but not all: those, the cell lies within.
+  void walls_around(const Cell& cell, std::vector<int>& out) const {
+    out.clear();
+    for (Index w = 0; w < cell.words; ++w) {
+      std::uint64_t some = 0;
+      std::uint64_t all = ~std::uint64_t{0};
+      for (Index v = 0; v < cell.count; ++v) {
+        some |= cell.walls_of(v)[w];
+        all &= cell.walls_of(v)[w];
+      }
+      for (std::uint64_t bits = some & ~all; bits != 0; bits &= bits - 1) {
+        out.push_back(static_cast<int>(64 * w) + std::countr_zero(bits));
+      }
     }
   }
 

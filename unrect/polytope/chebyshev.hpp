@@ -1,6 +1,7 @@
 // Has a cell an interior? The largest ball inside, or a proof that there is no point.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "unrect/polytope/halfspaces.hpp"
@@ -19,15 +20,25 @@ struct Ball {
   BallStatus status = BallStatus::kEmpty;
   Vector center;      // n
   double radius = 0;  // Euclidean
-  /// kEmpty only: y ≥ 0 with yᵀ A ≈ 0, yᵀ b < 0 over the rows followed by the box's 2n rows (x ≤ upper, −x ≤ −lower).
+  /// kEmpty: y ≥ 0 with yᵀ A ≈ 0, yᵀ b < 0 over the rows followed by the box's 2n rows (x ≤ upper, −x ≤ −lower).
+  /// kFlat: the same with yᵀ b ≈ 0: the rows with y_i > 0 leave no interior. Scaled to max y_i = 1 where it is exact.
   Vector farkas;
+  /// Whether the status holds despite rounding. False only where the exact search would have taken more than its
+  /// effort.
+  bool settled = true;
+  /// kUnbounded: a direction with a_i·u < 0 for all rows that are not zero, where there is any. n
+  Vector recession;
 };
 
+/// Of one question settled in rationals: about a second.
+constexpr std::int64_t kExactEffort = std::int64_t{1} << 28;
+
 /// max r subject to a_i·x + ‖a_i‖ r ≤ b_i: one DenseLp with n + 1 variables (a few, with growing artificial boxes, for
-/// cells without a box). The status holds despite rounding: what error bounds leave open is settled in rationals.
+/// cells without a box). What error bounds leave open is settled in rationals, as far as `effort` (farkas_alternative)
+/// goes.
 /// @throws Error kInvalidArgument for a box of another dimension.
-Ball chebyshev_ball(const Halfspaces& cell);
-Ball chebyshev_ball(const Halfspaces& cell, const Box& box);
+Ball chebyshev_ball(const Halfspaces& cell, std::int64_t effort = kExactEffort);
+Ball chebyshev_ball(const Halfspaces& cell, const Box& box, std::int64_t effort = kExactEffort);
 
 /// Whether y proves {A x ≤ b} empty, in rational arithmetic: yᵀ A = 0, yᵀ b < 0 as it stands, or after repair, that is
 /// for some other y ≥ 0 on the same support.

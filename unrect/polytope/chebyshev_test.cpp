@@ -136,5 +136,14 @@ TEST(FarkasAlternative, EitherSideIsACertificate) {
   EXPECT_LT(inside, 320);
 }
 
+// Most walls are near, one is far: the first box holds no point of the cell.
+TEST(ChebyshevBall, AFarConeIsNotTakenForEmpty) {
+  const Halfspaces cell(Matrix{{-1, 0}, {0, -1}, {0, -1}, {0, -1}, {0, -1}}, Vector{{-1e6, 0, 1, 2, 1}});
+  const Ball ball = chebyshev_ball(cell);
+  EXPECT_EQ(ball.status, BallStatus::kUnbounded);
+  EXPECT_GT(ball.radius, 0);
+  EXPECT_TRUE(cell.contains(ball.center, -ball.radius * (1 - 1e-9)));
+}
+
 }  // namespace
 }  // namespace unrect

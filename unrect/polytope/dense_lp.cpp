@@ -187,7 +187,8 @@ void DenseLp::put_row(Index row, const VectorRef& normal, double offset) {
   UNRECT_REQUIRE(normal.allFinite() && std::isfinite(offset), ErrorCode::kInvalidArgument,
                  "dense lp: row {} has an entry that is not finite", row);
   const double norm = normal.stableNorm();
-  scale_[row] = norm > 0 ? std::ldexp(1.0, -std::ilogb(norm)) : 1;
+  // Lengths beyond 2^±1000 are brought nearer only: the scale and its inverse stay finite.
+  scale_[row] = norm > 0 ? std::ldexp(1.0, std::clamp(-std::ilogb(norm), -1000, 1000)) : 1;
   rows_.row(row).head(n_) = scale_[row] * normal.transpose();
   columns_.col(row) = rows_.row(row).head(n_).transpose();
   offset_[row] = scale_[row] * offset;

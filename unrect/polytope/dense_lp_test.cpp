@@ -1,6 +1,7 @@
 #include "unrect/polytope/dense_lp.hpp"
 
 #include <fmt/format.h>
+#include <gmpxx.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -294,6 +295,30 @@ TEST(SparseLp, FreeVariablesRangesAndUnboundedness) {
   EXPECT_EQ(lp.minimize(Vector{{1, 0}}).status, LpStatus::kInfeasible);
   rows.entries.push_back({2, 0, 1});
   EXPECT_THROW(SparseLp{rows}, Error);
+}
+
+// Without rows the optimum is Σ min(c_j lo_j, c_j hi_j): rational here, and half of the sums in double are above it.
+TEST(DenseLp, SafeBoundCoversItsOwnRounding) {
+  Rng rng(31);
+  int above = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    const Index n = 1 + trial % 12;
+    const Vector low = rng.normal_vector(n), cost = rng.normal_vector(n);
+    const Box box(low, low + rng.uniform_vector(n, 0, 1));
+    mpq_class optimum = 0;
+    double sum = 0;
+    for (Index j = 0; j < n; ++j) {
+      const double corner = cost[j] > 0 ? box.lower[j] : box.upper[j];
+      optimum += mpq_class(cost[j]) * mpq_class(corner);
+      sum += cost[j] * corner;
+    }
+    above += mpq_class(sum) > optimum;
+    const double bound = DenseLp(box).minimize(cost).safe_bound;
+    EXPECT_LE(mpq_class(bound), optimum);
+    EXPECT_NEAR(bound, sum, 1e-12);
+    EXPECT_GE(mpq_class(DenseLp(box).maximize(-cost).safe_bound), -optimum);
+  }
+  EXPECT_GT(above, 50);
 }
 
 }  // namespace

@@ -1,13 +1,15 @@
 #include "unrect/polytope/exact.hpp"
 
 #include <fmt/format.h>
-#include <gmpxx.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
+#include <optional>
+#include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {
@@ -15,9 +17,10 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kTiny = std::numeric_limits<double>::min();
 
-// Sign of a·x (n terms, x exact up to `ulps` roundings each) if rounding leaves no doubt, else 2.
-template <class A, class X>
-int filtered_sign(const A& a, const X& x, Index n, int ulps) {
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+// Sign of a·x (n terms, each exact up to `ulps` roundings) if rounding leaves no doubt, else 2.
+int filtered_sign(const double* a, const double* x, Index n, int ulps) {
   double value = 0;
   double size = 0;
   for (Index j = 0; j < n; ++j) {
@@ -29,31 +32,247 @@ int filtered_sign(const A& a, const X& x, Index n, int ulps) {
   return value > error ? 1 : (value < -error ? -1 : 2);
 }
 
-// The basis of Schrijver's proof: d independent vectors, rows of G or (index −1 − j) unit vectors that hold a place.
-class Basis {
+mpz_class dot(const WholeRow& a, const WholeRow& b) {
+  mpz_class sum;
+  for (std::size_t j = 0; j < a.size(); ++j) {
+    if (sgn(a[j]) != 0 && sgn(b[j]) != 0) mpz_addmul(sum.get_mpz_t(), a[j].get_mpz_t(), b[j].get_mpz_t());
+  }
+  return sum;
+}
+
+// --- one linear system -------------------------------------------------------------------------------------------
+
+// Arithmetic modulo the prime 2⁶¹ − 1.
+constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
+__extension__ using Wide = unsigned __int128;
+
+std::uint64_t times(std::uint64_t a, std::uint64_t b) { return static_cast<std::uint64_t>(Wide{a} * b % kPrime); }
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a >= b ? a - b : a + kPrime - b; }
+
+std::uint64_t inverse_of(std::uint64_t a) {
+  std::uint64_t power = 1;
+  for (std::uint64_t exponent = kPrime - 2; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) power = times(power, a);
+    a = times(a, a);
+  }
+  return power;
+}
+
+mpz_class whole(std::uint64_t x) {
+  mpz_class z;
+  mpz_import(z.get_mpz_t(), 1, 1, sizeof x, 0, 0, &x);
+  return z;
+}
+
+std::uint64_t residue(const mpz_class& z, const mpz_class& prime) {
+  mpz_class r;
+  mpz_fdiv_r(r.get_mpz_t(), z.get_mpz_t(), prime.get_mpz_t());
+  std::uint64_t x = 0;
+  mpz_export(&x, nullptr, 1, sizeof x, 0, 0, r.get_mpz_t());
+  return x;
+}
+
+// y with Σ_i y_i row_i = target as numerators over one denominator > 0, one solution on independent rows; nothing if
+// there is none, or if chance hides it (the prime divides a minor), or if it is longer than the effort allows.
+struct Solution {
+  WholeRow numerators;
+  mpz_class denominator;
+};
+
+class LinearSystem {
  public:
-  Basis(const MatrixRef& generators, const VectorRef& target)
-      : g_(generators), d_(target.size()), members_(d_), inverse_(d_ * d_), weights_(d_), w_(d_) {
-    for (Index j = 0; j < d_; ++j) {
-      members_[j] = -1 - j;
-      inverse_[j * d_ + j] = 1;
-      weights_[j] = target[j];
+  LinearSystem(const std::vector<const WholeRow*>& rows, const WholeRow& target) : rows_(rows), target_(target) {}
+
+  std::optional<Solution> solve(std::int64_t& effort) {
+    find_minor();
+    const std::size_t r = unknowns_.size();
+    if (r == 0) return std::nullopt;
+    // Cramer and Hadamard bound the length of numerators and denominator.
+    double bits = 2;
+    std::size_t words = 1;
+    for (const std::size_t e : equations_) {
+      double largest = 1;
+      for (const std::size_t u : unknowns_) {
+        largest = std::max(largest, static_cast<double>(mpz_sizeinbase((*rows_[u])[e].get_mpz_t(), 2)));
+        words = std::max(words, mpz_size((*rows_[u])[e].get_mpz_t()));
+      }
+      largest = std::max(largest, static_cast<double>(mpz_sizeinbase(target_[e].get_mpz_t(), 2)));
+      bits += largest + 0.5 * std::log2(static_cast<double>(r)) + 1;
+    }
+    const auto steps = static_cast<std::int64_t>(2 * bits / 60) + 2;
+    const auto size = static_cast<std::int64_t>(r);
+    if (static_cast<double>(size) * static_cast<double>(size) *
+            (static_cast<double>(size) + static_cast<double>(steps) * static_cast<double>(words + 4)) >
+        static_cast<double>(effort)) {
+      return std::nullopt;
+    }
+    invert();
+    return lift(steps, effort, static_cast<std::int64_t>(words));
+  }
+
+ private:
+  // Elimination modulo the prime: independent rows, the earlier ones first, and equations on which they are so.
+  void find_minor() {
+    const std::size_t s = rows_.size(), d = target_.size();
+    std::vector<std::vector<std::uint64_t>> reduced;
+    for (std::size_t i = 0; i < s; ++i) {
+      std::vector<std::uint64_t> row(d);
+      for (std::size_t j = 0; j < d; ++j) row[j] = sgn((*rows_[i])[j]) == 0 ? 0 : residue((*rows_[i])[j], prime_);
+      for (std::size_t k = 0; k < reduced.size(); ++k) {
+        const std::uint64_t factor = row[equations_[k]];
+        if (factor == 0) continue;
+        for (std::size_t j = 0; j < d; ++j) row[j] = minus(row[j], times(factor, reduced[k][j]));
+      }
+      std::size_t pivot = 0;
+      while (pivot < d && row[pivot] == 0) ++pivot;
+      if (pivot == d) continue;
+      const std::uint64_t scale = inverse_of(row[pivot]);
+      for (std::uint64_t& x : row) x = times(x, scale);
+      unknowns_.push_back(i);
+      equations_.push_back(pivot);
+      reduced.push_back(std::move(row));
     }
   }
 
-  Index member(Index slot) const { return members_[slot]; }
-  const mpq_class& weight(Index slot) const { return weights_[slot]; }  // target = Σ weight · member
-  const mpq_class& edge(Index j, Index slot) const { return inverse_[j * d_ + slot]; }
+  const mpz_class& entry(std::size_t e, std::size_t u) const { return (*rows_[unknowns_[u]])[equations_[e]]; }
+
+  // The minor's inverse modulo the prime, by Gauss and Jordan.
+  void invert() {
+    const std::size_t r = unknowns_.size();
+    std::vector<std::vector<std::uint64_t>> m(r, std::vector<std::uint64_t>(2 * r, 0));
+    for (std::size_t e = 0; e < r; ++e) {
+      for (std::size_t u = 0; u < r; ++u) m[e][u] = sgn(entry(e, u)) == 0 ? 0 : residue(entry(e, u), prime_);
+      m[e][r + e] = 1;
+    }
+    for (std::size_t k = 0; k < r; ++k) {
+      std::size_t pivot = k;
+      while (m[pivot][k] == 0) ++pivot;  // there is one: the rows are independent on these equations
+      std::swap(m[pivot], m[k]);
+      const std::uint64_t scale = inverse_of(m[k][k]);
+      for (std::uint64_t& x : m[k]) x = times(x, scale);
+      for (std::size_t i = 0; i < r; ++i) {
+        const std::uint64_t factor = m[i][k];
+        if (i == k || factor == 0) continue;
+        for (std::size_t j = k; j < 2 * r; ++j) m[i][j] = minus(m[i][j], times(factor, m[k][j]));
+      }
+    }
+    inverse_.assign(r, std::vector<std::uint64_t>(r));
+    for (std::size_t k = 0; k < r; ++k)
+      std::copy_n(m[k].begin() + static_cast<std::ptrdiff_t>(r), r, inverse_[k].begin());
+  }
+
+  // The solution modulo 2, 4, 8, … powers of the prime, until a fraction read off it fits.
+  std::optional<Solution> lift(std::int64_t steps, std::int64_t& effort, std::int64_t words) {
+    const std::size_t r = unknowns_.size();
+    WholeRow rest(r), y(r), digit(r);
+    for (std::size_t e = 0; e < r; ++e) rest[e] = target_[equations_[e]];
+    mpz_class modulus = 1;
+    std::vector<std::uint64_t> residues(r);
+    for (std::int64_t step = 1; step <= steps; ++step) {
+      effort -= static_cast<std::int64_t>(r * r) * (words + 4);
+      for (std::size_t e = 0; e < r; ++e) residues[e] = residue(rest[e], prime_);
+      for (std::size_t u = 0; u < r; ++u) {
+        Wide sum = 0;
+        for (std::size_t e = 0; e < r; ++e) sum += Wide{inverse_[u][e]} * residues[e] % kPrime;
+        digit[u] = whole(static_cast<std::uint64_t>(sum % kPrime));
+        mpz_addmul(y[u].get_mpz_t(), digit[u].get_mpz_t(), modulus.get_mpz_t());
+      }
+      modulus *= prime_;
+      if ((step & (step - 1)) == 0 || step == steps) {
+        if (std::optional<Solution> found = read_off(y, modulus)) return found;
+      }
+      for (std::size_t e = 0; e < r; ++e) {
+        for (std::size_t u = 0; u < r; ++u)
+          mpz_submul(rest[e].get_mpz_t(), entry(e, u).get_mpz_t(), digit[u].get_mpz_t());
+        mpz_divexact(rest[e].get_mpz_t(), rest[e].get_mpz_t(), prime_.get_mpz_t());
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Fractions n / d with d ≤ √(m / 2) that are y modulo m, over one denominator; checked in all equations.
+  std::optional<Solution> read_off(const WholeRow& y, const mpz_class& modulus) const {
+    const mpz_class limit = sqrt(mpz_class(modulus / 2));
+    Solution s{WholeRow(rows_.size()), 1};
+    WholeRow numerators(y.size());
+    for (std::size_t u = 0; u < y.size(); ++u) {
+      mpz_class value = y[u] * s.denominator % modulus;
+      if (2 * value > modulus) value -= modulus;
+      if (abs(value) > limit) {
+        // Euclid, halfway.
+        mpz_class a = modulus, b = value < 0 ? mpz_class(value + modulus) : value, p = 0, q = 1, quotient;
+        while (b > limit) {
+          mpz_tdiv_qr(quotient.get_mpz_t(), a.get_mpz_t(), a.get_mpz_t(), b.get_mpz_t());
+          p -= quotient * q;
+          std::swap(a, b);
+          std::swap(p, q);
+        }
+        if (sgn(q) < 0) {
+          q = -q;
+          b = -b;
+        }
+        s.denominator *= q;
+        if (s.denominator > limit) return std::nullopt;
+        for (std::size_t before = 0; before < u; ++before) numerators[before] *= q;
+        value = b;
+      }
+      numerators[u] = value;
+    }
+    for (std::size_t u = 0; u < y.size(); ++u) s.numerators[unknowns_[u]] = numerators[u];
+    for (std::size_t j = 0; j < target_.size(); ++j) {
+      mpz_class sum = -s.denominator * target_[j];
+      for (const std::size_t i : unknowns_)
+        mpz_addmul(sum.get_mpz_t(), s.numerators[i].get_mpz_t(), (*rows_[i])[j].get_mpz_t());
+      if (sgn(sum) != 0) return std::nullopt;
+    }
+    return s;
+  }
+
+  const std::vector<const WholeRow*>& rows_;
+  const WholeRow& target_;
+  const mpz_class prime_ = whole(kPrime);
+  std::vector<std::size_t> unknowns_, equations_;  // of the minor: places in rows_, in target_
+  std::vector<std::vector<std::uint64_t>> inverse_;
+};
+
+// --- the search --------------------------------------------------------------------------------------------------
+
+// The basis of Schrijver's proof: d independent vectors, rows of G or (index −1 − j) unit vectors that hold a place.
+// The inverse and the target's weights are whole numbers over one denominator, the basis' determinant but for its sign:
+// every entry is a minor, so that divisions are exact.
+class Basis {
+ public:
+  Basis(std::span<const WholeRow> generators, const WholeRow& target)
+      : g_(generators),
+        d_(static_cast<Index>(target.size())),
+        members_(at(d_)),
+        adjugate_(at(d_ * d_)),
+        weights_(target),
+        w_(at(d_)) {
+    for (Index j = 0; j < d_; ++j) {
+      members_[at(j)] = -1 - j;
+      adjugate_[at(j * d_ + j)] = 1;
+    }
+  }
+
+  Index member(Index slot) const { return members_[at(slot)]; }
+  int sign_of_weight(Index slot) const { return sgn(weights_[at(slot)]) * sgn(denominator_); }
+  double weight(Index slot) const { return ratio(weights_[at(slot)], denominator_); }
+  /// A multiple > 0 of the vector orthogonal to the other members with a product of `sign` with this one.
+  void edge(Index slot, int sign, WholeRow& out) const {
+    for (Index j = 0; j < d_; ++j) {
+      out[at(j)] = adjugate_[at(j * d_ + slot)];
+      if (sign * sgn(denominator_) < 0) mpz_neg(out[at(j)].get_mpz_t(), out[at(j)].get_mpz_t());
+    }
+  }
+  std::int64_t work() const { return work_; }
 
   // Puts the row in the place of a unit vector, if it is independent of the rows that are in already.
   void insert(Index row) {
     price(row);
-    Index slot = -1;
-    double best = 0;
     for (Index k = 0; k < d_; ++k) {
-      if (members_[k] < 0 && sgn(w_[k]) != 0 && std::abs(w_[k].get_d()) > best) best = std::abs(w_[slot = k].get_d());
+      if (members_[at(k)] < 0 && sgn(w_[at(k)]) != 0) return pivot(k, row);
     }
-    if (slot >= 0) pivot(slot, row);
   }
 
   void replace(Index slot, Index row) {
@@ -62,38 +281,73 @@ class Basis {
   }
 
  private:
-  // row = Σ w_k · member k
+  // row · denominator = Σ w_k · member k
   void price(Index row) {
+    const WholeRow& g = g_[at(row)];
     for (Index k = 0; k < d_; ++k) {
-      w_[k] = 0;
+      w_[at(k)] = 0;
       for (Index j = 0; j < d_; ++j) {
-        if (g_(row, j) != 0 && sgn(inverse_[j * d_ + k]) != 0) w_[k] += g_(row, j) * inverse_[j * d_ + k];
+        const mpz_class& entry = adjugate_[at(j * d_ + k)];
+        if (sgn(g[at(j)]) == 0 || sgn(entry) == 0) continue;
+        mpz_addmul(w_[at(k)].get_mpz_t(), g[at(j)].get_mpz_t(), entry.get_mpz_t());
+        count(g[at(j)], entry);
       }
     }
   }
 
   void pivot(Index slot, Index row) {
-    const mpq_class step = weights_[slot] / w_[slot];
-    for (Index k = 0; k < d_; ++k) {
-      if (k != slot && sgn(w_[k]) != 0) weights_[k] -= step * w_[k];
-    }
-    weights_[slot] = step;
-    for (Index j = 0; j < d_; ++j) {
-      mpq_class& entry = inverse_[j * d_ + slot];
-      if (sgn(entry) == 0) continue;
-      entry /= w_[slot];
+    const mpz_class& p = w_[at(slot)];
+    const auto eliminate = [&](mpz_class* entries) {
+      const mpz_class& e = entries[slot];
       for (Index k = 0; k < d_; ++k) {
-        if (k != slot && sgn(w_[k]) != 0) inverse_[j * d_ + k] -= entry * w_[k];
+        mpz_class& x = entries[k];
+        const bool there = sgn(e) != 0 && sgn(w_[at(k)]) != 0;
+        if (k == slot || (sgn(x) == 0 && !there)) continue;
+        count(x, p);
+        x *= p;
+        if (there) {
+          mpz_submul(x.get_mpz_t(), e.get_mpz_t(), w_[at(k)].get_mpz_t());
+          count(e, w_[at(k)]);
+        }
+        mpz_divexact(x.get_mpz_t(), x.get_mpz_t(), denominator_.get_mpz_t());
       }
-    }
-    members_[slot] = row;
+    };
+    eliminate(weights_.data());
+    for (Index j = 0; j < d_; ++j) eliminate(adjugate_.data() + j * d_);
+    denominator_ = p;
+    members_[at(slot)] = row;
   }
 
-  const MatrixRef& g_;
+  void count(const mpz_class& a, const mpz_class& b) {
+    work_ += 8 + static_cast<std::int64_t>(mpz_size(a.get_mpz_t()) * mpz_size(b.get_mpz_t()));
+  }
+
+  std::span<const WholeRow> g_;
   Index d_;
   std::vector<Index> members_;
-  std::vector<mpq_class> inverse_, weights_, w_;
+  std::vector<mpz_class> adjugate_;  // row j, slot k
+  WholeRow weights_, w_;
+  mpz_class denominator_ = 1;
+  std::int64_t work_ = 0;
 };
+
+// Rows as doubles, each in proportion, the largest entry in [1/2, 1): off by one rounding.
+Matrix rounded(std::span<const WholeRow> rows, Index d) {
+  Matrix out(static_cast<Index>(rows.size()), d);
+  for (Index i = 0; i < out.rows(); ++i) {
+    const WholeRow& row = rows[at(i)];
+    const auto largest = std::ranges::max_element(
+        row, [](const mpz_class& a, const mpz_class& b) { return mpz_cmpabs(a.get_mpz_t(), b.get_mpz_t()) < 0; });
+    long top = 0;
+    if (largest != row.end()) mpz_get_d_2exp(&top, largest->get_mpz_t());
+    for (Index j = 0; j < d; ++j) {
+      long exponent = 0;
+      const double mantissa = mpz_get_d_2exp(&exponent, row[at(j)].get_mpz_t());
+      out(i, j) = std::ldexp(mantissa, static_cast<int>(std::max(exponent - top, -3000L)));
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -115,27 +369,71 @@ int sign_of_affine(const VectorRef& a, double b, const VectorRef& x) {
   return sgn(exact);
 }
 
-FarkasAlternative farkas_alternative(const MatrixRef& generators, const VectorRef& target,
-                                     std::span<const Index> start) {
-  const Index d = target.size();
-  const Index k = generators.rows();
-  UNRECT_REQUIRE(generators.cols() == d, ErrorCode::kInvalidArgument,
-                 "farkas alternative: {} columns but a target of {}; expected the same", generators.cols(), d);
-  UNRECT_REQUIRE(generators.allFinite() && target.allFinite(), ErrorCode::kInvalidArgument,
-                 "farkas alternative: an entry is not finite");
-  Basis basis(generators, target);
+WholeMultiple whole_multiple(const VectorRef& vector) {
+  UNRECT_REQUIRE(vector.allFinite(), ErrorCode::kInvalidArgument, "exact arithmetic: an entry is not finite");
+  WholeMultiple out{WholeRow(at(vector.size())), 0};
+  bool any = false;
+  for (const double x : vector) {
+    if (x == 0) continue;
+    int e = 0;
+    std::frexp(x, &e);
+    out.exponent = any ? std::max(out.exponent, 53L - e) : 53L - e;
+    any = true;
+  }
+  for (Index j = 0; j < vector.size(); ++j) {
+    if (vector[j] == 0) continue;
+    int e = 0;
+    mpz_class& z = out.row[at(j)];
+    mpz_set_d(z.get_mpz_t(), std::ldexp(std::frexp(vector[j], &e), 53));
+    mpz_mul_2exp(z.get_mpz_t(), z.get_mpz_t(), static_cast<mp_bitcnt_t>(e - 53 + out.exponent));
+  }
+  return out;
+}
+
+double ratio(const mpz_class& numerator, const mpz_class& denominator) {
+  long top = 0, bottom = 0;
+  const double a = mpz_get_d_2exp(&top, numerator.get_mpz_t());
+  const double b = mpz_get_d_2exp(&bottom, denominator.get_mpz_t());
+  return std::ldexp(a / b, static_cast<int>(std::clamp(top - bottom, -3000L, 3000L)));
+}
+
+FarkasAlternative farkas_alternative(std::span<const WholeRow> generators, const WholeRow& target,
+                                     std::span<const Index> start, std::int64_t effort) {
+  const auto d = static_cast<Index>(target.size());
+  const auto k = static_cast<Index>(generators.size());
+  for (const WholeRow& row : generators) {
+    UNRECT_REQUIRE(row.size() == target.size(), ErrorCode::kInvalidArgument,
+                   "farkas alternative: {} columns but a target of {}; expected the same", row.size(), target.size());
+  }
   for (const Index row : start) {
     UNRECT_REQUIRE(row >= 0 && row < k, ErrorCode::kInvalidArgument, "farkas alternative: start row {} of {}", row, k);
-    basis.insert(row);
   }
   FarkasAlternative result;
-  std::vector<mpq_class> v(d);
-  std::vector<double> rounded(d);
+  if (!start.empty()) {
+    std::vector<const WholeRow*> rows;
+    rows.reserve(start.size());
+    for (const Index row : start) rows.push_back(&generators[at(row)]);
+    const std::optional<Solution> y = LinearSystem(rows, target).solve(effort);
+    if (y && std::ranges::none_of(y->numerators, [](const mpz_class& n) { return sgn(n) < 0; })) {
+      result.in_cone = true;
+      result.multipliers = Vector::Zero(k);
+      for (std::size_t i = 0; i < start.size(); ++i)
+        result.multipliers[start[i]] += ratio(y->numerators[i], y->denominator);
+      return result;
+    }
+  }
+  Basis basis(generators, target);
+  for (const Index row : start) {
+    if (basis.work() > effort) break;
+    basis.insert(row);
+  }
+  const Matrix images = rounded(generators, d);
+  std::vector<WholeRow> edge(1, WholeRow(at(d)));
   for (;;) {
     // A unit vector that carries weight goes first, then the first row whose weight is negative.
     Index slot = -1;
     for (Index s = 0; s < d; ++s) {
-      const int sign = sgn(basis.weight(s));
+      const int sign = basis.sign_of_weight(s);
       if (sign == 0 || (sign > 0 && basis.member(s) >= 0)) continue;
       if (slot < 0 || basis.member(s) < basis.member(slot)) slot = s;
     }
@@ -143,39 +441,50 @@ FarkasAlternative farkas_alternative(const MatrixRef& generators, const VectorRe
       result.in_cone = true;
       result.multipliers = Vector::Zero(k);
       for (Index s = 0; s < d; ++s) {
-        if (basis.member(s) >= 0) result.multipliers[basis.member(s)] = basis.weight(s).get_d();
+        if (basis.member(s) >= 0) result.multipliers[basis.member(s)] = basis.weight(s);
       }
       return result;
     }
-    // v: orthogonal to the other members, c·v > 0, scaled to max |v_j| = 1.
-    mpq_class largest = 0;
-    for (Index j = 0; j < d; ++j) {
-      v[j] = basis.edge(j, slot);
-      if (cmp(abs(v[j]), largest) > 0) largest = abs(v[j]);
+    if (basis.work() > effort) {
+      result.decided = false;
+      return result;
     }
-    if (sgn(basis.weight(slot)) < 0) largest = -largest;
-    for (Index j = 0; j < d; ++j) {
-      v[j] /= largest;
-      rounded[j] = v[j].get_d();
-    }
+    // v: orthogonal to the other members, c·v > 0.
+    basis.edge(slot, basis.sign_of_weight(slot), edge[0]);
+    const Matrix v = rounded(edge, d);
     Index entering = -1;
     for (Index i = 0; i < k && entering < 0; ++i) {
-      int sign = filtered_sign(generators.row(i), rounded, d, 2);
-      if (sign == 2) {
-        mpq_class exact = 0;
-        for (Index j = 0; j < d; ++j) {
-          if (generators(i, j) != 0) exact += generators(i, j) * v[j];
-        }
-        sign = sgn(exact);
-      }
+      int sign = filtered_sign(images.data() + i * d, v.data(), d, 4);
+      if (sign == 2) sign = sgn(dot(generators[at(i)], edge[0]));
       if (sign > 0) entering = i;
     }
     if (entering < 0) {
-      result.direction = Eigen::Map<const Vector>(rounded.data(), d);
+      result.direction = v.row(0).transpose() / v.cwiseAbs().maxCoeff();
       return result;
     }
     basis.replace(slot, entering);
   }
+}
+
+FarkasAlternative farkas_alternative(const MatrixRef& generators, const VectorRef& target, std::span<const Index> start,
+                                     std::int64_t effort) {
+  UNRECT_REQUIRE(generators.cols() == target.size(), ErrorCode::kInvalidArgument,
+                 "farkas alternative: {} columns but a target of {}; expected the same", generators.cols(),
+                 target.size());
+  std::vector<WholeRow> rows;
+  std::vector<long> exponents;
+  for (Index i = 0; i < generators.rows(); ++i) {
+    WholeMultiple row = whole_multiple(generators.row(i).transpose());
+    rows.push_back(std::move(row.row));
+    exponents.push_back(row.exponent);
+  }
+  const WholeMultiple whole_target = whole_multiple(target);
+  FarkasAlternative result = farkas_alternative(rows, whole_target.row, start, effort);
+  for (Index i = 0; i < result.multipliers.size(); ++i) {
+    result.multipliers[i] =
+        std::ldexp(result.multipliers[i], static_cast<int>(exponents[at(i)] - whole_target.exponent));
+  }
+  return result;
 }
 
 }  // namespace unrect

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -14,6 +15,7 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 #include "unrect/polytope/exact.hpp"
+#include "unrect/polytope/whole_internal.hpp"
 
 namespace unrect {
 namespace {
@@ -25,14 +27,15 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 // Half the side of the box that stands in for "unbounded", in inradii at the interior point.
 constexpr double kFar = 1e5;
 
-enum class Verdict : unsigned char { kOpen, kFacet, kRedundant };
+enum class Verdict : unsigned char { kOpen, kFacet, kRedundant, kUndecided };
 
 // Works in y = (x − z) / r, z the interior point, r its distance to the nearest row: row i is u_i·y ≤ d_i, ‖u_i‖ = 1,
 // d_i ≥ 1. A ray y = s·v meets row i at 1/s = v·u_i / d_i, so the largest of α_i·v, α_i = u_i / d_i, is hit first.
 class Finder {
  public:
-  Finder(const Halfspaces& rows, const VectorRef& z, double coincide) : rows_(rows), z_(z), n_(rows.dimension()) {
-    group(coincide);
+  Finder(const Halfspaces& rows, const VectorRef& z, const FacetOptions& options)
+      : given_(rows), rows_(scaled_rows(rows)), z_(z), n_(rows.dimension()), options_(options) {
+    group(options.coincide);
   }
 
   void run() {
@@ -44,6 +47,7 @@ class Finder {
     }
     keep_open();
     while (!open_.empty()) {
+      report();
       const Index i = open_.front();
       while (verdict_[i] == Verdict::kOpen) decide(i);
       if (verdict_[i] == Verdict::kRedundant) drop_behind_basis();
@@ -65,10 +69,31 @@ class Finder {
     return result;
   }
 
+  /// Rows that the effort did not suffice for.
+  std::vector<Index> undecided() const {
+    std::vector<Index> rows;
+    for (Index i = 0; i < count_; ++i) {
+      if (verdict_[i] == Verdict::kUndecided) rows.push_back(row_[i]);
+    }
+    std::ranges::sort(rows);
+    return rows;
+  }
+
  private:
+  // At most ten times a second.
+  void report() {
+    if (options_.context == nullptr || !options_.context->progress) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_report_) return;
+    next_report_ = now + std::chrono::milliseconds(100);
+    const auto done = static_cast<double>(count_ - static_cast<Index>(open_.size()));
+    UNRECT_REQUIRE(options_.context->progress({"inequalities", done, static_cast<double>(count_)}),
+                   ErrorCode::kCancelled, "facets: cancelled with {} of {} inequalities decided", done, count_);
+  }
+
   void group(double coincide) {
     const Vector slack = rows_.slacks(z_);
-    const Vector norm = rows_.normals.rowwise().stableNorm();
+    const Vector norm = row_norms(rows_.normals);
     const double size = z_.stableNorm();
     struct Row {
       double key;  // rows on one hyperplane have one key, so a window of the sorted keys holds them
@@ -335,34 +360,47 @@ class Finder {
     for (Index g = 0; g < count_; ++g) {
       if (g != i && verdict_[g] != Verdict::kRedundant) others.push_back(g);
     }
-    Matrix generators = Matrix::Zero(static_cast<Index>(others.size()) + 1, n_ + 1);
+    std::vector<WholeRow> generators;
     std::vector<Index> place(count_, -1);
     for (Index k = 0; k < static_cast<Index>(others.size()); ++k) {
-      generators.row(k) = homogeneous(others[k]);
+      generators.push_back(homogeneous(others[k]));
       place[others[k]] = k;
     }
-    generators(generators.rows() - 1, n_) = -1;
+    generators.emplace_back(static_cast<std::size_t>(n_) + 1);
+    generators.back().back() = -1;
     std::vector<Index> start;
     for (const Index constraint : lp_->basis()) {
       if (constraint >= 0) start.push_back(place[lp_rows_[constraint]]);
     }
-    const FarkasAlternative answer = farkas_alternative(generators, homogeneous(i).transpose(), start);
-    if (answer.in_cone) {
+    const FarkasAlternative answer =
+        farkas_alternative(generators, homogeneous(i), start, options_.undecided ? options_.effort : kNoLimit);
+    if (!answer.decided) {
+      verdict_[i] = Verdict::kUndecided;
+    } else if (answer.in_cone) {
       verdict_[i] = Verdict::kRedundant;
     } else {
       mark_facet(i, answer.direction.head(n_) - answer.direction[n_] * z_);
     }
   }
 
-  Eigen::RowVectorXd homogeneous(Index i) const {
-    Eigen::RowVectorXd row(n_ + 1);
-    row << rows_.normals.row(row_[i]), -rows_.offsets[row_[i]];
-    return row;
+  // (a_i, −b_i), kept: an exact row may have cost more than what is done with it.
+  const WholeRow& homogeneous(Index i) {
+    WholeRow& row = whole_[i];
+    if (!row.empty()) return row;
+    const Index r = row_[i];
+    if (options_.exact_row && r < given_.size() - (options_.box ? 2 * n_ : 0)) return row = options_.exact_row(r);
+    Vector numbers(n_ + 1);
+    numbers << given_.normals.row(r).transpose(), -given_.offsets[r];
+    return row = whole_multiple(numbers).row;
   }
 
-  const Halfspaces& rows_;
+  const Halfspaces& given_;
+  const Halfspaces rows_;  // scaled
   const Vector z_;
   const Index n_;
+  const FacetOptions& options_;
+  std::chrono::steady_clock::time_point next_report_;
+  std::map<Index, WholeRow> whole_;
   double scale_ = 1;
   double margin_ = kMargin;
   Index count_ = 0;                            // groups of coinciding rows
@@ -386,8 +424,12 @@ std::vector<Facet> facets(const Halfspaces& cell, const VectorRef& interior_poin
   UNRECT_REQUIRE(interior_point.size() == cell.dimension(), ErrorCode::kInvalidArgument,
                  "facets: an interior point of {} entries in dimension {}", interior_point.size(), cell.dimension());
   const Halfspaces boxed = options.box ? intersect(cell, Halfspaces(*options.box)) : Halfspaces();
-  Finder finder(options.box ? boxed : cell, interior_point, options.coincide);
+  Finder finder(options.box ? boxed : cell, interior_point, options);
   finder.run();
+  if (options.undecided) {
+    *options.undecided = finder.undecided();
+    std::erase_if(*options.undecided, [&](Index row) { return row >= cell.size() && !options.box_faces; });
+  }
   std::vector<Facet> result = std::move(finder).found();
   if (!options.box_faces) {
     for (Facet& facet : result) std::erase_if(facet.rows, [&](Index row) { return row >= cell.size(); });

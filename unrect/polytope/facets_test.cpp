@@ -90,5 +90,13 @@ TEST(Facets, AFarFacetOfAnUnboundedCellIsFound) {
   EXPECT_EQ(facets(cell, Eigen::Vector2d(0, 1)).size(), 2u);
 }
 
+// {x, y, z ≥ 0} and x + y ≥ ε z: for every ε > 0 a facet, that cuts off the edge x = y = 0; for ε ≤ 0 none.
+TEST(Facets, OfAConeAreToldFromTouchingRowsExactly) {
+  for (const double tilt : {1e-15, 1e-30, 1e-300, 0.0, -1e-15}) {
+    Halfspaces cone(Matrix{{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}, {-1, -1, tilt}}, Vector::Zero(4));
+    EXPECT_EQ(facets(cone, Vector{{1, 1, 1}}).size(), tilt > 0 ? 4u : 3u) << tilt;
+  }
+}
+
 }  // namespace
 }  // namespace unrect

@@ -2,11 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "unrect/base/error.hpp"
 
 namespace unrect {
+namespace {
+
+// Norms in between have lost nothing of their squares.
+constexpr double kSafeLow = 1e-130;
+constexpr double kSafeHigh = 1e140;
+
+}  // namespace
 
 Box::Box(Vector lower_corner, Vector upper_corner) : lower(std::move(lower_corner)), upper(std::move(upper_corner)) {
   UNRECT_REQUIRE(lower.size() == upper.size(), ErrorCode::kInvalidArgument,
@@ -40,7 +50,37 @@ Vector Halfspaces::slacks(const VectorRef& x) const { return offsets - normals *
 
 bool Halfspaces::contains(const VectorRef& x, double tolerance) const {
   const Vector slack = slacks(x);
-  return (slack.array() >= -tolerance * normals.rowwise().norm().array()).all();
+  return (slack.array() >= -tolerance * row_norms(normals).array()).all();
+}
+
+Vector row_norms(const MatrixRef& rows) {
+  Vector norms(rows.rows());
+  for (Index i = 0; i < rows.rows(); ++i) {
+    norms[i] = rows.row(i).norm();
+    if (norms[i] > kSafeLow && norms[i] < kSafeHigh) continue;
+    const double largest = rows.cols() > 0 ? rows.row(i).cwiseAbs().maxCoeff() : 0;
+    if (largest == 0 || !std::isfinite(largest)) continue;
+    const int exponent = std::ilogb(largest);
+    norms[i] = std::ldexp(rows.row(i).unaryExpr([&](double x) { return std::ldexp(x, -exponent); }).norm(), exponent);
+  }
+  return norms;
+}
+
+Halfspaces scaled_rows(Halfspaces set) {
+  for (Index i = 0; i < set.size(); ++i) {
+    const double largest = set.dimension() > 0 ? set.normals.row(i).cwiseAbs().maxCoeff() : 0;
+    if (largest == 0) continue;
+    const int exponent = -std::ilogb(largest);
+    if (exponent == 0) continue;
+    if (std::abs(exponent) <= 1000) {
+      set.normals.row(i) *= std::ldexp(1.0, exponent);
+    } else {
+      for (Index j = 0; j < set.dimension(); ++j) set.normals(i, j) = std::ldexp(set.normals(i, j), exponent);
+    }
+    set.offsets[i] = std::clamp(std::ldexp(set.offsets[i], exponent), -std::numeric_limits<double>::max(),
+                                std::numeric_limits<double>::max());
+  }
+  return set;
 }
 
 Halfspaces intersect(const Halfspaces& first, const Halfspaces& second) {

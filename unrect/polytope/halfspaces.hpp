@@ -39,6 +39,14 @@ struct Halfspaces {
   bool contains(const VectorRef& x, double tolerance = 0) const;
 };
 
+/// Euclidean lengths of a matrix' rows, m: without over- or underflow of the squares.
+Vector row_norms(const MatrixRef& rows);
+
+/// The same set in rows of a largest entry in [1, 2), by powers of two: no length of theirs over- or underflows, and
+/// nothing is rounded but what is below 2⁻¹⁰²² of its row. Offsets end at the largest double. Zero rows stay as they
+/// are.
+Halfspaces scaled_rows(Halfspaces set);
+
 /// Both sets of rows, the first one's first. @throws Error kInvalidArgument for different dimensions.
 Halfspaces intersect(const Halfspaces& first, const Halfspaces& second);
 

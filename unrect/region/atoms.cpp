@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/polytope/halfspaces.hpp"
 
 namespace unrect {
 namespace {
@@ -23,11 +24,13 @@ AtomicDecomposition::AtomicDecomposition(const Factors& f) {
   last_support_ = f.support(depth - 1);
   const auto at = [](int l) { return static_cast<std::size_t>(l - 1); };
   std::vector<Index> support = first_support_;
-  Matrix k = Matrix::Zero(static_cast<Index>(support.size()), static_cast<Index>(support.size()));
-  for (std::size_t i = 0; i < support.size(); ++i)
-    k(static_cast<Index>(i), static_cast<Index>(i)) = f.diagonals[0][support[i]];
+  is_diagonal_ = depth == 2;
+  diagonal_.resize(static_cast<Index>(support.size()));
+  for (Index i = 0; i < diagonal_.size(); ++i) diagonal_[i] = f.diagonals[0][support[static_cast<std::size_t>(i)]];
   for (int l = 2; l < depth; ++l) {
     const std::vector<Index> next = f.support(l);
+    UNRECT_REQUIRE(next.size() * first_support_.size() <= std::size_t{1} << 27, ErrorCode::kUnsupported,
+                   "atoms: {} × {} coefficients, expected at most 2^27", next.size(), first_support_.size());
     Matrix step(static_cast<Index>(next.size()), static_cast<Index>(support.size()));
     for (Index i = 0; i < step.rows(); ++i) {
       const Index row = next[static_cast<std::size_t>(i)];
@@ -35,11 +38,10 @@ AtomicDecomposition::AtomicDecomposition(const Factors& f) {
         step(i, j) = f.diagonals[at(l)][row] * f.weights[at(l)](row, support[static_cast<std::size_t>(j)]);
       }
     }
-    k = step * k;
+    coefficients_ = l == 2 ? Matrix(step * diagonal_.asDiagonal()) : Matrix(step * coefficients_);
     support = next;
   }
-  coefficients_ = std::move(k);
-  size_ = (coefficients_.array() != 0).count();
+  size_ = is_diagonal_ ? (diagonal_.array() != 0).count() : (coefficients_.array() != 0).count();
   columns_.resize(static_cast<Index>(last_support_.size()), f.weights.back().rows());
   for (std::size_t i = 0; i < last_support_.size(); ++i) {
     columns_.row(static_cast<Index>(i)) = f.weights.back().col(last_support_[i]).transpose();
@@ -51,17 +53,13 @@ AtomicDecomposition::AtomicDecomposition(const Factors& f) {
 }
 
 std::vector<Atom> AtomicDecomposition::top(Index k) const {
-  const Vector column_norms = columns_.rowwise().norm(), row_norms = rows_.rowwise().norm();
+  const Vector column_norms = unrect::row_norms(columns_), row_norms = unrect::row_norms(rows_);
   std::vector<Atom> atoms;
   atoms.reserve(static_cast<std::size_t>(size_));
-  for (Index i = 0; i < coefficients_.rows(); ++i) {
-    for (Index j = 0; j < coefficients_.cols(); ++j) {
-      const double kappa = coefficients_(i, j);
-      if (kappa == 0) continue;
-      atoms.push_back({last_support_[static_cast<std::size_t>(i)], first_support_[static_cast<std::size_t>(j)], kappa,
-                       std::abs(kappa) * column_norms[i] * row_norms[j]});
-    }
-  }
+  for_each([&](Index i, Index j, double kappa) {
+    atoms.push_back({last_support_[static_cast<std::size_t>(i)], first_support_[static_cast<std::size_t>(j)], kappa,
+                     std::abs(kappa) * column_norms[i] * row_norms[j]});
+  });
   const auto heavier = [](const Atom& a, const Atom& b) {
     if (a.weight != b.weight) return a.weight > b.weight;
     return a.p != b.p ? a.p < b.p : a.q < b.q;
@@ -81,18 +79,21 @@ Matrix AtomicDecomposition::sum(const std::vector<Atom>& atoms) const {
   return total;
 }
 
-Matrix AtomicDecomposition::linear() const { return columns_.transpose() * coefficients_ * rows_; }
+Matrix AtomicDecomposition::linear() const {
+  if (is_diagonal_) return columns_.transpose() * diagonal_.asDiagonal() * rows_;
+  return columns_.transpose() * coefficients_ * rows_;
+}
 
 Vector AtomicDecomposition::truncation_errors(const std::vector<Atom>& atoms) const {
   Matrix rest = linear();
-  const double norm = rest.norm();
+  const double norm = rest.stableNorm();
   Vector errors = Vector::Zero(static_cast<Index>(atoms.size()) + 1);
   if (norm == 0) return errors;
   errors[0] = 1;
   for (std::size_t k = 0; k < atoms.size(); ++k) {
     rest -= atoms[k].coefficient * columns_.row(position(last_support_, atoms[k].p)).transpose() *
             rows_.row(position(first_support_, atoms[k].q));
-    errors[static_cast<Index>(k) + 1] = rest.norm() / norm;
+    errors[static_cast<Index>(k) + 1] = rest.stableNorm() / norm;
   }
   return errors;
 }

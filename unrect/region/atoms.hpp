@@ -15,15 +15,27 @@ struct Atom {
 };
 
 /// A_d = Σ_{p ∈ S_{L−1}} Σ_{q ∈ S_1} κ_pq w_p ⊗ ω_q with w_p column p of W_L, ω_q row q of W_1, and
-/// K = (κ_pq) = D_{L−1} W_{L−1} D_{L−2} … W_2 D_1 (HH eq. 11). Holds K on the supports and two factor matrices, never
-/// the atoms.
+/// K = (κ_pq) = D_{L−1} W_{L−1} D_{L−2} … W_2 D_1 (HH eq. 11). Holds K on the supports (its diagonal for L = 2, where
+/// there is no more of it) and two factor matrices, never the atoms.
 class AtomicDecomposition {
  public:
-  /// Cost: the matrix products of K. @throws Error kInvalidArgument for L = 1: there is no hidden layer, hence no atom.
+  /// Cost: the matrix products of K. @throws Error kInvalidArgument for L = 1: there is no hidden layer, hence no atom;
+  /// kUnsupported where K has more than 2²⁷ entries (1 GB).
   explicit AtomicDecomposition(const Factors& factors);
 
   /// K restricted to the supports: |S_{L−1}| × |S_1|.
-  const Matrix& coefficients() const { return coefficients_; }
+  Matrix coefficients() const { return is_diagonal_ ? Matrix(diagonal_.asDiagonal()) : coefficients_; }
+  /// Calls visit(i, j, κ) for the coefficients ≠ 0, by rows i of coefficients(), then columns j.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for (Index i = 0; i < static_cast<Index>(last_support_.size()); ++i) {
+      const Index first = is_diagonal_ ? i : 0, end = is_diagonal_ ? i + 1 : coefficients_.cols();
+      for (Index j = first; j < end; ++j) {
+        const double kappa = is_diagonal_ ? diagonal_[i] : coefficients_(i, j);
+        if (kappa != 0) visit(i, j, kappa);
+      }
+    }
+  }
   const std::vector<Index>& last_support() const { return last_support_; }    // S_{L−1}
   const std::vector<Index>& first_support() const { return first_support_; }  // S_1
   /// Atoms with κ_pq ≠ 0.
@@ -40,7 +52,9 @@ class AtomicDecomposition {
 
  private:
   std::vector<Index> last_support_, first_support_;
-  Matrix coefficients_;
+  bool is_diagonal_ = false;
+  Matrix coefficients_;  // unless diagonal
+  Vector diagonal_;
   Matrix columns_;  // row i: column last_support_[i] of W_L
   Matrix rows_;     // row j: row first_support_[j] of W_1
   Index size_ = 0;

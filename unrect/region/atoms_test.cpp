@@ -200,5 +200,29 @@ TEST(Factors, ANetworkThatEndsInARectifierEndsInAnIdentity) {
   EXPECT_EQ(f.weights[1], Matrix::Identity(4, 4));
 }
 
+TEST(Atoms, OfEqualWeightAreInOrder) {
+  const Network network = Network::chain({Matrix::Ones(3, 2), Matrix::Ones(3, 3), Matrix::Ones(1, 3)},
+                                         {Vector::Ones(3), Vector::Ones(3), Vector::Zero(1)});
+  const AtomicDecomposition atoms(factors(unrectify(network, Vector::Ones(2))));
+  const std::vector<Atom> top = atoms.top(7);
+  ASSERT_EQ(top.size(), 7u);
+  for (Index k = 0; k < 7; ++k) {
+    EXPECT_EQ(top[static_cast<std::size_t>(k)].p, k / 3);
+    EXPECT_EQ(top[static_cast<std::size_t>(k)].q, k % 3);
+  }
+}
+
+// 20,000 units on one layer: a diagonal, not its square.
+TEST(Atoms, OfAWideLayerAreHeldAsADiagonal) {
+  const Index width = 20000;
+  Rng rng(9);
+  const Network network = Network::chain({rng.normal_matrix(width, 2), rng.normal_matrix(1, width)},
+                                         {Vector::Ones(width), Vector::Zero(1)});
+  const Region region = unrectify(network, Vector{{0.1, 0.2}});
+  const AtomicDecomposition atoms(factors(region));
+  EXPECT_LT((atoms.linear() - region.affine_map().linear).norm(), 1e-10 * region.affine_map().linear.norm());
+  EXPECT_NEAR(atoms.truncation_errors(atoms.top(atoms.size()))[atoms.size()], 0, 1e-8);
+}
+
 }  // namespace
 }  // namespace unrect

@@ -1,11 +1,14 @@
 // Where a region ends: facets, the nearest wall, the largest ball.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "unrect/base/context.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/chebyshev.hpp"
+#include "unrect/polytope/exact.hpp"
 #include "unrect/region/region.hpp"
 
 namespace unrect {
@@ -18,24 +21,41 @@ struct RegionFacet {
   Vector witness;     // a point of the facet on no other one
 };
 
-/// The largest ball of a region (∩ box), and whether the network itself bears it out: the inequalities are rounded
-/// products of weights, and far from the origin rounding alone can open or close them.
+/// Does a configuration occur? The largest ball of its region (∩ box), and whether the status is true of the network's
+/// own numbers: the polytope's rows are rounded products of weights, and rounding alone can open or close them.
 struct RegionBall {
   Ball ball;
-  /// Not empty: the configuration of `ball.center` is the region's. Empty: `ball.farkas` is a proof in rational
-  /// arithmetic.
+  /// kBall, kUnbounded: the configuration all around `ball.center` is the region's, by exact signs (or, where the
+  /// radius is 0, there is such a point, but none among the doubles looked at). kEmpty, kFlat: `ball.farkas` rounds
+  /// multipliers that prove, in rational arithmetic over the network's numbers, that there is no point, no interior.
   bool verified = false;
+  /// A unit that is on its break all over the region, and by convention (maths 1.2) on another piece: then the
+  /// configuration occurs nowhere, whatever the ball.
+  std::optional<Wall> tied;
+  /// Whether the configuration occurs, if that is known.
+  std::optional<bool> occurs() const;
 };
 
-/// The Chebyshev ball of Q_d. Without a box, a ball that the network does not confirm, or one without bound, is sought
-/// again within 10³ and 10⁶ times the usual distance of the walls: kUnbounded is a ball that grows from the one to the
-/// other.
-RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, const std::optional<Box>& box = {});
+/// The Chebyshev ball of Q_d. Rows in doubt are made exact (ExactRegion), the ball is sought again, and what is left is
+/// a question to farkas_alternative, of `effort` each. kUnbounded is proved by a direction that leaves every wall
+/// (ExactRegion::recedes). Without a box, a ball that is not verified is sought again within 10³ and 10⁶ times the
+/// usual distance of the walls.
+RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, const std::optional<Box>& box = {},
+                        std::int64_t effort = kExactEffort);
 
-/// The facets of a region, by the first wall on each; sides of the box are none. @throws Error kInvalidArgument unless
-/// `interior` is strictly inside.
+struct RegionFacetOptions {
+  std::optional<Box> box;
+  const Region* region = nullptr;
+  std::int64_t effort = kNoLimit;           // of each exact decision
+  std::vector<Index>* undecided = nullptr;  // rows that it did not suffice for
+  const Context* context = nullptr;         // progress in rows
+};
+
+/// The facets of a region, by the first wall on each; sides of the box are none. What rounding leaves open is decided
+/// about the network's own numbers where `region` is given, else about the polytope's doubles.
+/// @throws Error kInvalidArgument unless `interior` is strictly inside, kCancelled.
 std::vector<RegionFacet> region_facets(const RegionPolytope& polytope, const VectorRef& interior,
-                                       const std::optional<Box>& box = {});
+                                       const RegionFacetOptions& options = {});
 
 /// The nearest point of a region's boundary, and the units that switch there.
 struct NearestBoundary {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/kernels.hpp"
 
 namespace unrect {
@@ -15,18 +16,39 @@ namespace {
 // How far unit's value stands from the next piece.
 double margin(const Op& op, Index unit, Index piece, const Vector& z) {
   double margin = std::numeric_limits<double>::infinity();
-  if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
-    for (Index p = 0; p < f->breaks.cols(); ++p) {
-      margin = std::min(margin, std::abs(z[unit] - f->breaks(f->row_of(unit), p)));
-    }
-    return margin;
-  }
-  const Maximum& max = std::get<Maximum>(op);
-  const Index* const slots = max.index.data() + unit * max.width;
-  for (Index slot = 0; slot < max.width; ++slot) {
-    if (slot != piece && slots[slot] >= 0) margin = std::min(margin, z[slots[piece]] - z[slots[slot]]);
-  }
+  by_kind(
+      op,
+      [&](const Piecewise& f) {
+        for (Index p = 0; p < f.breaks.cols(); ++p) {
+          margin = std::min(margin, std::abs(z[unit] - f.breaks(f.row_of(unit), p)));
+        }
+      },
+      [&](const Maximum& max) {
+        const Index* const slots = max.index.data() + unit * max.width;
+        for (Index slot = 0; slot < max.width; ++slot) {
+          if (slot != piece && slots[slot] >= 0) margin = std::min(margin, z[slots[piece]] - z[slots[slot]]);
+        }
+      },
+      without_pieces([](const auto&) {}));
   return margin;
+}
+
+// The pieces that a unit's number may name, and whether this one is there: a slot of a maximum may be empty.
+struct Pieces {
+  Index count = 0;
+  bool has = false;
+};
+Pieces pieces_of(const Op& op, Index unit, Index piece) {
+  return by_kind(
+      op,
+      [&](const Piecewise& f) {
+        return Pieces{f.pieces(), piece < f.pieces()};
+      },
+      [&](const Maximum& max) {
+        const bool has = piece < max.width && max.index[static_cast<std::size_t>(unit * max.width + piece)] >= 0;
+        return Pieces{max.width, has};
+      },
+      without_pieces([](const auto&) { return Pieces{}; }));
 }
 
 }  // namespace
@@ -84,12 +106,9 @@ void check_configuration(const Network& network, const Configuration& configurat
     UNRECT_REQUIRE(static_cast<Index>(pieces.size()) == node.size, ErrorCode::kInvalidArgument,
                    "layer {} of the configuration has {} units, expected {}", l, pieces.size(), node.size);
     for (std::size_t i = 0; i < pieces.size(); ++i) {
-      const Maximum* max = std::get_if<Maximum>(node.op.get());
-      const Index count = max ? max->width : std::get<Piecewise>(*node.op).pieces();
-      UNRECT_REQUIRE(
-          pieces[i] < count && (!max || max->index[i * static_cast<std::size_t>(max->width) + pieces[i]] >= 0),
-          ErrorCode::kInvalidArgument, "layer {} unit {} has piece {}, expected one of its {} pieces", l, i, pieces[i],
-          count);
+      const auto [count, has] = pieces_of(*node.op, static_cast<Index>(i), pieces[i]);
+      UNRECT_REQUIRE(has, ErrorCode::kInvalidArgument, "layer {} unit {} has piece {}, expected one of its {} pieces",
+                     l, i, pieces[i], count);
     }
   }
 }

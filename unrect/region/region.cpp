@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/by_kind.hpp"
 #include "unrect/network/kernels.hpp"
+#include "unrect/region/walls.hpp"
 
 namespace unrect {
 namespace {
@@ -44,28 +47,36 @@ Columns on_pieces(const Op& op, const std::vector<std::uint16_t>& pieces, const 
   Columns y;
   y.size = static_cast<Index>(pieces.size());
   y.all = false;
-  const Piecewise* f = std::get_if<Piecewise>(&op);
-  const auto slope = [&](Index i) { return f->slopes(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
-  const auto offset = [&](Index i) { return f->offsets(f->row_of(i), pieces[static_cast<std::size_t>(i)]); };
-  for (Index i = 0; i < y.size; ++i) {
-    if (!f || slope(i) != 0 || (with_constants && offset(i) != 0)) y.support.push_back(i);
-  }
-  y.values.resize(static_cast<Index>(y.support.size()), z.cols());
-  // Plain loops: with few directions the rows are short, and there are thousands of them.
   const Index width = z.cols();
-  for (Index k = 0; k < y.values.rows(); ++k) {
-    const Index i = y.support[static_cast<std::size_t>(k)];
-    double* const to = y.values.data() + k * width;
-    if (f) {
-      const double* const from = z.data() + i * width;
-      const double a = slope(i), b = with_constants ? offset(i) : 0;
-      for (Index c = 0; c < width; ++c) to[c] = a * from[c] + b;
-    } else {
-      const Maximum& max = std::get<Maximum>(op);
-      const Index slot = i * max.width + pieces[static_cast<std::size_t>(i)];
-      std::copy_n(z.data() + max.index[static_cast<std::size_t>(slot)] * width, width, to);
-    }
-  }
+  const auto piece = [&](Index i) { return pieces[static_cast<std::size_t>(i)]; };
+  // Plain loops: with few directions the rows are short, and there are thousands of them.
+  by_kind(
+      op,
+      [&](const Piecewise& f) {
+        const auto slope = [&](Index i) { return f.slopes(f.row_of(i), piece(i)); };
+        const auto offset = [&](Index i) { return with_constants ? f.offsets(f.row_of(i), piece(i)) : 0; };
+        for (Index i = 0; i < y.size; ++i) {
+          if (slope(i) != 0 || offset(i) != 0) y.support.push_back(i);
+        }
+        y.values.resize(std::ssize(y.support), width);
+        for (Index k = 0; k < y.values.rows(); ++k) {
+          const Index i = y.support[static_cast<std::size_t>(k)];
+          const double* const from = z.data() + i * width;
+          double* const to = y.values.data() + k * width;
+          const double a = slope(i), b = offset(i);
+          for (Index c = 0; c < width; ++c) to[c] = a * from[c] + b;
+        }
+      },
+      [&](const Maximum& max) {
+        y.support.resize(static_cast<std::size_t>(y.size));
+        std::iota(y.support.begin(), y.support.end(), Index{0});
+        y.values.resize(y.size, width);
+        for (Index i = 0; i < y.size; ++i) {
+          const Index slot = max.index[static_cast<std::size_t>(i * max.width + piece(i))];
+          std::copy_n(z.data() + slot * width, width, y.values.data() + i * width);
+        }
+      },
+      without_pieces([](const auto&) {}));
   return y;
 }
 
@@ -163,32 +174,6 @@ Matrix sweep(const Network& network, const Configuration& configuration, Matrix 
   return std::move(output.values);
 }
 
-// One wall: sign · (z_plus − z_minus) ≤ bound, z_minus absent for a Piecewise unit.
-struct WallForm {
-  Index plus = 0, minus = -1;
-  double sign = 1, bound = 0;
-  Index beyond = 0;
-};
-
-// The walls of one layer, unit by unit, in the values that the layer reads.
-template <class Body>
-void for_each_wall(const Op& op, const std::vector<std::uint16_t>& pieces, const Body& body) {
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    const Index unit = static_cast<Index>(i), p = pieces[i];
-    if (const Piecewise* f = std::get_if<Piecewise>(&op)) {
-      const Index row = f->row_of(unit);
-      if (p > 0) body(unit, WallForm{unit, -1, -1, -f->breaks(row, p - 1), p - 1});
-      if (p + 1 < f->pieces()) body(unit, WallForm{unit, -1, 1, f->breaks(row, p), p + 1});
-      continue;
-    }
-    const Maximum& max = std::get<Maximum>(op);
-    const Index* const slots = max.index.data() + unit * max.width;
-    for (Index j = 0; j < max.width; ++j) {
-      if (j != p && slots[j] >= 0) body(unit, WallForm{slots[j], slots[p], 1, 0, j});
-    }
-  }
-}
-
 Index count_walls(const Network& network, const Configuration& configuration) {
   Index count = 0;
   for (std::size_t l = 0; l < configuration.layers.size(); ++l) {
@@ -258,17 +243,19 @@ Matrix Region::multiply_transposed(const MatrixRef& cotangents) const {
       add_adjoint<double>(*node.op, u[i], targets);
     } else {
       const std::vector<std::uint16_t>& pieces = configuration_.layers[layer];
-      const Piecewise* f = std::get_if<Piecewise>(node.op.get());
+      const auto piece = [&](Index k) { return pieces[static_cast<std::size_t>(k)]; };
       for (Index n = 0; n < u[i].rows(); ++n) {
-        for (Index k = 0; k < node.size; ++k) {
-          const Index p = pieces[static_cast<std::size_t>(k)];
-          if (f) {
-            (*targets[0])(n, k) += f->slopes(f->row_of(k), p) * u[i](n, k);
-          } else {
-            const Maximum& max = std::get<Maximum>(*node.op);
-            (*targets[0])(n, max.index[static_cast<std::size_t>(k * max.width + p)]) += u[i](n, k);
-          }
-        }
+        by_kind(
+            *node.op,
+            [&](const Piecewise& f) {
+              for (Index k = 0; k < node.size; ++k) (*targets[0])(n, k) += f.slopes(f.row_of(k), piece(k)) * u[i](n, k);
+            },
+            [&](const Maximum& max) {
+              for (Index k = 0; k < node.size; ++k) {
+                (*targets[0])(n, max.index[static_cast<std::size_t>(k * max.width + piece(k))]) += u[i](n, k);
+              }
+            },
+            without_pieces([](const auto&) {}));
       }
     }
     u[i].resize(0, 0);

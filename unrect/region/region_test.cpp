@@ -316,5 +316,46 @@ TEST(ParseConfiguration, ReadsDigitsAndNamesWhatIsWrong) {
   EXPECT_THROW(parse_configuration(network, "01x,10"), Error);
 }
 
+// Walls at 1 and 1 + d, seen from 0: one boundary or two.
+Network two_walls(double apart) {
+  return Network::chain({Matrix{{1}, {1}}, Matrix::Ones(1, 2)}, {Vector{{-1, -1 - apart}}, Vector::Zero(1)});
+}
+
+TEST(NearestBoundary, TakesWallsTogetherToTwelveDigits) {
+  const Vector x = Vector::Zero(1);
+  const auto walls = [&](double apart) {
+    return nearest_boundary(unrectify(two_walls(apart), x).polytope(), x).walls.size();
+  };
+  EXPECT_EQ(walls(0), 2u);
+  EXPECT_EQ(walls(0.9e-12), 2u);
+  EXPECT_EQ(walls(1.1e-12), 1u);
+}
+
+TEST(FacetsHit, CallsNothingAFacetThatAnotherWallTies) {
+  const auto hits = [](double apart) {
+    return facets_hit(unrectify(two_walls(apart), Vector::Zero(1)), Vector::Zero(1), 10, Rng(1)).size();
+  };
+  EXPECT_EQ(hits(0), 0u);
+  EXPECT_EQ(hits(0.9e-9), 0u);
+  EXPECT_EQ(hits(1.1e-9), 1u);
+}
+
+// A strip of width 10⁻¹¹ whose walls are parallel in the network's numbers and tilted in doubles: 10⁶ away they seem to
+// be far apart, and the network does not bear it out.
+TEST(LargestBall, AFarBallCountsOnlyIfTheNetworkConfirmsIt) {
+  Rng rng(14);
+  for (int trial = 0; trial < 100; ++trial) {
+    const Vector direction = rng.normal_vector(2).normalized();
+    const double s = rng.uniform(0.5, 2), t = rng.uniform(0.5, 2);
+    const Network network = Network::chain({Matrix(direction.transpose()), Matrix{{s}, {t}}, Matrix::Ones(1, 2)},
+                                           {Vector::Zero(1), Vector{{-s, -t * (1 + 1e-11)}}, Vector::Zero(1)});
+    const Region region(network, {{{1}, {1, 0}}});
+    const RegionBall found = largest_ball(region, region.polytope());
+    ASSERT_EQ(found.occurs(), std::optional(true));
+    EXPECT_EQ(found.ball.status, BallStatus::kBall);
+    EXPECT_NEAR(found.ball.radius, 5e-12, 1e-12);
+  }
+}
+
 }  // namespace
 }  // namespace unrect

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -119,11 +120,11 @@ class BlockCodes {
 };
 
 Decoder omp_decoder(const BlockCodes& codes, double noise) {
-  const auto omp = std::make_shared<Omp>(codes.atoms());
+  const Omp omp(codes.atoms());
   const Index most = std::max<Index>(1, codes.atoms().rows() / 4);
   const double tolerance = noise * std::sqrt(static_cast<double>(codes.atoms().rows()));
   return [=](const Measurement& m) {
-    return codes.image(omp->solve_rows(codes.measurements(m), {.sparsity = most, .tolerance = tolerance}), m);
+    return codes.image(omp.solve_rows(codes.measurements(m), {.sparsity = most, .tolerance = tolerance}), m);
   };
 }
 
@@ -156,22 +157,47 @@ Decoder bp_decoder(const BlockCodes& codes, double noise) {
   };
 }
 
+/// What images of the last size share, while nobody uses it.
+template <class Shared>
+class Kept {
+ public:
+  /// For the taker alone; null where none is left of that size.
+  std::unique_ptr<Shared> take(Index height, Index width) {
+    const std::lock_guard lock(mutex_);
+    if (kept_.empty() || height != height_ || width != width_) return nullptr;
+    std::unique_ptr<Shared> shared = std::move(kept_.back());
+    kept_.pop_back();
+    return shared;
+  }
+  void give_back(Index height, Index width, std::unique_ptr<Shared> shared) {
+    const std::lock_guard lock(mutex_);
+    if (height != height_ || width != width_) kept_.clear();
+    height_ = height;
+    width_ = width;
+    kept_.push_back(std::move(shared));
+  }
+
+ private:
+  std::mutex mutex_;
+  Index height_ = 0, width_ = 0;
+  std::vector<std::unique_ptr<Shared>> kept_;  // as many as were in use at once
+};
+
 /// A decoder that `make`s what images of one size share and keeps it for the last size: a folder's mostly have one.
 template <class Shared, class Make, class Decode>
 Decoder for_size(const Sampling& sampling, const Make& make, const Decode& decode) {
-  struct Last {
-    Index height = 0, width = 0;
-    std::unique_ptr<Shared> shared;
+  const auto kept = std::make_shared<Kept<Shared>>();
+  const auto own = [kept, make](Index height, Index width) {
+    std::unique_ptr<Shared> shared = kept->take(height, width);
+    return shared ? std::move(shared) : make(height, width);
   };
-  const auto last = std::make_shared<Last>();
-  const auto prepare = [last, make](Index height, Index width) {
-    if (last->shared && height == last->height && width == last->width) return;
-    *last = {height, width, make(height, width)};
-  };
-  const auto run = [last, prepare, decode, rows = sampling.phi.rows(), block = sampling.block](const Measurement& m) {
+  const auto prepare = [kept, own](Index height, Index width) { kept->give_back(height, width, own(height, width)); };
+  const auto run = [kept, own, decode, rows = sampling.phi.rows(), block = sampling.block](const Measurement& m) {
     require_measured_by(m, rows, block);
-    prepare(m.height, m.width);
-    return decode(*last->shared, m);
+    std::unique_ptr<Shared> shared = own(m.height, m.width);
+    Image image = decode(*shared, m);
+    kept->give_back(m.height, m.width, std::move(shared));
+    return image;
   };
   return {run, prepare};
 }
@@ -183,11 +209,11 @@ Decoder lmmse_decoder(const Sampling& sampling, const DecoderOptions& options) {
                  sampling.block, sampling.block);
   using Maps = std::vector<std::pair<BlockGroup, AffineDecoder>>;
   const Matrix phi = sampling.phi.to_matrix();
-  const auto make = [phi, block = sampling.block, statistics = options.statistics, noise = options.noise](Index height,
-                                                                                                          Index width) {
+  const auto make = [phi, block = sampling.block, statistics = *options.statistics, noise = options.noise](
+                        Index height, Index width) {
     auto maps = std::make_unique<Maps>();
     for (BlockGroup& group : block_groups(height, width, block)) {
-      AffineDecoder map = lmmse(phi, *statistics, group.rows, group.cols, noise);
+      AffineDecoder map = lmmse(phi, statistics, group.rows, group.cols, noise);
       maps->emplace_back(std::move(group), std::move(map));
     }
     return maps;
@@ -204,9 +230,9 @@ Decoder wiener_decoder(const Sampling& sampling, const DecoderOptions& options) 
   require_small(sampling);
   UNRECT_REQUIRE(options.lags != nullptr, ErrorCode::kInvalidArgument,
                  "wiener needs covariances of pixels from training images");
-  const auto make = [phi = sampling.phi.to_matrix(), lags = options.lags, noise = options.noise](Index height,
-                                                                                                 Index width) {
-    return std::make_unique<Wiener>(phi, *lags, height, width, noise);
+  const auto make = [phi = sampling.phi.to_matrix(), lags = *options.lags, noise = options.noise](Index height,
+                                                                                                  Index width) {
+    return std::make_unique<Wiener>(phi, lags, height, width, noise);
   };
   return for_size<Wiener>(sampling, make, [](const Wiener& wiener, const Measurement& m) { return wiener(m.y); });
 }
@@ -214,9 +240,9 @@ Decoder wiener_decoder(const Sampling& sampling, const DecoderOptions& options) 
 Decoder net_decoder(const Sampling& sampling, const DecoderOptions& options) {
   require_small(sampling);
   UNRECT_REQUIRE(options.model != nullptr, ErrorCode::kInvalidArgument, "net needs a model, a trained network");
-  const auto make = [phi = sampling.phi.to_matrix(), model = options.model, noise = options.noise](Index height,
-                                                                                                   Index width) {
-    return std::make_unique<Forward>(model->network(phi, height, width, noise), Products::kBfloat16);
+  const auto make = [phi = sampling.phi.to_matrix(), model = *options.model, noise = options.noise](Index height,
+                                                                                                    Index width) {
+    return std::make_unique<Forward>(model.network(phi, height, width, noise), Products::kBfloat16);
   };
   return for_size<Forward>(sampling, make, [](Forward& net, const Measurement& m) {
     const FloatVector y = Eigen::Map<const Vector>(m.y.data(), m.y.size()).cast<float>();

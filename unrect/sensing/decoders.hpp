@@ -13,7 +13,8 @@
 namespace unrect {
 
 /// From a measurement to an image; values may lie outside [0, 1]. The image fits: residual() ≤ asked_residual(), where
-/// any image does. One caller at a time: work that measurements of equal size share is kept.
+/// any image does. Any number of threads may ask one, or copies of it: work that measurements of equal size share is
+/// kept, a set for each that asks at once.
 class Decoder {
  public:
   template <class Decode>
@@ -33,11 +34,12 @@ class Decoder {
 };
 
 struct DecoderOptions {
-  double noise = 0;                             // σ of the measurements to come
-  const BlockStatistics* statistics = nullptr;  // lmmse's; used while the decoder is made and by it
-  const PixelStatistics* lags = nullptr;        // wiener's; used by it
-  const Matrix* dictionary = nullptr;           // ksvd's atoms, one a row; used while the decoder is made
-  const Unrolled* model = nullptr;              // net's; used by it
+  double noise = 0;  // σ of the measurements to come
+  // What a decoder needs it copies while it is made.
+  const BlockStatistics* statistics = nullptr;  // lmmse's
+  const PixelStatistics* lags = nullptr;        // wiener's
+  const Matrix* dictionary = nullptr;           // ksvd's atoms, one a row
+  const Unrolled* model = nullptr;              // net's
   std::uint64_t seed = 0;                       // of random shifts (iht, wavelet, ksvd)
 };
 

@@ -3,6 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
+#include <atomic>
+#include <cmath>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/fit.hpp"
@@ -95,6 +101,85 @@ TEST(Measurement, FilesThatDoNotFitAreNamed) {
               to_measurement(to_arrays(good), "y.npz", draw_sampling(SensingKind::kDct, 15, 8, 0));
             }).find("15"),
             std::string::npos);
+}
+
+// Any number of threads, each with a copy, on images of two sizes: as one after the other.
+TEST(Decoders, CopiesShareNothingThatChanges) {
+  const Matrix atoms = dct_2d(4, 4).to_matrix();
+  const BlockStatistics statistics = block_statistics({scene(30, 30), scene(26, 40)}, 8, 2);
+  const Unrolled model = untrained(statistics);
+  const Sampling sampling = draw_sampling(SensingKind::kGaussian, 24, 8, 2);
+  const double noise = 0.01;
+  const std::vector<Measurement> measured{measure(scene(24, 21), sampling, noise, 1),
+                                          measure(scene(13, 40), sampling, noise, 2)};
+  const DecoderOptions options{
+      .noise = noise, .statistics = &statistics, .lags = &model.statistics, .dictionary = &atoms, .model = &model};
+  for (const std::string_view name : decoder_names()) {
+    const Decoder decoder = decoder_named(name, sampling, options);
+    std::vector<Image> alone;
+    for (const Measurement& m : measured) alone.push_back(decoder_named(name, sampling, options)(m));
+    std::atomic<int> others = 0;
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < 4; ++t) {
+      threads.emplace_back([&, copy = decoder, t] {
+        for (std::size_t i = 0; i < 4; ++i) {
+          const std::size_t which = (i + t) % 2;
+          copy.prepare(measured[1 - which].height, measured[1 - which].width);
+          if (copy(measured[which]) != alone[which]) ++others;
+        }
+      });
+    }
+    threads.clear();
+    EXPECT_EQ(others, 0) << name;
+  }
+}
+
+TEST(Decoders, KeepWhatTheyWereMadeOf) {
+  const Measurement m = measure(scene(24, 21), draw_sampling(SensingKind::kGaussian, 24, 8, 2));
+  BlockStatistics statistics = block_statistics({scene(30, 30), scene(26, 40)}, 8, 2);
+  Unrolled model = untrained(statistics);
+  PixelStatistics lags = model.statistics;
+  Matrix atoms = dct_2d(4, 4).to_matrix();
+  std::vector<std::pair<Decoder, Image>> known;
+  for (const char* name : {"lmmse", "wiener", "net", "ksvd"}) {
+    const DecoderOptions options{.statistics = &statistics, .lags = &lags, .dictionary = &atoms, .model = &model};
+    known.emplace_back(decoder_named(name, m.sampling, options), decoder_named(name, m.sampling, options)(m));
+  }
+  statistics.mean.setZero();
+  statistics.covariance.setIdentity();
+  lags = {0, Matrix::Identity(lags.lags.rows(), lags.lags.cols())};
+  atoms.setIdentity();
+  model = Unrolled::random(lags, 1, 4, Rng(9));
+  for (const auto& [decoder, image] : known) EXPECT_EQ(decoder(m), image);
+}
+
+// What fits stays as it is; what is farther from y than black is begins at black, and keeps nothing that Φ does not
+// see.
+TEST(Fit, BeginsAtBlackWhereThatIsNearer) {
+  for (const double noise : {0.0, 0.05}) {
+    const Image image = scene(16, 24);
+    const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 20, 8, 3);
+    const Measurement m = measure(image, sampling, noise, 4);
+    const Fit fit(sampling, whitened(sampling, noise));
+    if (noise > 0) {
+      EXPECT_EQ(fit(image, m), image);
+    }
+    const Image from_black = fit(Image::Zero(16, 24), m);
+    EXPECT_LE(residual(m, from_black), asked_residual(m));
+    if (noise > 0) {
+      EXPECT_GT(residual(m, from_black), (1 - 1e-6) * asked_residual(m)) << "no further than asked";
+    }
+    // Multiples of the image with misfits of 0.999 and 1.001 ‖y‖.
+    const Matrix seen = sampling.phi.apply_rows(to_blocks(image, 8));
+    const auto factor = [&](double part) {  // ‖y − t Φx‖ = part ‖y‖
+      const double b = seen.cwiseProduct(m.y).sum(), c = m.y.squaredNorm() * (1 - part * part);
+      return (b + std::sqrt(b * b - c * seen.squaredNorm())) / seen.squaredNorm();
+    };
+    EXPECT_GT((fit(factor(0.999) * image, m) - from_black).norm(), 0.1 * from_black.norm());
+    EXPECT_EQ(fit(factor(1.001) * image, m), from_black);
+    EXPECT_EQ(fit(Image::Constant(16, 24, 1e200), m), from_black);
+    EXPECT_EQ(fit(Image::Constant(16, 24, std::nan("")), m), from_black);
+  }
 }
 
 /// Random atoms beside the DCT's.

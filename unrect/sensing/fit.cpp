@@ -3,6 +3,8 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <mutex>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -16,23 +18,26 @@ double asked_residual(const Measurement& measurement) {
   return std::max(measurement.noise * std::sqrt(count + 2 * std::sqrt(2 * count)), 1e-6 * measurement.y.norm());
 }
 
-Fit::Fit(const Sampling& sampling, White white) : white_(std::move(white)) {
+struct Fit::Spectra {
+  std::mutex mutex;
+  std::map<std::pair<Index, Index>, Spectrum> of_size;
+};
+
+Fit::Fit(const Sampling& sampling, White white) : white_(std::move(white)), spectra_(std::make_shared<Spectra>()) {
   if (is_small(sampling)) phi_ = sampling.phi.to_matrix();
 }
 
 const Fit::Spectrum& Fit::spectrum_of(Index rows, Index cols) const {
-  const auto [at, fresh] = spectra_.try_emplace({rows, cols});
-  Spectrum& spectrum = at->second;
-  if (fresh) {
-    spectrum.phi = phi_;
-    for (Index pixel = 0; pixel < phi_.cols(); ++pixel) {
-      if (pixel / white_.block >= rows || pixel % white_.block >= cols) spectrum.phi.col(pixel).setZero();
-    }
-    const Eigen::SelfAdjointEigenSolver<Matrix> solver(spectrum.phi * spectrum.phi.transpose());
-    spectrum.u = solver.eigenvectors();
-    spectrum.squares = solver.eigenvalues().cwiseMax(0);
+  const std::lock_guard lock(spectra_->mutex);
+  const auto known = spectra_->of_size.find({rows, cols});
+  if (known != spectra_->of_size.end()) return known->second;
+  Matrix phi = phi_;
+  for (Index pixel = 0; pixel < phi.cols(); ++pixel) {
+    if (pixel / white_.block >= rows || pixel % white_.block >= cols) phi.col(pixel).setZero();
   }
-  return spectrum;
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(phi * phi.transpose());
+  Spectrum spectrum{std::move(phi), solver.eigenvectors(), solver.eigenvalues().cwiseMax(0)};
+  return spectra_->of_size.emplace(std::pair(rows, cols), std::move(spectrum)).first->second;
 }
 
 Image Fit::operator()(const Image& x, const Measurement& m) const {

@@ -1,8 +1,7 @@
 // How closely an image has to meet what was measured, and the one near by that does.
 #pragma once
 
-#include <map>
-#include <utility>
+#include <memory>
 
 #include "unrect/sensing/measurement.hpp"
 #include "unrect/sensing/whiten.hpp"
@@ -12,7 +11,7 @@ namespace unrect {
 /// σ √(M + 2√(2M)) for M measurements, which the noise itself stays below with probability 0.977; at least 1e−6 ‖y‖.
 double asked_residual(const Measurement& measurement);
 
-/// Moves images to where they meet what was measured.
+/// Moves images to where they meet what was measured. Any number of threads may ask one.
 class Fit {
  public:
   /// For measurements by the operator that `white` is made of.
@@ -32,13 +31,14 @@ class Fit {
     Matrix phi, u;
     Vector squares;
   };
+  struct Spectra;
   const Spectrum& spectrum_of(Index rows, Index cols) const;
   void project(Matrix& blocks, const Matrix& misfit, const Measurement& m, double enough) const;
   void solve(Matrix& blocks, const Measurement& m) const;
 
   Matrix phi_;  // empty where it is too large to be a matrix
   White white_;
-  mutable std::map<std::pair<Index, Index>, Spectrum> spectra_;  // made when first asked for: one caller at a time
+  std::shared_ptr<Spectra> spectra_;  // each made once, by whoever asks first; copies share them
 };
 
 }  // namespace unrect

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "unrect/base/error.hpp"
 #include "unrect/signal/blocks.hpp"
@@ -13,9 +15,9 @@
 namespace unrect {
 namespace {
 
-// 1 for a pixel of the first rows × cols, else 0.
+// 1 for a pixel of a square block that is of its first rows × cols, else 0.
 Vector pixels_inside(Index pixels, Index rows, Index cols) {
-  const Index block = block_side(pixels);
+  const Index block = std::max<Index>(block_side(pixels), 1);
   Vector inside(pixels);
   for (Index i = 0; i < pixels; ++i) inside(i) = i / block < rows && i % block < cols ? 1 : 0;
   return inside;
@@ -26,16 +28,19 @@ struct Masked {
   Vector inside;
   Matrix phi, cross;
 
-  Masked(const MatrixRef& all, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
-    const Index pixels = statistics.mean.size(), block = block_side(pixels);
-    UNRECT_REQUIRE(all.cols() == pixels && all.rows() >= 1, ErrorCode::kInvalidArgument,
-                   "operator of {} × {} for statistics of {} pixels", all.rows(), all.cols(), pixels);
+  Masked(const MatrixRef& all, const BlockStatistics& statistics, Vector where) : inside(std::move(where)) {
+    UNRECT_REQUIRE(all.cols() == inside.size() && all.rows() >= 1, ErrorCode::kInvalidArgument,
+                   "operator of {} × {} for statistics of {} pixels", all.rows(), all.cols(), inside.size());
+    phi = all * inside.asDiagonal();
+    cross = inside.asDiagonal() * (statistics.covariance * phi.transpose());
+  }
+
+  Masked(const MatrixRef& all, const BlockStatistics& statistics, Index rows, Index cols, double noise)
+      : Masked(all, statistics, pixels_inside(statistics.mean.size(), rows, cols)) {
+    const Index block = block_side(inside.size());
     UNRECT_REQUIRE(rows >= 1 && rows <= block && cols >= 1 && cols <= block && noise >= 0 && std::isfinite(noise),
                    ErrorCode::kInvalidArgument, "{} × {} pixels of a block of {}, noise {}: expected inside, noise ≥ 0",
                    rows, cols, block, noise);
-    inside = pixels_inside(pixels, rows, cols);
-    phi = all * inside.asDiagonal();
-    cross = inside.asDiagonal() * (statistics.covariance * phi.transpose());
   }
 };
 
@@ -137,13 +142,25 @@ Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& sta
   return root_of(Masked(phi, statistics, rows, cols, noise), least_variance(phi, statistics, noise));
 }
 
-AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
-  const Masked masked(phi, statistics, rows, cols, noise);
-  const Matrix root = root_of(masked, least_variance(phi, statistics, noise));
+namespace {
+
+AffineDecoder decoder_of(const Masked& masked, const BlockStatistics& statistics, double least) {
+  const Matrix root = root_of(masked, least);
   Matrix gain = masked.cross.transpose();
   root.triangularView<Eigen::Lower>().solveInPlace(gain);
   root.transpose().triangularView<Eigen::Upper>().solveInPlace(gain);
   return {statistics.mean.cwiseProduct(masked.inside), gain.transpose()};
+}
+
+}  // namespace
+
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise) {
+  return decoder_of(Masked(phi, statistics, rows, cols, noise), statistics, least_variance(phi, statistics, noise));
+}
+
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics) {
+  return decoder_of(Masked(phi, statistics, Vector::Ones(statistics.mean.size())), statistics,
+                    least_variance(phi, statistics, 0));
 }
 
 }  // namespace unrect

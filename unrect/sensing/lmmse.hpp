@@ -46,5 +46,7 @@ Matrix measured_covariance_root(const MatrixRef& phi, const BlockStatistics& sta
 /// For blocks of which only the first rows × cols pixels may differ from 0 (those at the image's edges).
 /// O(m n²). @throws Error kInvalidArgument for sizes and σ < 0.
 AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics, Index rows, Index cols, double noise = 0);
+/// For signals of any size, which may differ from 0 anywhere. O(m n²). @throws Error kInvalidArgument for sizes.
+AffineDecoder lmmse(const MatrixRef& phi, const BlockStatistics& statistics);
 
 }  // namespace unrect

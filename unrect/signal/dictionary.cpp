@@ -54,18 +54,25 @@ Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options
   result.atoms = first_atoms(samples, options.atoms, rng);
   result.codes = Matrix::Zero(samples.rows(), options.atoms);
   auto told = std::chrono::steady_clock::now();
-  for (int iteration = 0; iteration < options.iterations; ++iteration) {
+  const auto stopped = [&](double done) {
     const auto now = std::chrono::steady_clock::now();
-    if (context.progress && now - told >= std::chrono::milliseconds(100)) {
-      told = now;
-      if (!context.progress({"iterations", static_cast<double>(iteration), static_cast<double>(options.iterations)})) {
-        break;
-      }
+    if (!context.progress || now - told < std::chrono::milliseconds(100)) return false;
+    told = now;
+    return !context.progress({"iterations", done, static_cast<double>(options.iterations)});
+  };
+  for (int iteration = 0; iteration < options.iterations; ++iteration) {
+    const Dictionary before = result;  // what is left of an iteration that is not finished
+    Omp omp(result.atoms.transpose());
+    constexpr Index kRows = 256;
+    for (Index row = 0; row < samples.rows(); row += kRows) {
+      if (stopped(iteration + 0.5 * static_cast<double>(row) / static_cast<double>(samples.rows()))) return before;
+      const Index count = std::min(kRows, samples.rows() - row);
+      result.codes.middleRows(row, count) = omp.solve_rows(samples.middleRows(row, count), options.code);
     }
-    result.codes = Omp(result.atoms.transpose()).solve_rows(samples, options.code);
     Matrix rest = samples - result.codes * result.atoms;
     Vector free = Vector::Ones(samples.rows());  // 0 for a sample that an idle atom has become
     for (Index k = 0; k < options.atoms; ++k) {
+      if (stopped(iteration + 0.5 + 0.5 * static_cast<double>(k) / static_cast<double>(options.atoms))) return before;
       std::vector<Index> users;
       for (Index i = 0; i < samples.rows(); ++i) {
         if (result.codes(i, k) != 0) users.push_back(i);

@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 
 #include "unrect/base/error.hpp"
@@ -47,6 +48,13 @@ std::string_view to_string(SolverStatus status) {
   return "unknown";
 }
 
+struct Omp::Gram {
+  explicit Gram(Index n) : columns(static_cast<std::size_t>(n)), made(static_cast<std::size_t>(n)) {}
+
+  std::vector<Vector> columns;
+  std::vector<std::once_flag> made;
+};
+
 Omp::Omp(Matrix atoms) : atoms_(std::move(atoms)) {
   UNRECT_REQUIRE(atoms_.size() > 0 && atoms_.allFinite(), ErrorCode::kInvalidArgument,
                  "dictionary of {} × {}, expected finite entries and at least 1 × 1", atoms_.rows(), atoms_.cols());
@@ -54,23 +62,23 @@ Omp::Omp(Matrix atoms) : atoms_(std::move(atoms)) {
   Index shortest = 0;
   UNRECT_REQUIRE(norms.minCoeff(&shortest) > 0, ErrorCode::kInvalidArgument, "atom {} is zero", shortest);
   inverse_norm_ = norms.cwiseInverse();
-  gram_.resize(static_cast<std::size_t>(atoms_.cols()));
+  gram_ = std::make_shared<Gram>(atoms_.cols());
 }
 
-const Vector& Omp::gram_column(Index atom) {
-  Vector& column = gram_[static_cast<std::size_t>(atom)];
-  if (column.size() == 0) column = atoms_.transpose() * atoms_.col(atom);
-  return column;
+const Vector& Omp::gram_column(Index atom) const {
+  const auto at = static_cast<std::size_t>(atom);
+  std::call_once(gram_->made[at], [&] { gram_->columns[at] = atoms_.transpose() * atoms_.col(atom); });
+  return gram_->columns[at];
 }
 
-SparseResult Omp::solve(const VectorRef& y, const OmpOptions& options) {
+SparseResult Omp::solve(const VectorRef& y, const OmpOptions& options) const {
   UNRECT_REQUIRE(y.size() == atoms_.rows(), ErrorCode::kInvalidArgument, "signal of size {}, expected {}", y.size(),
                  atoms_.rows());
   UNRECT_REQUIRE(y.allFinite(), ErrorCode::kInvalidArgument, "a signal that is not finite");
   return solve(y, Vector(atoms_.transpose() * y), options);
 }
 
-Matrix Omp::solve_rows(const MatrixRef& signals, const OmpOptions& options) {
+Matrix Omp::solve_rows(const MatrixRef& signals, const OmpOptions& options) const {
   UNRECT_REQUIRE(signals.cols() == atoms_.rows(), ErrorCode::kInvalidArgument, "signals of size {}, expected {}",
                  signals.cols(), atoms_.rows());
   UNRECT_REQUIRE(signals.allFinite(), ErrorCode::kInvalidArgument, "signals that are not finite");
@@ -82,7 +90,7 @@ Matrix Omp::solve_rows(const MatrixRef& signals, const OmpOptions& options) {
   return codes;
 }
 
-SparseResult Omp::solve(const VectorRef& y, const VectorRef& correlation, const OmpOptions& options) {
+SparseResult Omp::solve(const VectorRef& y, const VectorRef& correlation, const OmpOptions& options) const {
   const Index n = atoms_.cols(), most = std::min(atoms_.rows(), n);
   UNRECT_REQUIRE(options.sparsity >= 1 && options.sparsity <= most, ErrorCode::kInvalidArgument,
                  "sparsity {}, expected 1 … {}", options.sparsity, most);

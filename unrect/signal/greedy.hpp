@@ -27,17 +27,18 @@ class Omp {
 
   /// kConverged once the tolerance or the sparsity is reached, kIterationLimit if no further atom is independent.
   /// @throws Error kInvalidArgument for sizes and options out of range.
-  SparseResult solve(const VectorRef& y, const OmpOptions& options);
+  SparseResult solve(const VectorRef& y, const OmpOptions& options) const;
   /// One signal a row, N × m, to one code a row, N × n.
-  Matrix solve_rows(const MatrixRef& signals, const OmpOptions& options);
+  Matrix solve_rows(const MatrixRef& signals, const OmpOptions& options) const;
 
  private:
-  const Vector& gram_column(Index atom);
-  SparseResult solve(const VectorRef& y, const VectorRef& correlation, const OmpOptions& options);
+  struct Gram;
+  const Vector& gram_column(Index atom) const;
+  SparseResult solve(const VectorRef& y, const VectorRef& correlation, const OmpOptions& options) const;
 
-  Matrix atoms_;              // m × n
-  Vector inverse_norm_;       // n
-  std::vector<Vector> gram_;  // n columns of AᵀA, empty until asked for
+  Matrix atoms_;                // m × n
+  Vector inverse_norm_;         // n
+  std::shared_ptr<Gram> gram_;  // AᵀA's columns, each made once when it is first asked for, by whichever thread
 };
 
 /// Compressive sampling matching pursuit (Needell, Tropp 2009): 2k new candidates, least squares on the 3k, the best k

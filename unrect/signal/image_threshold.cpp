@@ -148,7 +148,7 @@ ImageThreshold dictionary_threshold(Index height, Index width, const MatrixRef& 
   const Index rows = (height + 2 * patch - 2) / patch * patch, cols = (width + 2 * patch - 2) / patch * patch;
   const Index most = std::min(atoms.rows(), std::max<Index>(1, patch * patch / 4));
   return [=, dictionary = Matrix(atoms), omp = Omp(atoms.transpose())](const Matrix& image, double threshold,
-                                                                       Rng& rng) mutable -> Matrix {
+                                                                       Rng& rng) -> Matrix {
     require_image(image, height, width);
     Matrix sum = Matrix::Zero(height, width), weights = sum, grid(rows, cols), parts(rows, cols);
     for (Index shift = 0; shift < shifts; ++shift) {

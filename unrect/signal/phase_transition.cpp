@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <thread>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -109,15 +110,23 @@ TransitionMap transition_map(const SparseSolver& solver, Index n, const Vector& 
   };
   Team team(std::min(context.threads, trials));
   auto told = std::chrono::steady_clock::now();
-  for (Index cell = 0; cell < map.success.size(); ++cell) {
+  const auto stopped = [&](Index cell) {
     const auto now = std::chrono::steady_clock::now();
-    if (context.progress && now - told >= std::chrono::milliseconds(100)) {
-      told = now;
-      if (!context.progress({"cells", static_cast<double>(cell), static_cast<double>(map.success.size())})) break;
-    }
+    if (!context.progress || now - told < std::chrono::milliseconds(100)) return false;
+    told = now;
+    return !context.progress({"cells", static_cast<double>(cell), static_cast<double>(map.success.size())});
+  };
+  std::atomic<bool> stop = false;
+  for (Index cell = 0; cell < map.success.size() && !stop; ++cell) {
     const Index m = part_of(deltas(cell / rhos.size()), n), k = part_of(rhos(cell % rhos.size()), m);
-    std::atomic<int> found = 0;
+    std::atomic<int> found = 0, skipped = 0;
+    const std::thread::id asker = std::this_thread::get_id();
     team.run(trials, [&](int trial) {
+      if (std::this_thread::get_id() == asker && stopped(cell)) stop = true;
+      if (stop) {
+        ++skipped;
+        return;
+      }
       Rng rng = Rng(context.seed).split(static_cast<std::uint64_t>(cell)).split(static_cast<std::uint64_t>(trial));
       const Matrix a = gaussian_operator(m, n, rng.split(0)).to_matrix();
       Vector x = Vector::Zero(n);
@@ -125,7 +134,7 @@ TransitionMap transition_map(const SparseSolver& solver, Index n, const Vector& 
       x.head(k) = rng.normal_vector(k);
       if ((solver(a, a * x, k) - x).norm() <= 1e-3 * x.norm()) ++found;
     });
-    map.success.data()[cell] = static_cast<double>(found) / trials;
+    if (skipped == 0) map.success.data()[cell] = static_cast<double>(found) / trials;
   }
   return map;
 }

@@ -1,6 +1,7 @@
 // Sparse solvers against scikit-learn's and scipy's answers, planted codes, and each other.
 #include <gtest/gtest.h>
 
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,19 @@ TEST(Omp, RowsAreSignals) {
       EXPECT_TRUE(alone.x(j) == 0 || std::abs(left(j)) < 1e-12);
     }
   }
+}
+
+TEST(Omp, AnswersAnyNumberOfThreads) {
+  const Matrix atoms = Rng(1).normal_matrix(12, 40), signals = Rng(2).normal_matrix(30, 12);
+  const Matrix alone = Omp(atoms).solve_rows(signals, {.sparsity = 6});
+  const Omp omp(atoms);
+  std::vector<Matrix> codes(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Matrix& code : codes)
+      threads.emplace_back([&code, &signals, copy = omp] { code = copy.solve_rows(signals, {.sparsity = 6}); });
+  }
+  for (const Matrix& code : codes) EXPECT_EQ(code, alone);
 }
 
 TEST(Omp, LeavesOutDependentAtoms) {

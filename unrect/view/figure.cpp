@@ -263,9 +263,9 @@ Figure& Figure::legend(std::string_view name, const Color& color) {
   return *this;
 }
 
-Figure& Figure::colorbar(Range range, std::string_view label, ColorMap map) {
+Figure& Figure::colorbar(Range range, std::string_view label, ColorMap map, bool whole) {
   require_drawable({.range = range}, "of the colour bar");
-  colorbar_ = Scale{range, printable(label), map};
+  colorbar_ = Scale{range, printable(label), map, whole};
   return *this;
 }
 
@@ -282,6 +282,7 @@ std::string Figure::draw(bool svg) const {
     request.bar = true;
     request.bar_label = !colorbar_->label.empty();
     request.bar_range = colorbar_->range;
+    request.bar_whole = colorbar_->whole;
   }
   const Layout layout = lay_out(request);
   const Frame& frame = layout.frame;

@@ -78,8 +78,8 @@ class Figure {
   Figure& label(double x, double y, std::string_view text, const TextStyle& style = {});
   /// An entry of the legend for something drawn otherwise, such as the classes of an image.
   Figure& legend(std::string_view name, const Color& color);
-  /// What the colours of an image mean. One per figure, the last one given.
-  Figure& colorbar(Range range, std::string_view label, ColorMap map = sequential);
+  /// What the colours of an image mean; `whole`: of numbers that are never broken. One per figure, the last one given.
+  Figure& colorbar(Range range, std::string_view label, ColorMap map = sequential, bool whole = false);
 
   /// Equal figures give equal bytes. @throws Error kInvalidArgument when the axes have nothing to show.
   std::string svg() const;
@@ -106,6 +106,7 @@ class Figure {
     Range range;
     std::string label;
     ColorMap map;
+    bool whole;
   };
 
   void cover(double x, double y);

@@ -106,7 +106,7 @@ Layout lay_out(const LayoutRequest& request) {
     out.y_label_x = kPad + 9;
     right = kPad + (out.x_ticks.empty() ? 0 : ruler.text_width(out.x_ticks.back().text, kTickFont) / 2 - 4);
     if (request.bar) {
-      out.bar_ticks = linear_ticks(request.bar_range, static_cast<int>(plot_height / 45));
+      out.bar_ticks = linear_ticks(request.bar_range, static_cast<int>(plot_height / 45), request.bar_whole ? 1 : 0);
       const double bar = kBarGap + kBarWidth + kTickMark + 4 + widest(ruler, out.bar_ticks);
       out.bar_label_x = frame.right() + bar + 16;
       right = kPad + bar + (request.bar_label ? 18 : 0);

@@ -42,6 +42,7 @@ struct LayoutRequest {
   std::vector<std::string> legend{};
   bool bar = false, bar_label = false;
   Range bar_range{};
+  bool bar_whole = false;
 };
 
 /// Ticks that the margins must fit and margins that leave room for ticks: a few rounds settle both.

@@ -31,13 +31,14 @@ std::string scientific(double value, int exponent, int decimals) {
 
 }  // namespace
 
-std::vector<Tick> linear_ticks(Range range, int most) {
+std::vector<Tick> linear_ticks(Range range, int most, double least) {
   const double raw = (range.max - range.min) / std::max(most, 1);
   const double unit = std::pow(10, floor_log10(raw));
   double step = 10 * unit;
   for (const double factor : {5, 2, 1}) {
     if (factor * unit >= raw * (1 - 1e-9)) step = factor * unit;
   }
+  step = std::max(step, least);
   const double largest = std::max(std::abs(range.min), std::abs(range.max));
   const int digits = floor_log10(step), exponent = floor_log10(largest);
   const bool plain = exponent < 6 && digits > -5;

@@ -19,6 +19,11 @@ TEST(LinearTicks, AreRound) {
   EXPECT_EQ(texts(linear_ticks({-1, 1}, 5)), "−1.0 −0.5 0 0.5 1.0 ");
   EXPECT_EQ(texts(linear_ticks({0, 1}, 5)), "0 0.2 0.4 0.6 0.8 1.0 ");
   EXPECT_EQ(texts(linear_ticks({3, 97}, 5)), "20 40 60 80 ");
+  // Of counts only counts: the same range with and without halves.
+  EXPECT_EQ(texts(linear_ticks({0, 3}, 6)), "0 0.5 1.0 1.5 2.0 2.5 3.0 ");
+  EXPECT_EQ(texts(linear_ticks({0, 3}, 6, 1)), "0 1 2 3 ");
+  EXPECT_EQ(texts(linear_ticks({0, 1}, 10, 1)), "0 1 ");
+  EXPECT_EQ(texts(linear_ticks({0, 50}, 5, 1)), texts(linear_ticks({0, 50}, 5)));
   EXPECT_EQ(texts(linear_ticks({0, 3e7}, 3)), "0 10⁷ 2×10⁷ 3×10⁷ ");
   EXPECT_EQ(texts(linear_ticks({0, 1.2e-6}, 3)), "0 0.5×10⁻⁶ 1.0×10⁻⁶ ");
 }

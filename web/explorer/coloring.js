@@ -174,18 +174,20 @@ function colored(data, layer, way, by_rank) {
     const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => [t, sorted[Math.round(t * (count - 1))] ?? NaN]);
     return { corners, table: table_of(data.sequential), legend: { stops } };
   }
-  const { place, ...rest } = scale(data, range_of(reference));
+  const { place, ...rest } = scale(data, range_of(reference), reference.every((value) => !(value % 1)));
   spread(values, place);
   return { corners, ...rest };
 }
 
 /** A diverging map around 0 where there are values of either sign, else a sequential one over the range. */
-function scale(data, [low, high]) {
+function scale(data, [low, high], whole = false) {
   const both = low < 0 && high > 0,
     most = Math.max(-low, high);
   if (both) [low, high] = [-most, most];
   const span = high - low || 1;
-  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => [t, low + t * (high - low)]);
+  // Of counts only counts are told: as many even parts as give whole numbers, four at most.
+  const parts = whole ? [4, 3, 2, 1].find((parts) => span % parts === 0) : 4;
+  const stops = Array.from({ length: parts + 1 }, (_, i) => [i / parts, low + (i / parts) * (high - low)]);
   return {
     place: (value) => Math.min(Math.max((value - low) / span, 0), 1),
     table: table_of(both ? data.diverging : data.sequential),

@@ -56,7 +56,7 @@ class Explorer {
       plot.draw_edges(data.layers[l], {
         ink: [...color, $("by-layer").checked ? 0.95 : 0.7],
         width,
-        fade: [3 * ratio, 12 * ratio],
+        fade: [5 * ratio, 18 * ratio],
       });
     }
     if (this.unit) this.stroke(this.unit, "#d55e00", 3);

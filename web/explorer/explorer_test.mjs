@@ -302,6 +302,9 @@ const problems = [];
   }
   await page.evaluate(() => window.explorer.view.fit());
 
+  await page.selectOption("#color", { label: "active units" });
+  const counts = await page.locator("#legend .stops span").allInnerTexts();
+  check(counts.length > 1 && counts.every((text) => /^\d+$/.test(text)), `of counts only counts are told: ${counts}`);
   const ways = await page.locator("#color option").allInnerTexts();
   equal(
     ways,
@@ -344,6 +347,62 @@ const problems = [];
     return shown[0].reduce((sum, value, i) => sum + Math.abs(value - shown[1][i]), 0) / shown[0].length;
   });
   check(difference < 2, `the picture differs by ${difference} of 255 from the polygons`);
+  // How strong an edge is drawn is its own matter, whatever chunk it lies in: as the larger polygon beside it has room.
+  const edges = await page.evaluate(() => {
+    const { data, plot } = window.explorer,
+      told = [];
+    for (const layer of data.layers) {
+      const { lines, chunks } = plot.edges_on_gpu(layer),
+        wanted = new Map(),
+        name = (a, b) => [a, b].sort().join(" ");
+      for (let p = 0; p < layer.polygons; p++) {
+        const own = Math.sqrt(layer.area(p)) | 0;
+        for (let i = layer.starts[p]; i < layer.starts[p + 1]; i++) {
+          const unit = (layer.edges[i] >>> 1) - 1;
+          if (unit < data.first_unit[layer.index]) continue;
+          const j = i + 1 < layer.starts[p + 1] ? i + 1 : layer.starts[p],
+            corner = (k) => layer.places.subarray(2 * k, 2 * k + 2).join(",");
+          const edge = name(corner(i), corner(j));
+          wanted.set(edge, Math.max(wanted.get(edge) ?? 0, own));
+        }
+      }
+      let wrong = 0,
+        unsorted = 0;
+      for (let line = 0; line < lines.count; line++) {
+        if (lines.room[line] === 0x7fffffff) continue; // the border
+        const ends = lines.ends.subarray(4 * line, 4 * line + 4);
+        if (wanted.get(name(ends.subarray(0, 2).join(","), ends.subarray(2).join(","))) !== lines.room[line]) wrong++;
+      }
+      for (let chunk = 0; chunk < chunks.count; chunk++)
+        for (let line = chunks.starts[chunk] + 1; line < chunks.starts[chunk + 1]; line++)
+          if (lines.room[line] > lines.room[line - 1]) unsorted++;
+      told.push([lines.count > 0, wrong, unsorted]);
+    }
+    return told;
+  });
+  for (const [l, told] of edges.entries()) equal(told, [true, 0, 0], `edges of layer ${l}: some, wrong ones, unsorted ones`);
+  // What is left out of a view for want of room would not have been seen.
+  const seen = await page.evaluate(() => {
+    const { plot, view, layer } = window.explorer,
+      shown = [];
+    view.fit();
+    for (const all of [false, true]) {
+      plot.begin(view.on_screen(1), [1, 1, 1]);
+      const runs = plot.edges_on_gpu(layer).chunks.each_run;
+      if (all)
+        plot.edges_on_gpu(layer).chunks.each_run = function (box, draw) {
+          return runs.call(this, box, draw);
+        };
+      plot.draw_edges(layer, { ink: [0, 0, 0, 1], width: 1, fade: [5, 18] });
+      delete plot.edges_on_gpu(layer).chunks.each_run;
+      const pixels = new Uint8Array(4 * view.width * view.height);
+      plot.gl.readPixels(0, 0, view.width, view.height, plot.gl.RGBA, plot.gl.UNSIGNED_BYTE, pixels);
+      shown.push(pixels);
+    }
+    return [shown[0].some((value) => value < 128), shown[0].every((value, i) => value === shown[1][i])];
+  });
+  equal(seen, [true, true], "edges are seen, and the same whether those without room are drawn or not");
+
   await page.selectOption("#color", { label: "distinct colours" });
   for (const zoom of [20, 300]) {
     const agreed = await agreement(page, [1.3e9, 0.9e9], zoom, 40);

@@ -1,7 +1,6 @@
 // A layer made ready for drawing: triangles, lines, and chunks of both with a box around each.
 
 const polygons_in_chunk = 256,
-  crowd_chunks = 16,
   lines_in_row = 2048;
 
 /** Boxes around runs of items, to skip what the view does not meet. */
@@ -9,7 +8,6 @@ class Chunks {
   constructor(most) {
     this.boxes = new Int32Array(4 * most);
     this.starts = new Uint32Array(most + 1);
-    this.distances = new Float64Array(most); // between lines; 0 for polygons
     this.count = 0;
   }
   open(start) {
@@ -32,17 +30,19 @@ class Chunks {
       at = 4 * chunk;
     return boxes[at] <= x1 && boxes[at + 1] <= y1 && boxes[at + 2] >= x0 && boxes[at + 3] >= y0;
   }
-  /** Calls draw(first item, items) for runs that cover the chunks that meet the box and have lines far enough apart. */
-  each_run(box, least, draw) {
-    let first = -1;
-    for (let chunk = 0; chunk <= this.count; chunk++) {
-      const wanted = chunk < this.count && this.distances[chunk] >= least && this.meets(chunk, box);
-      if (wanted && first < 0) first = chunk;
-      if (!wanted && first >= 0) {
-        draw(this.starts[first], this.starts[chunk] - this.starts[first]);
-        first = -1;
+  /** Calls draw(first item, items) for runs that cover the chunks that meet the box, of each those before end_of(chunk). */
+  each_run(box, draw, end_of = (chunk) => this.starts[chunk + 1]) {
+    let first = 0,
+      end = 0;
+    for (let chunk = 0; chunk < this.count; chunk++) {
+      if (!this.meets(chunk, box)) continue;
+      if (this.starts[chunk] !== end) {
+        if (end > first) draw(first, end - first);
+        first = this.starts[chunk];
       }
+      end = end_of(chunk);
     }
+    if (end > first) draw(first, end - first);
   }
 }
 
@@ -68,13 +68,13 @@ function each_drawn_edge(layer, take) {
   }
 }
 
-/** Lines for the GPU: x, y, x, y of each, and how far such lines are apart. Whole rows of a texture. */
+/** Lines for the GPU: x, y, x, y of each, and how much room there is beside it. Whole rows of a texture. */
 class Lines {
   constructor(count) {
     this.count = count;
     this.rows = Math.max(Math.ceil(count / lines_in_row), 1);
     this.ends = new Int32Array(4 * lines_in_row * this.rows);
-    this.distances = new Int32Array(lines_in_row * this.rows);
+    this.room = new Int32Array(lines_in_row * this.rows);
   }
   static of(ends) {
     const lines = new Lines(ends.length / 4);
@@ -83,44 +83,94 @@ class Lines {
   }
 }
 
-/** How far lines are apart around each chunk of polygons: the root of the mean area, over a few chunks so that it is smooth. */
-function distances_of(layer) {
-  const group = crowd_chunks * polygons_in_chunk,
-    distances = [];
-  for (let first = 0; first < layer.polygons; first += group) {
-    const end = Math.min(first + group, layer.polygons);
-    let area = 0;
-    for (let p = first; p < end; p++) area += layer.area(p);
-    distances.push(Math.sqrt(area / (end - first)) | 0);
+/** Finds the line that runs between two places, the other way round: how the polygon on its other side has it. */
+class LinesByEnds {
+  constructor(lines) {
+    this.ends = lines.ends;
+    this.slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * lines.count + 2))); // a line's number + 1, 0 for none
   }
-  return distances;
+  slot_of(ax, ay, bx, by) {
+    let hash = Math.imul(ax, 0x9e3779b1) ^ Math.imul(ay, 0x85ebca6b);
+    hash ^= Math.imul(bx, 0xc2b2ae35) ^ Math.imul(by, 0x27d4eb2f);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+    return (hash ^ (hash >>> 13)) & (this.slots.length - 1);
+  }
+  add(line) {
+    const { ends, slots } = this,
+      at = 4 * line;
+    let slot = this.slot_of(ends[at], ends[at + 1], ends[at + 2], ends[at + 3]);
+    while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
+    slots[slot] = line + 1;
+  }
+  find(ax, ay, bx, by) {
+    const { ends, slots } = this;
+    for (let slot = this.slot_of(ax, ay, bx, by); slots[slot] !== 0; slot = (slot + 1) & (slots.length - 1)) {
+      const at = 4 * slots[slot] - 4;
+      if (ends[at] === ax && ends[at + 1] === ay && ends[at + 2] === bx && ends[at + 3] === by) return slots[slot] - 1;
+    }
+    return -1;
+  }
 }
 
-/** The edges that this layer made, in chunks that go with those of the polygons. */
+/**
+ * The edges that this layer made, in chunks that go with those of the polygons; within each those with most room first. An
+ * edge has as much room as the larger of the two polygons beside it, the root of its area: a large polygon keeps its whole
+ * outline, and how dark an edge is drawn has nothing to do with the chunk that it lies in.
+ */
 function drawn_edges(layer) {
   let count = 0;
   each_drawn_edge(layer, () => count++);
   const lines = new Lines(count),
     chunks = new Chunks(Math.ceil(layer.polygons / polygons_in_chunk)),
-    { places } = layer;
-  const distances = distances_of(layer);
+    { ends, room } = lines,
+    { places, starts } = layer,
+    by_ends = new LinesByEnds(lines);
   let line = 0;
-  each_drawn_edge(layer, (p, i, j, unit) => {
-    while (p >= chunks.count * polygons_in_chunk) {
-      chunks.open(line);
-      chunks.distances[chunks.count - 1] = distances[Math.floor((chunks.count - 1) / crowd_chunks)];
+  for (let p = 0; p < layer.polygons; p++) {
+    if (p % polygons_in_chunk === 0) chunks.open(line);
+    const own = Math.sqrt(layer.area(p)) | 0;
+    for (let i = starts[p]; i < starts[p + 1]; i++) {
+      const j = i + 1 < starts[p + 1] ? i + 1 : starts[p];
+      const [ax, ay, bx, by] = [places[2 * i], places[2 * i + 1], places[2 * j], places[2 * j + 1]];
+      if ((layer.edges[i] & 1) === 0) {
+        const other = by_ends.find(bx, by, ax, ay);
+        if (other >= 0 && room[other] < own) room[other] = own;
+        continue;
+      }
+      ends.set([ax, ay, bx, by], 4 * line);
+      room[line] = layer.edges[i] >>> 1 === 0 ? 0x7fffffff : own; // the border is never crowded
+      chunks.include(ax, ay);
+      chunks.include(bx, by);
+      by_ends.add(line++);
     }
-    if (unit < 0) chunks.distances[chunks.count - 1] = 0x7fffffff; // the border is never crowded
-    lines.distances[line] = unit < 0 ? 0x7fffffff : distances[Math.floor(p / (crowd_chunks * polygons_in_chunk))];
-    for (const [k, corner] of [i, j].entries()) {
-      lines.ends[4 * line + 2 * k] = places[2 * corner];
-      lines.ends[4 * line + 2 * k + 1] = places[2 * corner + 1];
-      chunks.include(places[2 * corner], places[2 * corner + 1]);
-    }
-    line++;
-  });
+  }
   chunks.close(count);
+  for (let chunk = 0; chunk < chunks.count; chunk++)
+    most_room_first(lines, chunks.starts[chunk], chunks.starts[chunk + 1]);
   return { lines, chunks };
+}
+
+function most_room_first({ ends, room }, start, end) {
+  const keys = new Float64Array(end - start); // room and place in one number, which sorts faster than pairs
+  for (let i = start; i < end; i++) keys[i - start] = (0x7fffffff - room[i]) * 0x200000 + (i - start);
+  keys.sort();
+  const old_ends = ends.slice(4 * start, 4 * end),
+    old_room = room.slice(start, end);
+  for (let i = start; i < end; i++) {
+    const from = keys[i - start] % 0x200000;
+    ends.set(old_ends.subarray(4 * from, 4 * from + 4), 4 * i);
+    room[i] = old_room[from];
+  }
+}
+
+/** The first of the lines start … end − 1, sorted so, that has less than so much room. */
+function end_of_room({ room }, start, end, least) {
+  while (start < end) {
+    const middle = (start + end) >>> 1;
+    if (room[middle] >= least) start = middle + 1;
+    else end = middle;
+  }
+  return start;
 }
 
 /** Triangles of all polygons: fans around their first corners. Polygon p's start at 3 (starts[p] − 2p). */

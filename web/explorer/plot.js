@@ -20,12 +20,12 @@ void main() {
   color = t < -0.5 ? vec4(unknown, 1) : texelFetch(table, ivec2(int(clamp(t, 0., 1.) * 255. + .5), 0), 0);
 }`;
 
-// A line is a rectangle, one pixel wider than it looks: the last half pixel on each side fades. So do lines that crowd.
+// A line is a rectangle, one pixel wider than it looks: the last half pixel on each side fades. So do lines without room.
 // Its ends come from a texture: instances of four corners each would keep a GPU waiting.
 const line_vertex =
   shared_source +
   `
-uniform highp isampler2D lines, distances; uniform float width, cap; uniform vec2 fade; out float side, strength;
+uniform highp isampler2D lines, room; uniform float width, cap; uniform vec2 fade; out float side, strength;
 void main() {
   int line = gl_VertexID / 6, corner = gl_VertexID % 6;
   corner = corner < 3 ? corner : 6 - corner;  // two triangles: 0 1 2, 3 2 1
@@ -36,7 +36,7 @@ void main() {
   vec2 along = length_px > 0. ? d / length_px : vec2(1, 0), across = vec2(-along.y, along.x);
   float reach = width * .5 + .5;
   side = (corner & 2) == 0 ? -reach : reach;
-  strength = smoothstep(fade.x, fade.y, float(texelFetch(distances, texel, 0).x) * max(scale.x, scale.y));
+  strength = smoothstep(fade.x, fade.y, float(texelFetch(room, texel, 0).x) * max(scale.x, scale.y));
   vec2 at = (corner & 1) == 0 ? p - along * cap : q + along * cap;
   gl_Position = vec4((at + across * side) / half_size, 0, 1);
 }`;
@@ -133,12 +133,12 @@ class Plot {
   }
 
   /** Textures that hold lines; `into` are older ones to use again. */
-  line_textures({ ends, distances, rows }, into = [1, 2].map(() => this.texture(this.gl.NEAREST, this.gl.NEAREST))) {
+  line_textures({ ends, room, rows }, into = [1, 2].map(() => this.texture(this.gl.NEAREST, this.gl.NEAREST))) {
     const { gl } = this;
     gl.bindTexture(gl.TEXTURE_2D, into[0]);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32I, lines_in_row, rows, 0, gl.RGBA_INTEGER, gl.INT, ends);
     gl.bindTexture(gl.TEXTURE_2D, into[1]);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32I, lines_in_row, rows, 0, gl.RED_INTEGER, gl.INT, distances);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32I, lines_in_row, rows, 0, gl.RED_INTEGER, gl.INT, room);
     return into;
   }
 
@@ -146,7 +146,7 @@ class Plot {
     const own = this.on_gpu(layer);
     if (!own.edges) {
       const { lines, chunks } = drawn_edges(layer);
-      own.edges = { textures: this.line_textures(lines), chunks };
+      own.edges = { textures: this.line_textures(lines), lines, chunks };
     }
     return own.edges;
   }
@@ -263,7 +263,7 @@ class Plot {
     gl.uniform3f(this.fill.uniforms.unknown, ...unknown);
     gl.bindTexture(gl.TEXTURE_2D, this.table);
     gl.bindVertexArray(array);
-    chunks.each_run(this.box, 0, (p, count) => {
+    chunks.each_run(this.box, (p, count) => {
       const first = starts[p] - 2 * p,
         end = starts[p + count] - 2 * (p + count);
       gl.drawElements(gl.TRIANGLES, 3 * (end - first), gl.UNSIGNED_INT, 12 * first);
@@ -278,7 +278,7 @@ class Plot {
     gl.uniform1f(uniforms.width, width);
     gl.uniform1f(uniforms.cap, cap);
     gl.uniform2f(uniforms.fade, ...fade);
-    gl.uniform1i(uniforms.distances, 1);
+    gl.uniform1i(uniforms.room, 1);
   }
 
   draw_run(textures, first, count) {
@@ -292,13 +292,17 @@ class Plot {
     gl.drawArrays(gl.TRIANGLES, 6 * first, 6 * count);
   }
 
-  /** The edges that the layer made; many of them fade where they are less pixels apart than `fade` says. */
+  /** The edges that the layer made; where there are many, those fade that have less room in pixels than `fade` says. */
   draw_edges(layer, { fade, ...style }) {
-    const { textures, chunks } = this.edges_on_gpu(layer),
+    const { textures, lines, chunks } = this.edges_on_gpu(layer),
       many = chunks.starts[chunks.count] > fade_from;
     this.line_style({ ...style, fade: many ? fade : no_fade });
-    const least = many ? fade[0] / Math.max(this.view.sx, this.view.sy) : 0;
-    chunks.each_run(this.box, least, (first, count) => this.draw_run(textures, first, count));
+    const least = fade[0] / Math.max(this.view.sx, this.view.sy);
+    chunks.each_run(
+      this.box,
+      (first, count) => this.draw_run(textures, first, count),
+      many ? (chunk) => end_of_room(lines, chunks.starts[chunk], chunks.starts[chunk + 1], least) : undefined,
+    );
   }
 
   /** A few lines. */

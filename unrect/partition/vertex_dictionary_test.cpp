@@ -1,5 +1,5 @@
 // A walk on random cells: slacks stay those of the walls, wherever it goes.
-#include "unrect/partition/dictionary.hpp"
+#include "unrect/partition/vertex_dictionary.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,11 +31,13 @@ Cell random_cell(Rng& rng, Index k, Index more) {
   return cell;
 }
 
-Index padded(Index rows) { return (rows + Dictionary::kLanes - 1) / Dictionary::kLanes * Dictionary::kLanes; }
+Index padded(Index rows) {
+  return (rows + VertexDictionary::kLanes - 1) / VertexDictionary::kLanes * VertexDictionary::kLanes;
+}
 
 // At the corner 0, where the first k rows vanish.
-Dictionary at_corner(const Cell& cell, Index k) {
-  Dictionary dictionary;
+VertexDictionary at_corner(const Cell& cell, Index k) {
+  VertexDictionary dictionary;
   dictionary.reset(k, padded(cell.constants.size()));
   for (Index i = 0; i < cell.constants.size(); ++i) {
     dictionary.slack(i) = cell.constants[i];
@@ -46,7 +48,7 @@ Dictionary at_corner(const Cell& cell, Index k) {
 }
 
 // The point where the walls of the columns meet.
-Vector vertex_of(const Dictionary& dictionary, const Cell& cell, Index k) {
+Vector vertex_of(const VertexDictionary& dictionary, const Cell& cell, Index k) {
   Eigen::MatrixXd system(k, k);
   Vector right(k);
   for (Index b = 0; b < k; ++b) {
@@ -56,20 +58,20 @@ Vector vertex_of(const Dictionary& dictionary, const Cell& cell, Index k) {
   return system.partialPivLu().solve(right);
 }
 
-TEST(Dictionary, SlacksAreThoseOfTheWallsAtEveryVertexOfAWalk) {
+TEST(VertexDictionary, SlacksAreThoseOfTheWallsAtEveryVertexOfAWalk) {
   Rng rng(1);
   int least = 0;
   for (Index k = 2; k <= 10; ++k) {
     for (int round = 0; round < 10; ++round) {
       const Cell cell = random_cell(rng, k, 2 * k);
-      Dictionary dictionary = at_corner(cell, k);
+      VertexDictionary dictionary = at_corner(cell, k);
       for (Index target = 0; target < cell.constants.size(); ++target) {
         for (int step = 0; step < 200 && !dictionary.vanishes(target); ++step) {
           const Index edge = dictionary.falling(target);
-          if (edge == Dictionary::kNone) break;
+          if (edge == VertexDictionary::kNone) break;
           const double before = dictionary.slack(target);
           const Index hit = dictionary.first_hit(edge);
-          ASSERT_NE(hit, Dictionary::kNone) << "an edge of a bounded cell ends";
+          ASSERT_NE(hit, VertexDictionary::kNone) << "an edge of a bounded cell ends";
           ASSERT_LT(hit, cell.constants.size()) << "padding is no wall";
           dictionary.pivot(edge, hit);
           EXPECT_TRUE(dictionary.vanishes(hit));
@@ -96,11 +98,11 @@ TEST(Dictionary, SlacksAreThoseOfTheWallsAtEveryVertexOfAWalk) {
   EXPECT_GT(least, 100);
 }
 
-TEST(Dictionary, RoomIsWhatTheOtherWallsLeave) {
+TEST(VertexDictionary, RoomIsWhatTheOtherWallsLeave) {
   Rng rng(2);
   for (Index k = 2; k <= 6; ++k) {
     const Cell cell = random_cell(rng, k, k);
-    Dictionary dictionary = at_corner(cell, k);
+    VertexDictionary dictionary = at_corner(cell, k);
     const double room = dictionary.room();
     ASSERT_GT(room, 0);
     double tightest = 1;

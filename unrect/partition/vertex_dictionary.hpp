@@ -10,7 +10,7 @@ namespace unrect {
 /// The slacks of all walls, as affine functions of the k slacks that vanish at a vertex: s = s⁰ + W u, u ≥ 0. A walk
 /// from vertex to vertex costs O(walls · k) a step, and every row tells about its wall: one without a negative entry
 /// is least here. In doubles, for proposals that others prove. Rows are padded to whole lanes with slacks of 1.
-class Dictionary {
+class VertexDictionary {
  public:
   static constexpr Index kLanes = 8;
   static constexpr Index kNone = -1;

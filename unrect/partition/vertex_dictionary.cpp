@@ -1,4 +1,4 @@
-#include "unrect/partition/dictionary.hpp"
+#include "unrect/partition/vertex_dictionary.hpp"
 
 #include <cmath>
 #include <limits>
@@ -6,7 +6,7 @@
 namespace unrect {
 namespace {
 
-using Lanes = Eigen::Array<double, Dictionary::kLanes, 1>;
+using Lanes = Eigen::Array<double, VertexDictionary::kLanes, 1>;
 using In = Eigen::Map<const Lanes>;
 using Out = Eigen::Map<Lanes>;
 
@@ -14,7 +14,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-void Dictionary::reset(Index k, Index rows) {
+void VertexDictionary::reset(Index k, Index rows) {
   k_ = k;
   rows_ = rows;
   columns_.setZero(k, rows);
@@ -24,7 +24,7 @@ void Dictionary::reset(Index k, Index rows) {
   walls_.assign(static_cast<std::size_t>(k), kNone);
 }
 
-void Dictionary::set_wall(Index b, Index row) {
+void VertexDictionary::set_wall(Index b, Index row) {
   if (const Index before = wall(b); before != kNone) far_[before] = 0;
   walls_[static_cast<std::size_t>(b)] = row;
   for (Index j = 0; j < k_; ++j) columns_.data()[j * rows_ + row] = j == b ? 1 : 0;
@@ -32,7 +32,7 @@ void Dictionary::set_wall(Index b, Index row) {
   far_[row] = kInfinity;
 }
 
-Index Dictionary::falling(Index row) const {
+Index VertexDictionary::falling(Index row) const {
   Index best = kNone;
   double least = -kPivot;
   for (Index b = 0; b < k_; ++b) {
@@ -44,7 +44,7 @@ Index Dictionary::falling(Index row) const {
   return best;
 }
 
-Index Dictionary::first_hit(Index b) {
+Index VertexDictionary::first_hit(Index b) {
   const double* const column = columns_.data() + b * rows_;
   const double* const slack = slack_.data();
   double* const ratio = ratio_.data();
@@ -61,7 +61,7 @@ Index Dictionary::first_hit(Index b) {
   return hit;
 }
 
-void Dictionary::pivot(Index b, Index row) {
+void VertexDictionary::pivot(Index b, Index row) {
   double* const column = columns_.data() + b * rows_;
   const double reciprocal = 1 / column[row];
   const double missing = -slack_[row] * reciprocal;
@@ -77,7 +77,7 @@ void Dictionary::pivot(Index b, Index row) {
   set_wall(b, row);
 }
 
-double Dictionary::room() {
+double VertexDictionary::room() {
   Lanes least = Lanes::Constant(kInfinity);
   for (Index i = 0; i < rows_; i += kLanes) {
     Lanes rate = Lanes::Zero();
