@@ -101,6 +101,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
   std::optional<Vector> interior_point() override {
     if constexpr (Geometry::kVertices) {
+      // A point of doubles needs no vertices that are exact: the walls' forms say whether it is inside.
+      if (region_->largest_delta <= most_off(*region_) || clears_walls(*region_, 0)) return mean_of_vertices(*region_);
       if (sharpen()) return mean_of_vertices(*region_);
       find_sides(*region_);
       return exact_.point_inside(sides_, pieces_);
@@ -178,9 +180,11 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
-  // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact, and
-  // so is any region where they are displaced by more than kSharp, relative to the domain.
+  // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact; with
+  // incidence so is any region where they are displaced by more than kSharp, relative to the domain. Beyond two
+  // dimensions bounds of displacements are far above the displacements, and putting all vertices right would be dear.
   static constexpr double kRoom = 16384;
+  static constexpr double kRoomBeyond = 16;
   static constexpr double kSharp = 1e-6;
   // A rational program of more dimensions is not solved for a point inside a sliver.
   static constexpr Index kMostExactDimensions = 32;
@@ -697,16 +701,21 @@ class Engine final : public Worker::Implementation, public RegionView {
   // Whoever measures the region gets vertices that are good enough for it: as they are, put right, or exact, as need
   // be. False: even rounding them to doubles moves them by something like the region's width.
   bool sharpen() {
-    if (!has_room_) has_room_ = has_room(*region_, region_->largest_delta) || put_right_for_room(*region_);
+    if (!has_room_) has_room_ = give_room(*region_);
     return *has_room_;
   }
 
-  bool put_right_for_room(const Cell& cell) {
-    const auto largest = [&] { return *std::max_element(cell.delta, cell.delta + cell.count); };
+  // The mean of n vertices is at least 1/n of the width away from every wall. There is room if that is kRoom times as
+  // far as the vertices, and their mean, can be off.
+  bool give_room(const Cell& cell) {
+    const double most = most_off(cell);
+    if (cell.largest_delta <= most || (k_ > 2 && clears_walls(cell, cell.largest_delta))) return true;
+    double off = 0;
     for (Index v = 0; v < cell.count; ++v) {
-      if (cell.polished[v] == 0) polish(cell, v);
+      if (cell.delta[v] > most && cell.polished[v] == 0) polish(cell, v);
+      off = std::max(off, cell.delta[v]);
     }
-    if (has_room(cell, largest())) return true;
+    if (off <= most_off(cell) || clears_walls(cell, off)) return true;
     const double rounding = std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
     for (Index v = 0; v < cell.count; ++v) {
       if (cell.delta[v] <= rounding) continue;
@@ -719,20 +728,27 @@ class Engine final : public Worker::Implementation, public RegionView {
       cell.polished[v] = 1;
       if (v == 0) geometry_.pad(cell);
     }
-    return has_room(cell, largest());
+    return rounding <= most_off(cell) || clears_walls(cell, rounding);
   }
 
-  // Whether the mean of the vertices, each off by at most delta, is kRoom times as far from every wall as it can be
-  // off. A convex body's mean of n vertices is at least 1/n of its width away from its sides, and the width of a
-  // polygon in any direction is at least its area over its diameter.
-  bool has_room(const Cell& cell, double delta) {
-    if (delta > kSharp * reach_sum_) return false;
+  double most_ever() const { return p_.incidence ? kSharp * reach_sum_ : std::numeric_limits<double>::infinity(); }
+  double room() const { return k_ <= 2 ? kRoom : kRoomBeyond; }
+
+  // Vertices that are off by no more leave room.
+  double most_off(const Cell& cell) {
     const auto n = static_cast<double>(cell.count);
-    const double off = delta + n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
+    return std::min(most_ever(),
+                    least_width(cell) / (room() * n) - n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff());
+  }
+
+  // A lower bound of the cell's width. In a plane it is at least the area over the diameter; in more dimensions at
+  // least the volume of a simplex among the vertices over the diameter to the power of k − 1, which is weak, but quick.
+  // The simplex comes from elimination with large pivots; the diameter is at most that of a box around.
+  double least_width(const Cell& cell) {
     const double* x = cell.coordinates;
     if (k_ == 1) {
       const auto [low, high] = std::minmax_element(x, x + cell.count);
-      return *high - *low > kRoom * n * off;
+      return *high - *low;
     }
     if constexpr (std::is_same_v<Geometry, PolygonGeometry>) {
       const double* y = cell.coordinates + cell.stride;
@@ -744,8 +760,46 @@ class Engine final : public Worker::Implementation, public RegionView {
         extent = std::max(extent, std::abs(dx) + std::abs(dy));
         if (v > 1) area += (x[v - 1] - x[0]) * dy - dx * (y[v - 1] - y[0]);
       }
-      return area > kRoom * n * (4 * extent) * off;  // the diameter is at most twice the extent from vertex 0
+      return extent > 0 ? area / (4 * extent) : 0;
     }
+    const Index stride = cell.stride;
+    edges_.resize(static_cast<std::size_t>(k_ * stride));
+    double square = 0;
+    for (Index d = 0; d < k_; ++d) {
+      const double* from = cell.coordinates + d * stride;
+      double* edge = edges_.data() + d * stride;
+      double low = 0;
+      double high = 0;
+      for (Index v = 0; v < stride; ++v) {
+        edge[v] = from[v] - from[0];
+        low = std::min(low, edge[v]);
+        high = std::max(high, edge[v]);
+      }
+      square += (high - low) * (high - low);
+    }
+    const double diameter = 1.01 * std::sqrt(square);
+    double width = diameter;
+    for (Index step = 0; step < k_; ++step) {
+      const double* row = edges_.data() + step * stride;
+      Index vertex = 0;
+      for (Index v = 1; v < cell.count; ++v) vertex = std::abs(row[v]) > std::abs(row[vertex]) ? v : vertex;
+      if (row[vertex] == 0) return 0;
+      width *= std::abs(row[vertex]) / (diameter * static_cast<double>(step + 1));
+      for (Index d = step + 1; d < k_; ++d) {
+        double* other = edges_.data() + d * stride;
+        const double factor = other[vertex] / row[vertex];
+        for (Index v = 0; v < stride; ++v) other[v] -= factor * row[v];
+      }
+    }
+    return width;
+  }
+
+  // The same by the walls' own forms at the mean: dearer, and sharp. delta 0: whether that point, as it is, is inside.
+  bool clears_walls(const Cell& cell, double delta) {
+    if (delta > most_ever()) return false;
+    const double rounding =
+        static_cast<double>(cell.count) * std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
+    const double off = delta > 0 ? delta + rounding : 0;
     const Vector mean = mean_of_vertices(cell);
     find_sides(cell);
     for (const WallSide& side : sides_) {
@@ -753,7 +807,7 @@ class Engine final : public Worker::Implementation, public RegionView {
       const Doubt doubt = wall_form(side.wall, form_.data());
       const double value = form_.head(k_).dot(mean) + form_[k_];
       const double slope = 1.01 * form_.head(k_).cwiseAbs().sum() + doubt.gradient;
-      if (!(side.sign * value > 2 * doubt.error + kRoom * slope * off)) return false;
+      if (!(side.sign * value > 2 * doubt.error + room() * slope * off)) return false;
     }
     return true;
   }
@@ -1070,6 +1124,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   double reach_sum_ = 0;
   std::vector<double> system_, inverse_, work_, slack_, gradient_, point_, residual_;  // of polish
   std::vector<Index> columns_;
+  std::vector<double> edges_;  // of simplex_share
   std::vector<Hyperplane> meeting_;
   std::uint64_t next_form_ = 1, first_form_ = 1;
   std::vector<WallSide> sides_;
