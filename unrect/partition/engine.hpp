@@ -102,7 +102,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::optional<Vector> interior_point() override {
     if constexpr (Geometry::kVertices) {
       // A point of doubles needs no vertices that are exact: the walls' forms say whether it is inside.
-      if (region_->largest_delta <= most_off(*region_) || clears_walls(*region_, 0)) return mean_of_vertices(*region_);
+      if (region_->largest_delta <= most_off(*region_) || clearance(*region_) > 0) return mean_of_vertices(*region_);
       if (sharpen()) return mean_of_vertices(*region_);
       find_sides(*region_);
       return exact_.point_inside(sides_, pieces_);
@@ -183,7 +183,7 @@ class Engine final : public Worker::Implementation, public RegionView {
   // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact; with
   // incidence so is any region where they are displaced by more than kSharp, relative to the domain. Beyond two
   // dimensions bounds of displacements are far above the displacements, and putting all vertices right would be dear.
-  static constexpr double kRoom = 16384;
+  static constexpr double kRoom = 1024;
   static constexpr double kRoomBeyond = 16;
   static constexpr double kSharp = 1e-6;
   // A rational program of more dimensions is not solved for a point inside a sliver.
@@ -705,17 +705,17 @@ class Engine final : public Worker::Implementation, public RegionView {
     return *has_room_;
   }
 
-  // The mean of n vertices is at least 1/n of the width away from every wall. There is room if that is kRoom times as
-  // far as the vertices, and their mean, can be off.
+  // There is room if the mean of the vertices is room() times as far from every wall as the vertices can be off.
   bool give_room(const Cell& cell) {
     const double most = most_off(cell);
-    if (cell.largest_delta <= most || (k_ > 2 && clears_walls(cell, cell.largest_delta))) return true;
+    if (cell.largest_delta <= most) return true;
     double off = 0;
     for (Index v = 0; v < cell.count; ++v) {
       if (cell.delta[v] > most && cell.polished[v] == 0) polish(cell, v);
       off = std::max(off, cell.delta[v]);
     }
-    if (off <= most_off(cell) || clears_walls(cell, off)) return true;
+    clearance_.reset();
+    if (off <= most_off(cell)) return true;
     const double rounding = std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
     for (Index v = 0; v < cell.count; ++v) {
       if (cell.delta[v] <= rounding) continue;
@@ -728,22 +728,22 @@ class Engine final : public Worker::Implementation, public RegionView {
       cell.polished[v] = 1;
       if (v == 0) geometry_.pad(cell);
     }
-    return rounding <= most_off(cell) || clears_walls(cell, rounding);
+    clearance_.reset();
+    return rounding <= most_off(cell);
   }
 
   double most_ever() const { return p_.incidence ? kSharp * reach_sum_ : std::numeric_limits<double>::infinity(); }
   double room() const { return k_ <= 2 ? kRoom : kRoomBeyond; }
 
-  // Vertices that are off by no more leave room.
+  // Vertices that are off by no more leave room. The mean of n vertices is at least 1/n of the width away from every
+  // wall.
   double most_off(const Cell& cell) {
     const auto n = static_cast<double>(cell.count);
-    return std::min(most_ever(),
-                    least_width(cell) / (room() * n) - n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff());
+    const double free = k_ <= 2 ? least_width(cell) / n : clearance(cell);
+    return std::min(most_ever(), free / room() - n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff());
   }
 
-  // A lower bound of the cell's width. In a plane it is at least the area over the diameter; in more dimensions at
-  // least the volume of a simplex among the vertices over the diameter to the power of k − 1, which is weak, but quick.
-  // The simplex comes from elimination with large pivots; the diameter is at most that of a box around.
+  // A lower bound of the cell's width on a line or in a plane: the area over the diameter.
   double least_width(const Cell& cell) {
     const double* x = cell.coordinates;
     if (k_ == 1) {
@@ -762,54 +762,31 @@ class Engine final : public Worker::Implementation, public RegionView {
       }
       return extent > 0 ? area / (4 * extent) : 0;
     }
-    const Index stride = cell.stride;
-    edges_.resize(static_cast<std::size_t>(k_ * stride));
-    double square = 0;
-    for (Index d = 0; d < k_; ++d) {
-      const double* from = cell.coordinates + d * stride;
-      double* edge = edges_.data() + d * stride;
-      double low = 0;
-      double high = 0;
-      for (Index v = 0; v < stride; ++v) {
-        edge[v] = from[v] - from[0];
-        low = std::min(low, edge[v]);
-        high = std::max(high, edge[v]);
-      }
-      square += (high - low) * (high - low);
-    }
-    const double diameter = 1.01 * std::sqrt(square);
-    double width = diameter;
-    for (Index step = 0; step < k_; ++step) {
-      const double* row = edges_.data() + step * stride;
-      Index vertex = 0;
-      for (Index v = 1; v < cell.count; ++v) vertex = std::abs(row[v]) > std::abs(row[vertex]) ? v : vertex;
-      if (row[vertex] == 0) return 0;
-      width *= std::abs(row[vertex]) / (diameter * static_cast<double>(step + 1));
-      for (Index d = step + 1; d < k_; ++d) {
-        double* other = edges_.data() + d * stride;
-        const double factor = other[vertex] / row[vertex];
-        for (Index v = 0; v < stride; ++v) other[v] -= factor * row[v];
-      }
-    }
-    return width;
+    return clearance(cell);
   }
 
-  // The same by the walls' own forms at the mean: dearer, and sharp. delta 0: whether that point, as it is, is inside.
-  bool clears_walls(const Cell& cell, double delta) {
-    if (delta > most_ever()) return false;
-    const double rounding =
-        static_cast<double>(cell.count) * std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
-    const double off = delta > 0 ? delta + rounding : 0;
+  // How far the mean of the vertices may go in any coordinate, all together, before it meets a wall, by the walls' own
+  // forms and their errors. Above 0: it is inside, wherever the vertices should be.
+  double clearance(const Cell& cell) {
+    if (clearance_) return *clearance_;
     const Vector mean = mean_of_vertices(cell);
-    find_sides(cell);
-    for (const WallSide& side : sides_) {
-      form_.resize(k_ + 1);
-      const Doubt doubt = wall_form(side.wall, form_.data());
-      const double value = form_.head(k_).dot(mean) + form_[k_];
-      const double slope = 1.01 * form_.head(k_).cwiseAbs().sum() + doubt.gradient;
-      if (!(side.sign * value > 2 * doubt.error + room() * slope * off)) return false;
+    geometry_.walls_around(cell, walls_at_);
+    form_.resize(k_ + 1);
+    double least = std::numeric_limits<double>::infinity();
+    for (const int w : walls_at_) {
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
+      const Doubt doubt = wall_form(wall, form_.data());
+      double value = form_[k_];
+      double slope = doubt.gradient;
+      for (Index d = 0; d < k_; ++d) {
+        value += form_[d] * mean[d];
+        slope += 1.01 * std::abs(form_[d]);
+      }
+      const double room = side_of(wall) * value - 2 * doubt.error;
+      if (!(room > 0)) return *(clearance_ = -1);
+      least = std::min(least, room / slope);
     }
-    return true;
+    return *(clearance_ = least);
   }
 
   // Polishes the vertices that have drifted; the largest displacement that is left.
@@ -993,6 +970,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     if (visitor_ != nullptr) {
       region_ = &cell;
       has_room_.reset();
+      clearance_.reset();
       if (!(*visitor_)(*this)) stop_ = result_.stopped = true;
     }
     if (result_.counts.regions >= budget_) stop_ = true;
@@ -1124,11 +1102,11 @@ class Engine final : public Worker::Implementation, public RegionView {
   double reach_sum_ = 0;
   std::vector<double> system_, inverse_, work_, slack_, gradient_, point_, residual_;  // of polish
   std::vector<Index> columns_;
-  std::vector<double> edges_;  // of simplex_share
   std::vector<Hyperplane> meeting_;
   std::uint64_t next_form_ = 1, first_form_ = 1;
   std::vector<WallSide> sides_;
-  std::optional<bool> has_room_;  // of the region, once it is known
+  std::optional<bool> has_room_;  // of the region, once they are known
+  std::optional<double> clearance_;
   HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(wall, sign, sides);
   };

@@ -428,7 +428,7 @@ void check_points(const Case& c, const Stages& stages, RegionView& region, const
       const double x = vertices(static_cast<Index>(v), d);
       const double off = std::abs(mpq_class(mpq_class(x) - exact[v][at(d)]).get_d());
       const double ulp = std::nextafter(std::abs(x), 1e300) - std::abs(x);
-      EXPECT_LE(off, std::max((c.domain.dimension() <= 2 ? 1e-4 : 1.0 / 16) * width, ulp))
+      EXPECT_LE(off, std::max((c.domain.dimension() <= 2 ? 1e-3 : 1.0 / 16) * width, ulp))
           << "vertex " << v << " of a region of width " << width;
     }
   }
