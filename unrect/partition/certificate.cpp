@@ -200,14 +200,17 @@ class CertificateCollector final : public Collector {
     // Both maps agree on the whole hyperplane: where a random point of the domain falls on it.
     const Box& box = plan_->refinement.domain().box;
     Rng rng(key.a);
-    Vector point(plan_->k);
+    Vector& point = point_;
+    point.resize(plan_->k);
     for (Index d = 0; d < plan_->k; ++d) point[d] = rng.uniform(box.lower[d], box.upper[d]);
     Vector form = region.form_of(cut);
     form /= form.head(plan_->k).cwiseAbs().maxCoeff();  // of any size: its squares may vanish
     const double off = form.head(plan_->k).dot(point) + form[plan_->k];
     point -= off / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
     const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
-    const double value = weight * plan_->weights.dot(map.matrix * point + map.constant) / plan_->scale;
+    output_ = map.constant;
+    output_.noalias() += map.matrix * point;
+    const double value = weight * plan_->weights.dot(output_) / plan_->scale;
     add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
   }
 
@@ -218,6 +221,7 @@ class CertificateCollector final : public Collector {
 
   std::optional<RegionProof> proof_;
   std::optional<PointPieces> passed_;
+  Vector point_, output_;
 };
 
 }  // namespace

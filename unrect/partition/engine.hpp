@@ -101,6 +101,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::span<const std::uint16_t> pieces() const override { return pieces_; }
   std::optional<Vector> interior_point() override {
     if constexpr (Geometry::kVertices) {
+      // A point of doubles needs no vertices that are exact: the walls' forms say whether it is inside.
+      if (region_->largest_delta <= most_off(*region_) || clearance(*region_) > 0) return mean_of_vertices(*region_);
       if (sharpen()) return mean_of_vertices(*region_);
       find_sides(*region_);
       return exact_.point_inside(sides_, pieces_);
@@ -178,9 +180,11 @@ class Engine final : public Worker::Implementation, public RegionView {
   }
 
  private:
-  // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact, and
-  // so is any region where they are displaced by more than kSharp, relative to the domain.
-  static constexpr double kRoom = 16384;
+  // A region that is not so many times wider than its vertices' displacement is one whose vertices are made exact; with
+  // incidence so is any region where they are displaced by more than kSharp, relative to the domain. Beyond two
+  // dimensions bounds of displacements are far above the displacements, and putting all vertices right would be dear.
+  static constexpr double kRoom = 1024;
+  static constexpr double kRoomBeyond = 16;
   static constexpr double kSharp = 1e-6;
   // A rational program of more dimensions is not solved for a point inside a sliver.
   static constexpr Index kMostExactDimensions = 32;
@@ -697,16 +701,21 @@ class Engine final : public Worker::Implementation, public RegionView {
   // Whoever measures the region gets vertices that are good enough for it: as they are, put right, or exact, as need
   // be. False: even rounding them to doubles moves them by something like the region's width.
   bool sharpen() {
-    if (!has_room_) has_room_ = has_room(*region_, region_->largest_delta) || put_right_for_room(*region_);
+    if (!has_room_) has_room_ = give_room(*region_);
     return *has_room_;
   }
 
-  bool put_right_for_room(const Cell& cell) {
-    const auto largest = [&] { return *std::max_element(cell.delta, cell.delta + cell.count); };
+  // There is room if the mean of the vertices is room() times as far from every wall as the vertices can be off.
+  bool give_room(const Cell& cell) {
+    const double most = most_off(cell);
+    if (cell.largest_delta <= most) return true;
+    double off = 0;
     for (Index v = 0; v < cell.count; ++v) {
-      if (cell.polished[v] == 0) polish(cell, v);
+      if (cell.delta[v] > most && cell.polished[v] == 0) polish(cell, v);
+      off = std::max(off, cell.delta[v]);
     }
-    if (has_room(cell, largest())) return true;
+    clearance_.reset();
+    if (off <= most_off(cell)) return true;
     const double rounding = std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
     for (Index v = 0; v < cell.count; ++v) {
       if (cell.delta[v] <= rounding) continue;
@@ -719,20 +728,27 @@ class Engine final : public Worker::Implementation, public RegionView {
       cell.polished[v] = 1;
       if (v == 0) geometry_.pad(cell);
     }
-    return has_room(cell, largest());
+    clearance_.reset();
+    return rounding <= most_off(cell);
   }
 
-  // Whether the mean of the vertices, each off by at most delta, is kRoom times as far from every wall as it can be
-  // off. A convex body's mean of n vertices is at least 1/n of its width away from its sides, and the width of a
-  // polygon in any direction is at least its area over its diameter.
-  bool has_room(const Cell& cell, double delta) {
-    if (delta > kSharp * reach_sum_) return false;
+  double most_ever() const { return p_.incidence ? kSharp * reach_sum_ : std::numeric_limits<double>::infinity(); }
+  double room() const { return k_ <= 2 ? kRoom : kRoomBeyond; }
+
+  // Vertices that are off by no more leave room. The mean of n vertices is at least 1/n of the width away from every
+  // wall.
+  double most_off(const Cell& cell) {
     const auto n = static_cast<double>(cell.count);
-    const double off = delta + n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff();
+    const double free = k_ <= 2 ? least_width(cell) / n : clearance(cell);
+    return std::min(most_ever(), free / room() - n * std::numeric_limits<double>::epsilon() * reach_.maxCoeff());
+  }
+
+  // A lower bound of the cell's width on a line or in a plane: the area over the diameter.
+  double least_width(const Cell& cell) {
     const double* x = cell.coordinates;
     if (k_ == 1) {
       const auto [low, high] = std::minmax_element(x, x + cell.count);
-      return *high - *low > kRoom * n * off;
+      return *high - *low;
     }
     if constexpr (std::is_same_v<Geometry, PolygonGeometry>) {
       const double* y = cell.coordinates + cell.stride;
@@ -744,18 +760,33 @@ class Engine final : public Worker::Implementation, public RegionView {
         extent = std::max(extent, std::abs(dx) + std::abs(dy));
         if (v > 1) area += (x[v - 1] - x[0]) * dy - dx * (y[v - 1] - y[0]);
       }
-      return area > kRoom * n * (4 * extent) * off;  // the diameter is at most twice the extent from vertex 0
+      return extent > 0 ? area / (4 * extent) : 0;
     }
+    return clearance(cell);
+  }
+
+  // How far the mean of the vertices may go in any coordinate, all together, before it meets a wall, by the walls' own
+  // forms and their errors. Above 0: it is inside, wherever the vertices should be.
+  double clearance(const Cell& cell) {
+    if (clearance_) return *clearance_;
     const Vector mean = mean_of_vertices(cell);
-    find_sides(cell);
-    for (const WallSide& side : sides_) {
-      form_.resize(k_ + 1);
-      const Doubt doubt = wall_form(side.wall, form_.data());
-      const double value = form_.head(k_).dot(mean) + form_[k_];
-      const double slope = 1.01 * form_.head(k_).cwiseAbs().sum() + doubt.gradient;
-      if (!(side.sign * value > 2 * doubt.error + kRoom * slope * off)) return false;
+    geometry_.walls_around(cell, walls_at_);
+    form_.resize(k_ + 1);
+    double least = std::numeric_limits<double>::infinity();
+    for (const int w : walls_at_) {
+      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
+      const Doubt doubt = wall_form(wall, form_.data());
+      double value = form_[k_];
+      double slope = doubt.gradient;
+      for (Index d = 0; d < k_; ++d) {
+        value += form_[d] * mean[d];
+        slope += 1.01 * std::abs(form_[d]);
+      }
+      const double room = side_of(wall) * value - 2 * doubt.error;
+      if (!(room > 0)) return *(clearance_ = -1);
+      least = std::min(least, room / slope);
     }
-    return true;
+    return *(clearance_ = least);
   }
 
   // Polishes the vertices that have drifted; the largest displacement that is left.
@@ -939,6 +970,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     if (visitor_ != nullptr) {
       region_ = &cell;
       has_room_.reset();
+      clearance_.reset();
       if (!(*visitor_)(*this)) stop_ = result_.stopped = true;
     }
     if (result_.counts.regions >= budget_) stop_ = true;
@@ -1073,7 +1105,8 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<Hyperplane> meeting_;
   std::uint64_t next_form_ = 1, first_form_ = 1;
   std::vector<WallSide> sides_;
-  std::optional<bool> has_room_;  // of the region, once it is known
+  std::optional<bool> has_room_;  // of the region, once they are known
+  std::optional<double> clearance_;
   HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(wall, sign, sides);
   };

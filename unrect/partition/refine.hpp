@@ -30,8 +30,9 @@ class RegionView {
   /// Nothing for a region so thin that no such point of doubles was found. Cheap, but where a region is hardly wider
   /// than its vertices' rounding.
   virtual std::optional<Vector> interior_point() = 0;
-  /// One vertex a row, k columns; in a plane counter-clockwise. Off by less than 1e-4 of the region's width, or else
-  /// the exact vertices, rounded. None in many dimensions, where cells do not know them.
+  /// One vertex a row, k columns; in a plane counter-clockwise. Off by less than 1e-3 of the region's width, beyond two
+  /// dimensions by less than a sixteenth of the way from the middle to the nearest wall (a bound that is far above what
+  /// they are off by), or else the exact vertices, rounded. None in many dimensions, where cells do not know them.
   virtual Matrix vertices() = 0;
   /// The walls that each vertex lies on, as indices into walls().
   virtual std::vector<std::vector<int>> walls_of_vertices() const = 0;
