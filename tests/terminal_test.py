@@ -108,6 +108,17 @@ class Terminal(Case):
         self.assertEqual(got, 130, told)
         self.assertIn("net.onnx has the network so far; --resume goes on from c.npz", self.last_line(told))
 
+    def test_no_moment_of_a_training_is_a_wrong_one(self):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(4000, 6))
+        np.save(self.dir / "x.npy", x)
+        np.save(self.dir / "y.npy", np.abs(x[:, :2]))
+        args = ["train", "--task", "regress", "--data", "x.npy,y.npy", "--layers", "64,64", "--epochs", "1000000", "--out", "net.onnx"]
+        for _ in range(25):
+            got, _, told = self.on_terminal(*args, until="epoch")
+            self.assertEqual(got, 130, told)
+            self.assertIn("net.onnx has the network so far", self.last_line(told))
+
     def test_train_keeps_it_while_a_frame_is_drawn_and_by_every_method(self):
         rng = np.random.default_rng(0)
         x = rng.uniform(-1, 1, size=(600, 2))

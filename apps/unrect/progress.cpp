@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 #include "unrect/base/file.hpp"
 
@@ -38,12 +39,25 @@ void catch_interruptions() {
   action.sa_handler = interrupt;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
+  sigset_t caught;
+  sigemptyset(&caught);
   for (const int signal : {SIGINT, SIGTERM}) {
     struct sigaction before {};
     ::sigaction(signal, nullptr, &before);
     // Whoever starts a command in the background may have told it to ignore Ctrl-C.
-    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);
+    if (before.sa_handler == SIG_IGN) continue;
+    ::sigaction(signal, &action, nullptr);
+    sigaddset(&caught, signal);
   }
+  // A thread of its own waits for them, all others have them blocked: oneDNN's products may keep the stack pointer
+  // within a buffer on the heap, where a handler's frame would fall on its neighbours. The handler itself is left for
+  // threads that others have started before (MPI's).
+  ::pthread_sigmask(SIG_BLOCK, &caught, nullptr);
+  std::thread([caught] {
+    for (int signal = 0;;) {
+      if (::sigwait(&caught, &signal) == 0) interrupt(signal);
+    }
+  }).detach();
 }
 
 bool interrupted() { return came != 0; }
