@@ -35,28 +35,29 @@ Context threads(int count) {
   return context;
 }
 
+std::filesystem::path scratch(const std::string& name) {
+  return std::filesystem::path(testing::TempDir()) / fmt::format("unrect_explore_test_{}_{}", ::getpid(), name);
+}
+
 static_assert(std::is_copy_constructible_v<Refinement>, "who keeps a refinement keeps a copy");
 
 TEST(Overseer, KeepsItsOptionsAndContext) {
   const Refinement refinement(medium(), cube(3));
+  const std::filesystem::path kept = scratch("kept"), other = scratch("other");
   ExploreOptions options;
-  options.max_regions = 5;
+  options.checkpoint = kept;
   Overseer overseer(refinement, options, {});
-  options.max_regions = 1;
+  options.checkpoint = other;
   Exploration state;
-  state.counts.regions = 3;
-  EXPECT_FALSE(overseer.enough(state));
-  state.counts.regions = 5;
-  EXPECT_TRUE(overseer.enough(state));
+  overseer.save(state, TaskQueue(state, options.max_regions));
+  EXPECT_TRUE(std::filesystem::exists(kept));
+  EXPECT_FALSE(std::filesystem::exists(other));
+  std::filesystem::remove(kept);
 }
 
 TEST(Worker, KeepsItsRefinement) {
   Worker worker{Refinement(medium(), cube(3))};
   EXPECT_EQ(worker.run({}, ~std::uint64_t{0}).counts, count_regions(Refinement(medium(), cube(3))));
-}
-
-std::filesystem::path scratch(const std::string& name) {
-  return std::filesystem::path(testing::TempDir()) / fmt::format("unrect_explore_test_{}_{}", ::getpid(), name);
 }
 
 // The error that an action ends with; its message is one line.
