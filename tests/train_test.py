@@ -322,7 +322,9 @@ class Train(Case):
     def test_ranks_make_no_difference(self):
         for method in ("feasible-al", "adam"):
             args = ["train", "--task", "recovery", "--data", "mnist", "--measurements", "12", "--layers", "150,40", "--batch", "70",
-                    "--epochs", "3", "--validation", "60", "--trust", "0.05", "--method", method]
+                    "--epochs", "3", "--validation", "60", "--method", method]
+            if method == "feasible-al":
+                args += ["--trust", "0.05"]
             self.ok(*args, "--out", "one.onnx")
             for ranks in (1, 2, 3):
                 done = subprocess.run([*MPI, "-n", str(ranks), UNRECT + "-mpi", *args, "--out", "many.onnx"], cwd=self.dir,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   if (options.rate > 0) own.rho = options.rate;
   own.rho_max = std::max(own.rho_max, own.rho);
   std::vector<EpochLog> log;
+  std::optional<Network> latest;  // of the last line
   own.watch = [&](const ExplicitAlEntry& entry, const Chain& chain) {
     const Certificate& c = entry.certificate;
     // Where it started is no epoch, and what the last one was rounded and polished to stands in its line.
@@ -56,11 +58,14 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
     line.infeasibility = *std::ranges::max_element(c.violation);
     line.rate = entry.rho;
     line.seconds = entry.seconds;
+    // A line is shown once nothing can take its place any more.
+    if (watch && !log.empty()) watch(log.back(), *latest);
     log.push_back(line);
-    if (watch && entry.outer > 0) watch(line, network);
+    latest = network;
   };
   const ExplicitAlResult found =
       explicit_al(to_chain(start), samples.inputs.cast<double>(), samples.targets.cast<double>(), own, context);
+  if (watch) watch(log.back(), *latest);
 
   using Status = TrainResult::Status;
   TrainResult result{Status::kDone, to_network(found.chain), std::move(log), {}, found.log.back().seconds};

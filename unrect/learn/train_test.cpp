@@ -458,9 +458,10 @@ TEST(Train, ExplicitlyLogsTheValidationSetAndShowsEveryNetwork) {
     seen.push_back(line.validation_loss);
   };
   const TrainResult result = train(start, samples, validation, options, {}, {}, watch);
+  ASSERT_EQ(result.log.size(), 5U);
   ASSERT_EQ(seen.size(), result.log.size());
+  EXPECT_EQ(result.log.front().epoch, 1);
   for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(result.log[i].validation_loss, seen[i]);
-  EXPECT_EQ(seen.front(), score(start, validation, {}, {}).loss);
   EXPECT_EQ(seen.back(), score(result.network, validation, {}, {}).loss);
   // The set is looked at, no more: training without it ends at the same network.
   const TrainResult alone = train(start, samples, {}, options, {});
