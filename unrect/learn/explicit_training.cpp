@@ -46,8 +46,13 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   std::optional<Network> latest;  // of the last line
   own.watch = [&](const ExplicitAlEntry& entry, const Chain& chain) {
     const Certificate& c = entry.certificate;
-    // Where it started is no epoch, and what the last one was rounded and polished to stands in its line.
-    if (!log.empty() && (log.back().epoch == 0 || log.back().epoch == entry.outer)) log.pop_back();
+    // Where it started is no epoch, and what the last one was rounded and polished to stands in its line. A line is
+    // shown once nothing can take its place any more.
+    if (!log.empty() && (log.back().epoch == 0 || log.back().epoch == entry.outer)) {
+      log.pop_back();
+    } else if (watch && !log.empty()) {
+      watch(log.back(), *latest);
+    }
     const Network network = to_network(chain);
     EpochLog line;
     line.epoch = entry.outer;
@@ -58,8 +63,6 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
     line.infeasibility = *std::ranges::max_element(c.violation);
     line.rate = entry.rho;
     line.seconds = entry.seconds;
-    // A line is shown once nothing can take its place any more.
-    if (watch && !log.empty()) watch(log.back(), *latest);
     log.push_back(line);
     latest = network;
   };
