@@ -125,7 +125,7 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain)
   root_.high[0] = domain_.upper.transpose();
   activation_[0] = domain_.lower.cwiseAbs().cwiseMax(domain_.upper.cwiseAbs());
   for (int s = 1; s < graph.size(); ++s) {
-    set_magnitude(s, root_);
+    set_magnitude(s);
     if (s + 1 == graph.size()) break;
     root_.low[at(s)] = Matrix::Constant(1, graph[s].size, -std::numeric_limits<double>::infinity());
     root_.high[at(s)] = -root_.low[at(s)];
@@ -154,7 +154,7 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain)
   }
 }
 
-void Relaxation::set_magnitude(int stage, const NodeBatch&) {
+void Relaxation::set_magnitude(int stage) {
   const BoundStage& st = (*graph_)[stage];
   Matrix m = (st.bias.cwiseAbs() + st.bias_error).transpose();
   for (const BoundLink& link : st.links) add_forward(link, activation_[at(link.source)].transpose(), m, true);
@@ -302,12 +302,27 @@ void Relaxation::step_back(int stage, Rows& rows) {
 }
 
 // Goes back from the coefficients that are there, of stages up to `from`, to the input.
-void Relaxation::sweep(int from, const NodeBatch&, Rows& rows) {
+void Relaxation::sweep(int from, Rows& rows, const Sweep* extras) {
   for (int s = from; s > 0; --s) {
     if (!used_[at(s)]) continue;
     step_back(s, rows);
     used_[at(s)] = 0;
+    if (extras != nullptr && extras->splits != nullptr) add_splits(s, *extras, rows);
     propagate(s, rows);
+  }
+}
+
+// F ≥ F − β sign (z − at), since β sign (z − at) ≥ 0 on the node.
+void Relaxation::add_splits(int stage, const Sweep& extras, Rows& rows) {
+  for (Index r = 0; r < v_.rows(); ++r) {
+    const std::vector<Split>& splits = (*extras.splits)[at(r)];
+    for (std::size_t k = 0; k < splits.size(); ++k) {
+      if (splits[k].stage != stage) continue;
+      const double multiplier = (*extras.multipliers)[at(r)][static_cast<Index>(k)] * splits[k].sign;
+      v_(r, splits[k].unit) -= multiplier;
+      rows.constant[r] += multiplier * splits[k].at;
+      rows.charge[r] += 4 * kEpsilon * (std::abs(multiplier * splits[k].at) + std::abs(rows.constant[r]));
+    }
   }
 }
 
@@ -358,7 +373,7 @@ void Relaxation::tighten_by_sweeps(int stage, NodeBatch& nodes) {
       v_(2 * k + 1, i) = -1;
     }
     propagate(stage, rows);
-    sweep(stage - 1, nodes, rows);
+    sweep(stage - 1, rows);
     const Vector value = concretize(nodes, rows);
     for (Index k = 0; k < units; ++k) {
       const auto [b, i] = undecided_[begin + at(k)];
@@ -406,10 +421,75 @@ void Relaxation::minimize(const NodeBatch& nodes, const Objectives& objectives, 
     }
     rows.charge = rows.constant.cwiseAbs() * (4 * kEpsilon);
     propagate(last, rows);
-    sweep(last - 1, nodes, rows);
+    sweep(last - 1, rows);
     out.value.segment(begin, count) = concretize(nodes, rows);
     out.slope.middleRows(begin, count) = coefficients_[0];
     out.constant.segment(begin, count) = rows.constant - rows.charge * kEnlarged;
+  }
+}
+
+void Relaxation::sweep_rows(const NodeBatch& nodes, Sweep& sweep_of, bool with_trace) {
+  const Index count = nodes.count();
+  for (int s = 1; s < sweep_of.stage; ++s) {
+    relax(s, nodes);
+    if ((*graph_)[s].maximum() != nullptr) {
+      lines_[at(s)].low_offset = nodes.low[at(s)];
+      lines_[at(s)].high_offset = nodes.high[at(s)];
+    }
+    const Piecewise* f = (*graph_)[s].piecewise();
+    if (f == nullptr || !f->is_relu() || sweep_of.slopes == nullptr) continue;
+    const Matrix& slopes = (*sweep_of.slopes)[at(s)];
+    Matrix& own = lines_[at(s)].low_slope;
+    for (Index r = 0; r < count; ++r) {
+      for (Index i = 0; i < own.cols(); ++i) {
+        if (nodes.low[at(s)](r, i) < 0 && nodes.high[at(s)](r, i) > 0) own(r, i) = slopes(r, i);
+      }
+    }
+  }
+  Rows rows;
+  rows.node.resize(at(count));
+  for (Index r = 0; r < count; ++r) rows.node[at(r)] = r;
+  rows.constant = sweep_of.constant;
+  rows.charge = sweep_of.doubt + rows.constant.cwiseAbs() * (4 * kEpsilon);
+  v_ = sweep_of.rows;
+  propagate(sweep_of.stage, rows);
+  sweep(sweep_of.stage - 1, rows, &sweep_of);
+  sweep_of.value = concretize(nodes, rows);
+  sweep_of.slope = coefficients_[0];
+  sweep_of.intercept = rows.constant - rows.charge * kEnlarged;
+  if (with_trace) trace(nodes, sweep_of);
+}
+
+void Relaxation::trace(const NodeBatch& nodes, Sweep& sweep_of) {
+  const Index count = nodes.count();
+  sweep_of.z.resize(at(graph_->size()));
+  sweep_of.weight.resize(at(graph_->size()));
+  std::vector<Matrix> a(at(graph_->size()));
+  sweep_of.corner = (coefficients_[0].array() > 0).select(nodes.low[0], nodes.high[0]);
+  a[0] = sweep_of.corner;
+  for (int s = 1; s <= sweep_of.stage; ++s) {
+    const BoundStage& st = (*graph_)[s];
+    Matrix& z = sweep_of.z[at(s)];
+    z = st.bias.transpose().replicate(count, 1);
+    for (const BoundLink& link : st.links) add_forward(link, a[at(link.source)], z);
+    if (s == sweep_of.stage) break;
+    Matrix& weight = sweep_of.weight[at(s)];
+    weight = coefficients_[at(s)];
+    if (weight.rows() != count) weight.setZero(count, st.units);  // a stage that the rows do not read
+    if (st.piecewise() != nullptr) {
+      const Lines& lines = lines_[at(s)];
+      a[at(s)] = (weight.array() >= 0)
+                     .select(lines.low_slope.array() * z.array() + lines.low_offset.array(),
+                             lines.high_slope.array() * z.array() + lines.high_offset.array());
+    } else if (const Maximum* m = st.maximum()) {
+      a[at(s)].resize(count, m->units());
+      for (Index r = 0; r < count; ++r) {
+        for (Index i = 0; i < m->units(); ++i)
+          a[at(s)](r, i) = z(r, m->index[at(i * m->width + m->top_slot(i, z.data() + r * z.cols()))]);
+      }
+    } else {
+      a[at(s)] = z;
+    }
   }
 }
 

@@ -46,6 +46,14 @@ struct Minorants {
   Matrix slope;  // × inputs
 };
 
+/// A half of a node: sign · (z_unit − at) ≥ 0 for a unit of a stage.
+struct Split {
+  int stage = 0;
+  Index unit = 0;
+  double at = 0;
+  int sign = 1;
+};
+
 /// Lines below and above a stage's units, one node a row.
 struct Lines {
   Matrix low_slope, low_offset, high_slope, high_offset;  // nodes × units
@@ -60,12 +68,34 @@ class Relaxation {
   const BoundGraph& graph() const { return *graph_; }
   /// The whole domain as one node.
   const NodeBatch& root() const { return root_; }
+  /// |z| of a stage's numbers is at most this on the whole domain.
+  const Vector& magnitude(int stage) const { return magnitude_[static_cast<std::size_t>(stage)]; }
 
   /// Tightens the ranges of every stage, from the first on: by intervals, then by a sweep for each unit that they leave
   /// undecided. Ranges only shrink.
   void tighten(NodeBatch& nodes);
   /// @throws nothing; O(nodes · objectives · weights).
   void minimize(const NodeBatch& nodes, const Objectives& objectives, Minorants& out);
+
+  /// What one sweep for one row a node is made with, and what it leaves behind.
+  struct Sweep {
+    int stage = 0;    // of the rows
+    Matrix rows;      // nodes × size of the stage
+    Vector constant;  // nodes
+    Vector doubt;     // nodes: how far rounding has moved rows · z + constant from what is asked for
+    const std::vector<Matrix>* slopes{};  // by stage, nodes × units: of the lower lines of straddling rectifiers
+    const std::vector<std::vector<Split>>* splits{};
+    const std::vector<Vector>* multipliers{};  // ≥ 0, of each split: F ≥ F − β sign (z − at) on the node
+
+    Vector value;                // proved
+    Matrix slope;                // of the affine minorants behind it, nodes × inputs,
+    Vector intercept;            // and their constants, charged
+    Matrix corner;               // of the box, where the last minorant is lowest
+    std::vector<Matrix> z;       // by stage: the values there, if every unit were on the line that the sweep used
+    std::vector<Matrix> weight;  // by stage: coefficients of the units
+  };
+  /// `trace`: z, weight and corner as well. O(nodes · weights).
+  void sweep_rows(const NodeBatch& nodes, Sweep& sweep, bool trace);
 
  private:
   struct Rows {
@@ -75,13 +105,15 @@ class Relaxation {
 
   void resize(int stage, Index rows);
   void relax(int stage, const NodeBatch& nodes);
-  void sweep(int from, const NodeBatch& nodes, Rows& rows);
+  void sweep(int from, Rows& rows, const Sweep* extras = nullptr);
+  void add_splits(int stage, const Sweep& extras, Rows& rows);
+  void trace(const NodeBatch& nodes, Sweep& sweep);
   void step_back(int stage, Rows& rows);
   void propagate(int stage, Rows& rows);
   Vector concretize(const NodeBatch& nodes, const Rows& rows);
   void intervals(int stage, NodeBatch& nodes);
   void tighten_by_sweeps(int stage, NodeBatch& nodes);
-  void set_magnitude(int stage, const NodeBatch& nodes);
+  void set_magnitude(int stage);
 
   const BoundGraph* graph_;
   Box domain_;
