@@ -96,18 +96,15 @@ Attack::Best Attack::climb(Matrix points, int steps, double stride, double enoug
     Matrix u(points.rows(), graph.outputs());
     Matrix direct = Matrix::Zero(points.rows(), points.cols());
     for (Index n = 0; n < points.rows(); ++n) {
-      // The row that keeps this point out of the polytope it is nearest to.
+      // The polytope this point is nearest to.
       double depth = -std::numeric_limits<double>::infinity();
       const Halfspaces* target = nullptr;
-      Index row = -1;
       for (const Halfspaces& polytope : query.unsafe) {
-        Index worst = -1;
         const double slack = polytope.size() == 0 ? std::numeric_limits<double>::infinity()
-                                                  : polytope.slacks(y.row(n).transpose()).minCoeff(&worst);
+                                                  : polytope.slacks(y.row(n).transpose()).minCoeff();
         if (slack > depth) {
           depth = slack;
           target = &polytope;
-          row = worst;
         }
       }
       if (query.input_rows.size() > 0) {
@@ -116,12 +113,21 @@ Attack::Best Attack::climb(Matrix points, int steps, double stride, double enoug
         if (slack < 0) {
           depth = slack - 1;  // not a candidate until it is inside
           direct.row(n) = -query.input_rows.normals.row(worst);
-          row = -1;
+          target = nullptr;
         }
       }
       if (depth > best.depth) best = {points.row(n).transpose(), depth};
       u.row(n).setZero();
-      if (row >= 0 && target != nullptr) u.row(n) = -target->normals.row(row);
+      if (target == nullptr || target->size() == 0) continue;
+      // The rows that keep it out, each by how far; the nearest one where none does, to go deeper.
+      const Vector slacks = target->slacks(y.row(n).transpose());
+      if (depth < 0) {
+        u.row(n) = -slacks.cwiseMin(0.0).cwiseAbs().transpose() * target->normals;
+      } else {
+        Index worst = 0;
+        slacks.minCoeff(&worst);
+        u.row(n) = -target->normals.row(worst);
+      }
     }
     if (step == steps || best.depth > enough) return best;
     for (int s = 0; s < graph.size(); ++s) cotangents[at(s)].setZero(points.rows(), graph[s].units);
@@ -131,9 +137,14 @@ Attack::Best Attack::climb(Matrix points, int steps, double stride, double enoug
     }
     const double length = stride * std::pow(0.1, static_cast<double>(step) / steps);
     for (Index n = 0; n < points.rows(); ++n) {
+      // Every second point goes to where all inputs move alike, the others along the gradient.
+      double most = 0;
+      for (Index j = 0; j < points.cols(); ++j)
+        most = std::max(most, std::abs(cotangents[0](n, j) + direct(n, j)) * width[j]);
       for (Index j = 0; j < points.cols(); ++j) {
         const double g = cotangents[0](n, j) + direct(n, j);
-        const double to = points(n, j) + (g > 0 ? length : g < 0 ? -length : 0.0) * width[j];
+        const double share = n % 2 == 0 ? (g > 0 ? 1.0 : g < 0 ? -1.0 : 0.0) : most > 0 ? g * width[j] / most : 0.0;
+        const double to = points(n, j) + length * share * width[j];
         points(n, j) = std::clamp(to, query.box.lower[j], query.box.upper[j]);
       }
     }

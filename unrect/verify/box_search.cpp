@@ -21,13 +21,18 @@ constexpr int kTasks = 8;
 constexpr std::size_t kParents = 4;
 // Directions that are tried, the most promising ones.
 constexpr std::size_t kDirections = 6;
+// Passes over the minorants that cut a box.
+constexpr int kCuts = 2;
+// Of a split's price: a gap counts from here to there, in the parent's gap.
+constexpr double kShallow = 0.05, kDeep = 10, kTiny = 1e-12;
 // A box narrower than this, relative to the domain, in every direction is left to others.
 constexpr double kNarrow = 1e-9;
 
 struct Node {
-  Vector low, high;  // ranges of all stages, one after another; the box first
-  double value = 0;  // min over the polytopes that are not refuted of the best row's minimum
-  double share = 1;  // of the domain, by halvings
+  Vector low, high;   // ranges of all stages, one after another; the box first
+  double value = 0;   // min over the polytopes that are not refuted of the best row's minimum
+  double volume = 1;  // of the box after its cuts, relative to what was bounded
+  double share = 1;   // of the domain, by halvings
 };
 
 struct Expansion {
@@ -135,14 +140,21 @@ bool BoxSearch::assess(const NodeBatch& batch, const Minorants& minorants, Index
     if (best > 0) continue;
     Vector cut_low = low, cut_high = high;
     bool open = true;
-    for (Index i = 0; i < count && open; ++i)
-      open = cut(minorants.slope.row(begin + i).transpose(), minorants.constant[begin + i], cut_low, cut_high);
+    for (int pass = 0; pass < kCuts; ++pass) {
+      for (Index i = 0; i < count && open; ++i)
+        open = cut(minorants.slope.row(begin + i).transpose(), minorants.constant[begin + i], cut_low, cut_high);
+    }
     if (!open) continue;
     node.value = std::min(node.value, best);
     hull_low = hull_low.cwiseMin(cut_low);
     hull_high = hull_high.cwiseMax(cut_high);
   }
   if (node.value == kInfinity) return false;
+  node.volume = 1;
+  for (Index j = 0; j < inputs; ++j) {
+    const double width = batch.high[0](row, j) - batch.low[0](row, j);
+    if (width > 0) node.volume *= std::max(hull_high[j] - hull_low[j], 0.0) / width;
+  }
   node.low.head(inputs) = hull_low;
   node.high.head(inputs) = hull_high;
   return true;
@@ -189,14 +201,16 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
     open[i] = assess(bounded, minorants, static_cast<Index>(i), halves[i]);
   for (std::size_t first = 0; first < pairs.size();) {
     std::size_t last = first, best = first;
-    double best_score = -kInfinity;
+    double least = kInfinity;
+    const double whole = std::max(-parents[pairs[first].parent].value, kTiny);
     for (; last < pairs.size() && pairs[last].parent == pairs[first].parent; ++last) {
-      double score = 0;
+      // What is left to do: the part of the box that stays, times the part of the gap.
+      double left = 0;
       for (const std::size_t i : {2 * last, 2 * last + 1}) {
-        if (open[i]) score += std::max(halves[i].value, -1e300);
+        if (open[i]) left += halves[i].volume * (kShallow + std::min(-halves[i].value / whole, kDeep));
       }
-      if (score > best_score) {
-        best_score = score;
+      if (left < least) {
+        least = left;
         best = last;
       }
     }

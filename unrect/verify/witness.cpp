@@ -99,7 +99,8 @@ std::optional<Witness> WitnessJudge::judge(const Query& query, const VectorRef& 
   const auto holds = [&](const Vector& y) {
     return std::ranges::any_of(query.unsafe, [&](const Halfspaces& polytope) { return exact_side(y, polytope) >= 0; });
   };
-  witness.float32 = x.cast<double>() == witness.input && holds(in_order) && holds(once);
+  witness.float32 = holds(in_order) && holds(once);
+  witness.representable = x.cast<double>() == witness.input;
   return witness;
 }
 
