@@ -23,8 +23,8 @@ constexpr std::size_t kParents = 4;
 constexpr std::size_t kDirections = 6;
 // Passes over the minorants that cut a box.
 constexpr int kCuts = 2;
-// Of a split's price: a gap counts from here to there, in the parent's gap.
-constexpr double kShallow = 0.05, kDeep = 10, kTiny = 1e-12;
+// What a half that gains nothing counts for, and the smallest gap.
+constexpr double kLittle = 0.05, kTiny = 1e-12;
 // A box narrower than this, relative to the domain, in every direction is left to others.
 constexpr double kNarrow = 1e-9;
 
@@ -201,16 +201,18 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
     open[i] = assess(bounded, minorants, static_cast<Index>(i), halves[i]);
   for (std::size_t first = 0; first < pairs.size();) {
     std::size_t last = first, best = first;
-    double least = kInfinity;
+    double most = 0;
     const double whole = std::max(-parents[pairs[first].parent].value, kTiny);
     for (; last < pairs.size() && pairs[last].parent == pairs[first].parent; ++last) {
-      // What is left to do: the part of the box that stays, times the part of the gap.
-      double left = 0;
+      // The product rule of integer programming: what either half gains, of its box and of the parent's gap. A sum
+      // would peel thin slices off one side for ever.
+      double gain = 1;
       for (const std::size_t i : {2 * last, 2 * last + 1}) {
-        if (open[i]) left += halves[i].volume * (kShallow + std::min(-halves[i].value / whole, kDeep));
+        const double left = open[i] ? halves[i].volume * std::min(-halves[i].value / whole, 1.0) : 0;
+        gain *= 1 - left + kLittle;
       }
-      if (left < least) {
-        least = left;
+      if (gain > most) {
+        most = gain;
         best = last;
       }
     }
