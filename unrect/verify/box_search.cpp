@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "unrect/base/team.hpp"
+#include "unrect/verify/box_cuts.hpp"
 
 namespace unrect {
 namespace {
@@ -21,8 +22,6 @@ constexpr int kTasks = 8;
 constexpr std::size_t kParents = 4;
 // Directions that are tried, the most promising ones.
 constexpr std::size_t kDirections = 6;
-// Passes over the minorants that cut a box.
-constexpr int kCuts = 2;
 // What a half that gains nothing counts for, and the smallest gap.
 constexpr double kLittle = 0.05, kTiny = 1e-12;
 // A box narrower than this, relative to the domain, in every direction is left to others.
@@ -30,8 +29,9 @@ constexpr double kNarrow = 1e-9;
 
 struct Node {
   Vector low, high;   // ranges of all stages, one after another; the box first
-  double value = 0;   // min over the polytopes that are not refuted of the best row's minimum
+  double value = 0;   // min over the polytopes that are not refuted of how far below zero their rows go together
   double volume = 1;  // of the box after its cuts, relative to what was bounded
+  Vector deepest;     // a point where they do
   double share = 1;   // of the domain, by halvings
 };
 
@@ -59,7 +59,8 @@ class BoxSearch {
   NodeBatch batch(const std::vector<Node>& nodes) const;
   void keep_ranges(const NodeBatch& from, Index row, Node& to) const;
   bool assess(const NodeBatch& batch, const Minorants& minorants, Index row, Node& node) const;
-  bool cut(const VectorRef& slope, double constant, Vector& low, Vector& high) const;
+  AffineRows rows_of(const Minorants& minorants, Index row, Index polytope) const;
+  bool shrink(const Minorants& minorants, Index row, Node& node) const;
   std::vector<Index> directions(const Node& node) const;
   void expand(Relaxation& relaxation, std::span<const Node> parents, Expansion& out) const;
   bool try_candidate(const Expansion& from, SearchOutcome& outcome);
@@ -101,53 +102,44 @@ void BoxSearch::keep_ranges(const NodeBatch& from, Index row, Node& to) const {
   }
 }
 
-// Keeps what of a box can have slope·x + constant ≤ 0; false if that is nothing. Rounded outward.
-bool BoxSearch::cut(const VectorRef& slope, double constant, Vector& low, Vector& high) const {
-  double least = constant, size = std::abs(constant);
-  for (Index j = 0; j < low.size(); ++j) {
-    least += std::min(slope[j] * low[j], slope[j] * high[j]);
-    size += std::abs(slope[j]) * std::max(std::abs(low[j]), std::abs(high[j]));
-  }
-  const double doubt = 2 * static_cast<double>(low.size() + 8) * kEpsilon * size;
-  if (least > doubt) return false;
-  for (Index j = 0; j < low.size(); ++j) {
-    const double own = std::abs(slope[j]) * (high[j] - low[j]);
-    const double room = 2 * doubt - least;  // slope (x − the better end) may be this much
-    if (own <= room * (1 + 8 * kEpsilon)) continue;
-    const double reach = room / std::abs(slope[j]) * (1 + 8 * kEpsilon);
-    if (slope[j] > 0) {
-      high[j] = std::min(high[j], low[j] + reach + 4 * kEpsilon * (std::abs(low[j]) + reach));
-    } else {
-      low[j] = std::max(low[j], high[j] - reach - 4 * kEpsilon * (std::abs(high[j]) + reach));
-    }
-  }
-  return true;
+// The rows of one polytope over a bounded box, and those on inputs.
+AffineRows BoxSearch::rows_of(const Minorants& minorants, Index row, Index polytope) const {
+  const Index begin = row * query_.rows.size() + query_.first[at(polytope)], count = query_.unsafe[at(polytope)].size();
+  const Halfspaces& inputs = query_.input_rows;
+  AffineRows rows{Matrix(count + inputs.size(), graph_.inputs()), Vector(count + inputs.size())};
+  rows.slopes << minorants.slope.middleRows(begin, count), inputs.normals;
+  rows.constants << minorants.constant.segment(begin, count), -inputs.offsets;
+  return rows;
 }
 
-// Whether a bounded box is still open; then its value is set and its box is cut.
+// Whether a bounded box is still open; then its value is set, and its box is cut to what can be unsafe.
 bool BoxSearch::assess(const NodeBatch& batch, const Minorants& minorants, Index row, Node& node) const {
   if (batch.empty[at(row)]) return false;
   const Index inputs = graph_.inputs();
-  Vector low = batch.low[0].row(row), high = batch.high[0].row(row);
-  for (Index i = 0; i < query_.input_rows.size(); ++i) {
-    if (!cut(query_.input_rows.normals.row(i).transpose(), -query_.input_rows.offsets[i], low, high)) return false;
-  }
   Vector hull_low = Vector::Constant(inputs, kInfinity), hull_high = -hull_low;
   node.value = kInfinity;
   for (Index p = 0; p < query_.polytopes(); ++p) {
     const Index begin = row * query_.rows.size() + query_.first[at(p)], count = query_.unsafe[at(p)].size();
-    const double best = count == 0 ? -kInfinity : minorants.value.segment(begin, count).maxCoeff();
-    if (best > 0) continue;
-    Vector cut_low = low, cut_high = high;
+    if (count > 0 && minorants.value.segment(begin, count).maxCoeff() > 0) continue;
+    const AffineRows rows = rows_of(minorants, row, p);
+    Vector low = batch.low[0].row(row), high = batch.high[0].row(row);
     bool open = true;
-    for (int pass = 0; pass < kCuts; ++pass) {
-      for (Index i = 0; i < count && open; ++i)
-        open = cut(minorants.slope.row(begin + i).transpose(), minorants.constant[begin + i], cut_low, cut_high);
-    }
+    for (Index i = 0; i < rows.size() && open; ++i)
+      open = cut_box(rows.slopes.row(i).transpose(), rows.constants[i], low, high);
     if (!open) continue;
-    node.value = std::min(node.value, best);
-    hull_low = hull_low.cwiseMin(cut_low);
-    hull_high = hull_high.cwiseMax(cut_high);
+    double value = count == 0 ? -kInfinity : minorants.value.segment(begin, count).maxCoeff();
+    if (rows.size() > 1) {
+      // Several rows that have no common point, although each has some.
+      Deepest deepest = deepest_point(rows, low, high);
+      if (deepest.value > 0) continue;
+      value = std::max(value, deepest.value);
+      if (value < node.value) node.deepest = std::move(deepest.point);
+    } else if (rows.size() == 1 && value < node.value) {
+      node.deepest = (rows.slopes.row(0).transpose().array() > 0).select(low, high);
+    }
+    node.value = std::min(node.value, value);
+    hull_low = hull_low.cwiseMin(low);
+    hull_high = hull_high.cwiseMax(high);
   }
   if (node.value == kInfinity) return false;
   node.volume = 1;
@@ -155,6 +147,27 @@ bool BoxSearch::assess(const NodeBatch& batch, const Minorants& minorants, Index
     const double width = batch.high[0](row, j) - batch.low[0](row, j);
     if (width > 0) node.volume *= std::max(hull_high[j] - hull_low[j], 0.0) / width;
   }
+  node.low.head(inputs) = hull_low;
+  node.high.head(inputs) = hull_high;
+  return true;
+}
+
+// A box that is kept, cut to the hull of what each polytope's rows leave together; false if that is nothing.
+bool BoxSearch::shrink(const Minorants& minorants, Index row, Node& node) const {
+  if (query_.input_rows.size() == 0 &&
+      std::ranges::all_of(query_.unsafe, [](const Halfspaces& polytope) { return polytope.size() < 2; }))
+    return true;  // cut_box has done it
+  const Index inputs = graph_.inputs();
+  Vector hull_low = Vector::Constant(inputs, kInfinity), hull_high = -hull_low;
+  for (Index p = 0; p < query_.polytopes(); ++p) {
+    const Index begin = row * query_.rows.size() + query_.first[at(p)], count = query_.unsafe[at(p)].size();
+    if (count > 0 && minorants.value.segment(begin, count).maxCoeff() > 0) continue;
+    Vector low = node.low.head(inputs), high = node.high.head(inputs);
+    if (!shrink_box(rows_of(minorants, row, p), low, high)) continue;
+    hull_low = hull_low.cwiseMin(low);
+    hull_high = hull_high.cwiseMax(high);
+  }
+  if (hull_low[0] == kInfinity) return false;
   node.low.head(inputs) = hull_low;
   node.high.head(inputs) = hull_high;
   return true;
@@ -225,22 +238,22 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
         continue;
       }
       Node child = std::move(halves[i]);
+      if (!shrink(minorants, static_cast<Index>(i), child)) {
+        out.closed += child.share;
+        continue;
+      }
       const Vector low = child.low.head(graph_.inputs()), high = child.high.head(graph_.inputs());
       keep_ranges(bounded, static_cast<Index>(i), child);
       child.low.head(graph_.inputs()) = low;
       child.high.head(graph_.inputs()) = high;
-      // Where the minorants are lowest.
-      Matrix corners(query_.rows.size() + 1, graph_.inputs());
-      for (Index q = 0; q < query_.rows.size(); ++q) {
-        const Vector slope = minorants.slope.row(static_cast<Index>(i) * query_.rows.size() + q);
-        corners.row(q) = (slope.array() > 0).select(low, high).transpose();
-      }
-      corners.row(query_.rows.size()) = 0.5 * (low + high).transpose();
-      const Vector depths = task_.attack.depths(corners);
+      Matrix points(2, graph_.inputs());
+      points.row(0) = 0.5 * (low + high).transpose();
+      points.row(1) = child.deepest.size() > 0 ? Matrix(child.deepest.transpose()) : Matrix(low.transpose());
+      const Vector depths = task_.attack.depths(points);
       Index deepest = 0;
       if (depths.maxCoeff(&deepest) > out.depth) {
         out.depth = depths[deepest];
-        out.candidate = corners.row(deepest);
+        out.candidate = points.row(deepest);
       }
       out.children.push_back(std::move(child));
     }
@@ -250,8 +263,7 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
 
 // Whether the deepest point of an expansion, or one near it, is a witness.
 bool BoxSearch::try_candidate(const Expansion& from, SearchOutcome& outcome) {
-  if (from.candidate.size() == 0) return false;
-  if (from.depth < 0) return false;
+  if (from.candidate.size() == 0 || from.depth < 0) return false;
   outcome.witness = task_.judge.judge(query_, from.candidate);
   if (!outcome.witness) return false;
   outcome.kind = SearchOutcome::Kind::kWitness;

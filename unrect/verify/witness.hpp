@@ -16,7 +16,8 @@ struct Witness {
   bool real = false;     // M(input), without rounding, is in the unsafe set
   bool strict = false;   // … and not on its boundary
   bool float32 = false;  // the float32 pass ends in the unsafe set: sums in the file's order, and sums that round once
-  // Every entry is a float32. Where an interval holds none, the float32 pass starts from the nearest, a rounding outside.
+  // Every entry is a float32. Where an interval holds none, the float32 pass starts from the nearest, a rounding
+  // outside.
   bool representable = false;
 };
 
