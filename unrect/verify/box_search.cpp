@@ -24,6 +24,14 @@ constexpr std::size_t kParents = 4;
 constexpr std::size_t kDirections = 6;
 // What a half that gains nothing counts for, and the smallest gap.
 constexpr double kLittle = 0.05, kTiny = 1e-12;
+// Steps up from where the minorants are lowest, in the domain's widths.
+constexpr int kClimb = 8;
+constexpr double kStride = 0.01;
+// Once in so many rounds points are drawn from the whole domain.
+constexpr int kRoundsBetweenDraws = 16;
+constexpr Index kDraws = 64;
+constexpr int kDrawClimb = 20;
+constexpr double kDrawStride = 0.25;
 // A box narrower than this, relative to the domain, in every direction is left to others.
 constexpr double kNarrow = 1e-9;
 
@@ -192,6 +200,7 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
   };
   std::vector<Pair> pairs;
   std::vector<Node> halves;
+  std::vector<Vector> promising;
   for (std::size_t n = 0; n < parents.size(); ++n) {
     const std::vector<Index> order = directions(parents[n]);
     if (order.empty()) out.stuck.push_back(parents[n]);
@@ -246,19 +255,17 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
       keep_ranges(bounded, static_cast<Index>(i), child);
       child.low.head(graph_.inputs()) = low;
       child.high.head(graph_.inputs()) = high;
-      Matrix points(2, graph_.inputs());
-      points.row(0) = 0.5 * (low + high).transpose();
-      points.row(1) = child.deepest.size() > 0 ? Matrix(child.deepest.transpose()) : Matrix(low.transpose());
-      const Vector depths = task_.attack.depths(points);
-      Index deepest = 0;
-      if (depths.maxCoeff(&deepest) > out.depth) {
-        out.depth = depths[deepest];
-        out.candidate = points.row(deepest);
-      }
+      promising.push_back(child.deepest.size() > 0 ? child.deepest : Vector(0.5 * (low + high)));
       out.children.push_back(std::move(child));
     }
     first = last;
   }
+  if (promising.empty()) return;
+  Matrix starts(static_cast<Index>(promising.size()), graph_.inputs());
+  for (std::size_t i = 0; i < promising.size(); ++i) starts.row(static_cast<Index>(i)) = promising[i].transpose();
+  Attack::Best best = task_.attack.climb(std::move(starts), kClimb, kStride, 0);
+  out.depth = best.depth;
+  out.candidate = std::move(best.point);
 }
 
 // Whether the deepest point of an expansion, or one near it, is a witness.
@@ -287,6 +294,8 @@ SearchOutcome BoxSearch::run() {
   while (static_cast<int>(relaxations_.size()) < kTasks) relaxations_.push_back(relaxations_.front());
   Team team(task_.context.threads);
   double closed = 0;
+  int rounds = 0;
+  Rng rng = Rng(task_.context.seed).split(1);
   auto told = std::chrono::steady_clock::now();
   while (!open.empty()) {
     const auto now = std::chrono::steady_clock::now();
@@ -317,6 +326,12 @@ SearchOutcome BoxSearch::run() {
       closed += expansion.closed;
       for (Node& node : expansion.children) open.push_back(std::move(node));
       for (Node& node : expansion.stuck) stuck.push_back(std::move(node));
+    }
+    if (++rounds % kRoundsBetweenDraws == 0) {
+      Attack::Best best = task_.attack.climb(task_.attack.starts(kDraws, rng), kDrawClimb, kDrawStride, 0);
+      Expansion& drawn = expansions.emplace_back();
+      drawn.depth = best.depth;
+      drawn.candidate = std::move(best.point);
     }
     for (const Expansion& expansion : expansions) {
       if (try_candidate(expansion, outcome)) return outcome;
