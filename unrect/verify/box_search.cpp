@@ -9,6 +9,7 @@
 
 #include "unrect/base/team.hpp"
 #include "unrect/verify/box_cuts.hpp"
+#include "unrect/verify/unit_cases.hpp"
 
 namespace unrect {
 namespace {
@@ -24,6 +25,9 @@ constexpr std::size_t kParents = 4;
 constexpr std::size_t kDirections = 6;
 // What a half that gains nothing counts for, and the smallest gap.
 constexpr double kLittle = 0.05, kTiny = 1e-12;
+// A box with so few undecided units is settled unit by unit, in so many cases at most.
+constexpr Index kFewUnits = 8;
+constexpr int kCases = 64;
 // Steps up from where the minorants are lowest, in the domain's widths.
 constexpr int kClimb = 8;
 constexpr double kStride = 0.01;
@@ -255,6 +259,16 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
       keep_ranges(bounded, static_cast<Index>(i), child);
       child.low.head(graph_.inputs()) = low;
       child.high.head(graph_.inputs()) = high;
+      if (undecided_units(graph_, bounded, static_cast<Index>(i)) <= kFewUnits) {
+        const std::vector<Node> alone{child};
+        const UnitCases cases = settle_units(relaxation, query_, batch(alone), kCases);
+        out.nodes += cases.nodes;
+        if (cases.refuted) {
+          out.closed += child.share;
+          continue;
+        }
+        if (cases.candidate.size() > 0) child.deepest = cases.candidate;
+      }
       promising.push_back(child.deepest.size() > 0 ? child.deepest : Vector(0.5 * (low + high)));
       out.children.push_back(std::move(child));
     }
