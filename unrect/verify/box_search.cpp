@@ -26,15 +26,14 @@ constexpr std::size_t kDirections = 6;
 // What a half that gains nothing counts for, and the smallest gap.
 constexpr double kLittle = 0.05, kTiny = 1e-12;
 // A box with so few undecided units is settled unit by unit, in so many cases at most.
-constexpr Index kFewUnits = 8;
-constexpr int kCases = 64;
+constexpr Index kFewUnits = 24;
+constexpr int kCases = 1000;
 // Steps up from where the minorants are lowest, in the domain's widths.
 constexpr int kClimb = 8;
 constexpr double kStride = 0.01;
-// Once in so many rounds points are drawn from the whole domain.
-constexpr int kRoundsBetweenDraws = 16;
-constexpr Index kDraws = 64;
-constexpr int kDrawClimb = 20;
+// In every round so many points are drawn from the whole domain, too.
+constexpr Index kDraws = 512;
+constexpr int kDrawClimb = 10;
 constexpr double kDrawStride = 0.25;
 // A box narrower than this, relative to the domain, in every direction is left to others.
 constexpr double kNarrow = 1e-9;
@@ -308,7 +307,6 @@ SearchOutcome BoxSearch::run() {
   while (static_cast<int>(relaxations_.size()) < kTasks) relaxations_.push_back(relaxations_.front());
   Team team(task_.context.threads);
   double closed = 0;
-  int rounds = 0;
   Rng rng = Rng(task_.context.seed).split(1);
   auto told = std::chrono::steady_clock::now();
   while (!open.empty()) {
@@ -341,12 +339,10 @@ SearchOutcome BoxSearch::run() {
       for (Node& node : expansion.children) open.push_back(std::move(node));
       for (Node& node : expansion.stuck) stuck.push_back(std::move(node));
     }
-    if (++rounds % kRoundsBetweenDraws == 0) {
-      Attack::Best best = task_.attack.climb(task_.attack.starts(kDraws, rng), kDrawClimb, kDrawStride, 0);
-      Expansion& drawn = expansions.emplace_back();
-      drawn.depth = best.depth;
-      drawn.candidate = std::move(best.point);
-    }
+    Attack::Best best = task_.attack.climb(task_.attack.starts(kDraws, rng), kDrawClimb, kDrawStride, 0);
+    Expansion& drawn = expansions.emplace_back();
+    drawn.depth = best.depth;
+    drawn.candidate = std::move(best.point);
     for (const Expansion& expansion : expansions) {
       if (try_candidate(expansion, outcome)) return outcome;
     }
