@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "unrect/bounds/dual_ascent.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/bounds/networks_for_tests.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/random_network.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 
 // Small networks of every kind of node, and a residual convolutional one now and then.
 Network random_network(Rng& rng, int round) {
-  return round % 8 == 7 ? random_residual(2, 6, 3, rng.split(7)) : oracle::random_case(rng.split(11)).network;
+  return round % 8 == 7 ? random_residual(2, 6, 3, rng.split(7)) : network_of_every_kind(rng.split(11));
 }
 
 Box random_box(Index inputs, double reach, Rng& rng) {

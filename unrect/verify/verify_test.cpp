@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/bounds/networks_for_tests.hpp"
 #include "unrect/bounds/relaxation.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/refine.hpp"
 #include "unrect/verify/box_search.hpp"
@@ -64,7 +64,7 @@ TEST(Verify, SaysWhatTheListOfRegionsSays) {
   for (std::uint64_t round = 0; decided < 240; ++round) {
     Rng own = rng.split(round);
     const Network network =
-        round % 4 == 3 ? random_chain({2, 6, 6, 2}, own.split(5)) : oracle::random_case(own.split(3)).network;
+        round % 4 == 3 ? random_chain({2, 6, 6, 2}, own.split(5)) : network_of_every_kind(own.split(3));
     if (network.input_size() > 3) continue;
     const Box box = cube(network.input_size(), 1);
     const Vector direction = own.normal_vector(network.output_size());
