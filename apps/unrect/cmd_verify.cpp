@@ -51,6 +51,7 @@ void Command::run() const {
                                {"output", nullptr},
                                {"real", nullptr},
                                {"float32", nullptr},
+                               {"representable", nullptr},
                                {"seconds", result.seconds},
                                {"nodes", result.nodes}};
     if (result.witness) {
@@ -58,6 +59,7 @@ void Command::run() const {
       out["output"] = std::vector<double>(result.witness->output.begin(), result.witness->output.end());
       out["real"] = result.witness->real;
       out["float32"] = result.witness->float32;
+      out["representable"] = result.witness->representable;
     }
     if (result.verdict == Verdict::kUnknown || result.verdict == Verdict::kTimeout) {
       out["gap"] = result.gap;
