@@ -35,6 +35,7 @@ Matrix activated(const BoundStage& stage, const Matrix& z) {
 // Gradients over a stage's units to gradients over its z, on the pieces that z is on.
 Matrix pulled_back(const BoundStage& stage, const Matrix& z, const Matrix& u) {
   if (const Piecewise* f = stage.piecewise()) {
+    if (f->is_relu()) return u.cwiseProduct((z.array() > 0).cast<double>().matrix());
     Matrix v = u;
     for (Index n = 0; n < z.rows(); ++n) {
       for (Index i = 0; i < z.cols(); ++i) v(n, i) *= f->slopes(f->row_of(i), f->piece(i, z(n, i)));

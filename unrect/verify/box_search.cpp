@@ -32,7 +32,7 @@ constexpr int kCases = 1000;
 constexpr int kClimb = 8;
 constexpr double kStride = 0.01;
 // In every round so many points are drawn from the whole domain, too.
-constexpr Index kDraws = 512;
+constexpr Index kDraws = 256;
 constexpr int kDrawClimb = 10;
 constexpr double kDrawStride = 0.25;
 // A box narrower than this, relative to the domain, in every direction is left to others.

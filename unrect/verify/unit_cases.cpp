@@ -58,10 +58,12 @@ class Cases {
     const std::optional<Break> cut = first_break(graph_, node);
     if (!cut) return false;
     for (const int sign : {1, -1}) {
+      const AffineRows half_sides = with_side(node, sides, *cut, sign);
+      if (!open(minorants, half_sides, low, high)) continue;  // already by the whole's minorants
       NodeBatch half = node;
       double& bound = (sign > 0 ? half.low : half.high)[at(cut->stage)](0, cut->unit);
       bound = cut->at;
-      if (!refuted(std::move(half), with_side(node, sides, *cut, sign))) return false;
+      if (!refuted(std::move(half), half_sides)) return false;
     }
     return true;
   }
