@@ -248,6 +248,32 @@ void Relaxation::propagate(int stage, Rows& rows) {
   }
 }
 
+// The rows z_i and −z_i of some undecided units: what propagate does, without products where a row of M is all it
+// takes.
+void Relaxation::start_at_units(int stage, std::size_t begin, Index units, Rows& rows) {
+  const BoundStage& st = (*graph_)[stage];
+  const double rate = gamma(st.size + graph_->links() + 16);
+  const bool dense = std::ranges::all_of(st.links, &BoundLink::dense);
+  if (!dense) v_.setZero(2 * units, st.size);
+  for (const BoundLink& link : st.links) resize(link.source, 2 * units);
+  for (Index k = 0; k < units; ++k) {
+    const Index i = undecided_[begin + at(k)].second;
+    if (!dense) {
+      v_(2 * k, i) = 1;
+      v_(2 * k + 1, i) = -1;
+      continue;
+    }
+    rows.constant[2 * k] = st.bias[i];
+    rows.constant[2 * k + 1] = -st.bias[i];
+    rows.charge[2 * k] = rows.charge[2 * k + 1] = rate * magnitude_[at(stage)][i] + st.bias_error[i] + kSmallest;
+    for (const BoundLink& link : st.links) {
+      coefficients_[at(link.source)].row(2 * k) += link.weight.row(i);
+      coefficients_[at(link.source)].row(2 * k + 1) -= link.weight.row(i);
+    }
+  }
+  if (!dense) propagate(stage, rows);
+}
+
 // Coefficients of a stage's units to those of its z, into v_.
 void Relaxation::step_back(int stage, Rows& rows) {
   const BoundStage& st = (*graph_)[stage];
@@ -365,14 +391,8 @@ void Relaxation::tighten_by_sweeps(int stage, NodeBatch& nodes) {
     rows.node.resize(at(2 * units));
     rows.constant.setZero(2 * units);
     rows.charge.setZero(2 * units);
-    v_.setZero(2 * units, st.size);
-    for (Index k = 0; k < units; ++k) {
-      const auto [b, i] = undecided_[begin + at(k)];
-      rows.node[at(2 * k)] = rows.node[at(2 * k + 1)] = b;
-      v_(2 * k, i) = 1;
-      v_(2 * k + 1, i) = -1;
-    }
-    propagate(stage, rows);
+    for (Index k = 0; k < units; ++k) rows.node[at(2 * k)] = rows.node[at(2 * k + 1)] = undecided_[begin + at(k)].first;
+    start_at_units(stage, begin, units, rows);
     sweep(stage - 1, rows);
     const Vector value = concretize(nodes, rows);
     for (Index k = 0; k < units; ++k) {

@@ -110,6 +110,7 @@ class Relaxation {
   void trace(const NodeBatch& nodes, Sweep& sweep);
   void step_back(int stage, Rows& rows);
   void propagate(int stage, Rows& rows);
+  void start_at_units(int stage, std::size_t begin, Index units, Rows& rows);
   Vector concretize(const NodeBatch& nodes, const Rows& rows);
   void intervals(int stage, NodeBatch& nodes);
   void tighten_by_sweeps(int stage, NodeBatch& nodes);
