@@ -14,6 +14,7 @@ ALLOWED = {
     "region": {"base", "polytope", "network", "forms"},
     "partition": {"base", "polytope", "network", "forms", "region"},
     "bounds": {"base", "polytope", "network", "forms", "region", "partition"},
+    "verify": {"base", "polytope", "network", "forms", "region", "partition", "bounds"},
     "learn": {"base", "polytope", "network"},
     "signal": {"base", "polytope"},
     "sensing": {"base", "polytope", "network", "region", "bounds", "learn", "signal", "view"},

@@ -43,6 +43,7 @@ void add_signal_frame(CLI::App& signal);
 void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
+void add_verify(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
     unrect::cli::add_train(app);
     unrect::cli::add_signal(app);
     unrect::cli::add_sense(app);
+    unrect::cli::add_verify(app);
     unrect::cli::add_recover(app);
     unrect::cli::add_bench(app);
   });

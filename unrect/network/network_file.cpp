@@ -62,10 +62,11 @@ Network parse_npz_network(std::string_view bytes, std::string_view name) {
 }
 
 Network read_network(const std::filesystem::path& path, const ImportOptions& options) {
-  const std::string extension = path.extension().string();
+  const bool zipped = path.extension() == ".gz";
+  const std::string extension = zipped ? path.stem().extension().string() : path.extension().string();
   UNRECT_REQUIRE(extension == ".onnx" || extension == ".npz", ErrorCode::kInvalidArgument,
-                 "{}: extension '{}', expected .onnx or .npz", path.string(), extension);
-  const std::string bytes = read_file(path);
+                 "{}: extension '{}', expected .onnx or .npz, with or without .gz", path.string(), extension);
+  const std::string bytes = zipped ? gunzip(read_file(path), path.string()) : read_file(path);
   return extension == ".npz" ? parse_npz_network(bytes, path.string()) : parse_onnx(bytes, path.string(), options);
 }
 

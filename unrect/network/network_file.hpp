@@ -17,7 +17,7 @@ struct ImportOptions {
   Index max_elements = Index{1} << 27;
 };
 
-/// Reads .onnx or .npz, told by the extension.
+/// Reads .onnx or .npz, told by the extension, compressed by gzip if .gz follows it.
 /// @throws Error kUnsupported naming node and op; kFormat or kFile naming the file, the place and what was expected.
 Network read_network(const std::filesystem::path& path, const ImportOptions& options = {});
 

@@ -1,0 +1,137 @@
+#include "unrect/verify/exact_pass.hpp"
+
+#include <fmt/format.h>
+#include <gmpxx.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "unrect/base/error.hpp"
+
+namespace unrect {
+namespace {
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+// mantissa · 2^exponent.
+class Dyadic {
+ public:
+  Dyadic() = default;
+  explicit Dyadic(double value) {
+    int exponent = 0;
+    mantissa_ = std::ldexp(std::frexp(value, &exponent), 53);
+    exponent_ = exponent - 53;
+    if (value == 0) exponent_ = 0;
+  }
+
+  void add(const Dyadic& other) { add(other.mantissa_, other.exponent_); }
+  void add_product(const Dyadic& a, const Dyadic& b) {
+    if (sgn(a.mantissa_) == 0 || sgn(b.mantissa_) == 0) return;
+    add(mpz_class(a.mantissa_ * b.mantissa_), a.exponent_ + b.exponent_);
+  }
+  int sign() const { return sgn(mantissa_); }
+  Dyadic minus(const Dyadic& other) const {
+    Dyadic result = *this;
+    result.add(mpz_class(-other.mantissa_), other.exponent_);
+    return result;
+  }
+
+ private:
+  void add(const mpz_class& mantissa, long exponent) {
+    if (sgn(mantissa) == 0) return;
+    if (sgn(mantissa_) == 0) {
+      mantissa_ = mantissa;
+      exponent_ = exponent;
+    } else if (exponent >= exponent_) {
+      mantissa_ += mantissa << static_cast<mp_bitcnt_t>(exponent - exponent_);
+    } else {
+      mantissa_ <<= static_cast<mp_bitcnt_t>(exponent_ - exponent);
+      mantissa_ += mantissa;
+      exponent_ = exponent;
+    }
+  }
+
+  mpz_class mantissa_;
+  long exponent_ = 0;
+};
+
+using Values = std::vector<Dyadic>;
+
+Values dyadic(const VectorRef& x) {
+  Values out;
+  for (const double value : x) out.emplace_back(value);
+  return out;
+}
+
+int smallest_slack(const Values& y, const Halfspaces& rows) {
+  int side = 1;
+  for (Index i = 0; i < rows.size() && side >= 0; ++i) {
+    Dyadic sum;
+    for (Index j = 0; j < rows.dimension(); ++j) sum.add_product(Dyadic(rows.normals(i, j)), y[at(j)]);
+    side = std::min(side, Dyadic(rows.offsets[i]).minus(sum).sign());
+  }
+  return side;
+}
+
+Values activated(const Stage& stage, Values z) {
+  if (const Maximum* m = stage.maximum()) {
+    Values a;
+    for (Index unit = 0; unit < m->units(); ++unit) {
+      Index best = -1;
+      for (Index slot = 0; slot < m->width; ++slot) {
+        const Index i = m->index[at(unit * m->width + slot)];
+        if (i >= 0 && (best < 0 || z[at(i)].minus(z[at(best)]).sign() > 0)) best = i;
+      }
+      a.push_back(z[at(best)]);
+    }
+    return a;
+  }
+  if (const Piecewise* f = stage.piecewise()) {
+    for (Index i = 0; i < stage.size; ++i) {
+      const Index row = f->row_of(i);
+      Index p = 0;
+      while (p < f->breaks.cols() && z[at(i)].minus(Dyadic(f->breaks(row, p))).sign() > 0) ++p;
+      Dyadic value(f->offsets(row, p));
+      value.add_product(Dyadic(f->slopes(row, p)), z[at(i)]);
+      z[at(i)] = std::move(value);
+    }
+  }
+  return z;
+}
+
+}  // namespace
+
+std::vector<int> ExactPass::sides(const VectorRef& x, const std::vector<Halfspaces>& polytopes) const {
+  const Stages& stages = *stages_;
+  UNRECT_REQUIRE(x.size() == stages[0].size, ErrorCode::kInvalidArgument, "exact pass: {} inputs, expected {}",
+                 x.size(), stages[0].size);
+  std::vector<Values> values{dyadic(x)};
+  for (int s = 1; s < stages.size(); ++s) {
+    const Stage& stage = stages[s];
+    Values z(at(stage.size));
+    for (const Vector& bias : stage.biases) {
+      for (Index i = 0; i < stage.size; ++i) z[at(i)].add(Dyadic(bias[i]));
+    }
+    for (const Link& link : stage.links) {
+      const Values& a = values[at(link.source)];
+      for (Index j = 0; j < static_cast<Index>(a.size()); ++j) {
+        if (a[at(j)].sign() == 0) continue;
+        if (link.dense()) {
+          for (Index i = 0; i < stage.size; ++i) z[at(i)].add_product(Dyadic(link.columns(j, i)), a[at(j)]);
+        } else {
+          for (Index e = link.start[at(j)]; e < link.start[at(j) + 1]; ++e)
+            z[at(link.row[at(e)])].add_product(Dyadic(link.weight[at(e)]), a[at(j)]);
+        }
+      }
+    }
+    values.push_back(activated(stage, std::move(z)));
+  }
+  std::vector<int> out;
+  for (const Halfspaces& polytope : polytopes) out.push_back(smallest_slack(values.back(), polytope));
+  return out;
+}
+
+int exact_side(const VectorRef& x, const Halfspaces& rows) { return smallest_slack(dyadic(x), rows); }
+
+}  // namespace unrect

@@ -1,0 +1,41 @@
+// Does a requirement hold over its whole domain? A witness, a proof, or what is open.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "unrect/base/context.hpp"
+#include "unrect/network/vnnlib.hpp"
+#include "unrect/verify/witness.hpp"
+
+namespace unrect {
+
+enum class Verdict {
+  kSat,      // a witness: it holds in exact arithmetic
+  kUnsat,    // no input of the domain is unsafe, proved with every rounding paid for
+  kUnknown,  // neither; `reason` says why
+  kTimeout,
+};
+std::string_view to_string(Verdict verdict);
+
+struct VerifyOptions {
+  double time_limit = 0;  // seconds; 0: none
+};
+
+struct VerifyResult {
+  Verdict verdict = Verdict::kUnknown;
+  std::optional<Witness> witness;
+  std::uint64_t nodes = 0;
+  double gap = 0;  // of what is open: how far below zero its lowest bound is
+  double seconds = 0;
+  std::string reason;
+};
+
+/// Decides whether some input has an unsafe output: about the network as a function of real numbers, whose weights are
+/// the numbers of its file. Give it the network as its file has it: read without folding, which rounds products.
+/// @throws Error kInvalidArgument for a property of another network.
+VerifyResult verify(const Network& network, const Property& property, const VerifyOptions& options = {},
+                    const Context& context = {});
+
+}  // namespace unrect
