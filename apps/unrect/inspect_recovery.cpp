@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
+#include "progress.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/recovery_region.hpp"
 #include "unrect/view/figure.hpp"
@@ -16,6 +18,7 @@ namespace unrect::cli {
 namespace {
 
 constexpr double kSigmas[] = {0.001, 0.01, 0.1};
+constexpr Index kLanczosSteps = 24;
 
 // Around the pixel, as far as three blocks; red and blue on one scale around 0.
 void draw_filter(const PictureName& name, const Image& filter, Index row, Index col, Index block) {
@@ -40,6 +43,38 @@ void draw_filter(const PictureName& name, const Image& filter, Index row, Index 
   name.save(figure);
 }
 
+// All that is computed: long for a large image.
+struct Findings {
+  std::vector<RectifierActivity> layers;
+  double gain = 0, misfit = 0;
+  std::array<double, std::size(kSigmas)> switched{};
+  Image filter;  // of the pixel
+};
+
+Findings open_up(const Unrolled& unrolled, const Measurement& measurement, Index row, Index col, std::uint64_t seed) {
+  const ProgressLine line(1, seed, [](const Progress& now, double seconds) {
+    const std::string part = now.total > 0 ? fmt::format("{:.0f} of {:.0f} ", now.done, now.total) : "";
+    return fmt::format("{}{}, {:.0f} s", part, now.what, seconds);
+  });
+  const auto begin = [&](std::string_view what) {
+    UNRECT_REQUIRE(line.context().progress({what, 0, 0}), ErrorCode::kCancelled, "interrupted before the {}", what);
+  };
+  begin("forward pass");
+  const RecoveryRegion opened(unrolled, measurement);
+  const Rng rng(seed);
+  Findings found;
+  found.layers = opened.activity();
+  found.gain = opened.noise_gain(rng.split(0), kLanczosSteps, line.context());
+  found.misfit = residual(measurement, opened.image()) / std::max(measurement.y.norm(), 1e-300);
+  begin("filter of the pixel");
+  found.filter = opened.filter(row, col);
+  for (std::size_t i = 0; i < std::size(kSigmas); ++i) {
+    begin("pass with noise added");
+    found.switched[i] = opened.switched(kSigmas[i], rng.split(i + 1));
+  }
+  return found;
+}
+
 }  // namespace
 
 void inspect_recovery(const RecoveryRequest& request) {
@@ -57,8 +92,9 @@ void inspect_recovery(const RecoveryRequest& request) {
     row = static_cast<Index>(pixel[0]);
     col = static_cast<Index>(pixel[1]);
   }
-  const RecoveryRegion opened(unrolled, measurement);
-  const std::vector<RectifierActivity> layers = opened.activity();
+  const Findings found = open_up(unrolled, measurement, row, col, request.seed);
+  const std::vector<RectifierActivity>& layers = found.layers;
+  const Image& filter = found.filter;
   RectifierActivity all;
   for (const RectifierActivity& layer : layers) {
     all.units += layer.units;
@@ -66,10 +102,6 @@ void inspect_recovery(const RecoveryRequest& request) {
     all.channels += layer.channels;
     all.dead += layer.dead;
   }
-  const Rng rng(request.seed);
-  const double gain = opened.noise_gain(rng.split(0));
-  const double misfit = residual(measurement, opened.image()) / std::max(measurement.y.norm(), 1e-300);
-  const Image filter = opened.filter(row, col);
   const Index block = measurement.sampling.block;
   const auto of_block = [block](Index k) { return k / block * block; };
   const double own = filter
@@ -85,15 +117,15 @@ void inspect_recovery(const RecoveryRequest& request) {
                                   {"active_units", all.on},
                                   {"channels", all.channels},
                                   {"dead_channels", all.dead},
-                                  {"noise_gain", gain},
-                                  {"relative_residual", misfit},
+                                  {"noise_gain", found.gain},
+                                  {"relative_residual", found.misfit},
                                   {"switched", nlohmann::ordered_json::object()},
                                   {"pixel", {row, col}},
                                   {"filter_centre", filter(row, col)},
                                   {"filter_norm", filter.norm()},
                                   {"filter_own_block", own}};
     for (std::size_t i = 0; i < std::size(kSigmas); ++i)
-      result["switched"][fmt::format("{:g}", kSigmas[i])] = opened.switched(kSigmas[i], rng.split(i + 1));
+      result["switched"][fmt::format("{:g}", kSigmas[i])] = found.switched[i];
     fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return;
   }
@@ -110,11 +142,10 @@ void inspect_recovery(const RecoveryRequest& request) {
   for (std::size_t l = 0; l < layers.size(); ++l) add(fmt::format("phase {}, {}", l / 3 + 1, l % 3 + 1), layers[l]);
   add("all", all);
   fmt::print("{}\n", to_text(table));
-  fmt::print("noise gain ‖A‖₂           {:.4g}\n", gain);
-  fmt::print("‖Φx̂ − y‖ / ‖y‖            {:.2g}\n", misfit);
+  fmt::print("noise gain ‖A‖₂           {:.4g}\n", found.gain);
+  fmt::print("‖Φx̂ − y‖ / ‖y‖            {:.2g}\n", found.misfit);
   for (std::size_t i = 0; i < std::size(kSigmas); ++i)
-    fmt::print("units switched by σ = {:<5g} {:.3f} %\n", kSigmas[i],
-               100 * opened.switched(kSigmas[i], rng.split(i + 1)));
+    fmt::print("units switched by σ = {:<5g} {:.3f} %\n", kSigmas[i], 100 * found.switched[i]);
   fmt::print("pixel ({}, {}): weight {:.3f} on itself, {:.1f} % of its filter's energy in its own block\n", row, col,
              filter(row, col), 100 * own);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <numbers>
 #include <numeric>
@@ -26,16 +27,31 @@ enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral, kBend, kCrop
 // What a file or folder holds: rows x, and for each of them a row y or a label.
 struct Content {
   Rows x, y;
+  Array grey;  // in x's place, as MNIST has it: bytes, 255 of which are 1; a quarter of the memory
   std::vector<int> labels;
   std::vector<Index> extents;  // of the array that x comes from
 
-  Index size() const { return x.rows(); }
+  bool is_grey() const { return !grey.bytes.empty(); }
+  Index size() const { return is_grey() ? extents[0] : x.rows(); }
+  Index values() const { return is_grey() ? grey.size() / size() : x.cols(); }
+  bool is_nowhere_negative() const { return is_grey() || x.minCoeff() >= 0; }
 };
 
+// Grey values become numbers here, those that are asked for.
 Content rows_of(const Content& all, const std::vector<Index>& rows) {
   Content part;
   part.extents = all.extents;
-  part.x = all.x(rows, Eigen::all);
+  if (all.is_grey()) {
+    const Index width = all.values();
+    part.x.resize(std::ssize(rows), width);
+    for (Index i = 0; i < part.x.rows(); ++i) {
+      const char* const from = all.grey.bytes.data() + rows[static_cast<std::size_t>(i)] * width;
+      std::transform(from, from + width, part.x.row(i).data(),
+                     [](char byte) { return static_cast<float>(static_cast<unsigned char>(byte)) / 255.F; });
+    }
+  } else {
+    part.x = all.x(rows, Eigen::all);
+  }
   if (all.y.size() > 0) part.y = all.y(rows, Eigen::all);
   for (const Index row : rows) {
     if (!all.labels.empty()) part.labels.push_back(all.labels[static_cast<std::size_t>(row)]);
@@ -46,8 +62,12 @@ Content rows_of(const Content& all, const std::vector<Index>& rows) {
 Rows to_rows(const Array& array, std::string_view name) {
   UNRECT_REQUIRE(!array.shape.empty() && array.shape[0] > 0 && array.size() > 0, ErrorCode::kFormat,
                  "{}: an array without rows; expected one sample a row", name);
-  const Vector values = array.to_vector();
-  Rows rows = Eigen::Map<const Matrix>(values.data(), array.shape[0], array.size() / array.shape[0]).cast<float>();
+  Rows rows(array.shape[0], array.size() / array.shape[0]);
+  if (array.type == DType::kFloat32) {
+    std::memcpy(rows.data(), array.bytes.data(), array.bytes.size());
+  } else {
+    rows = Eigen::Map<const Matrix>(array.to_vector().data(), rows.rows(), rows.cols()).cast<float>();
+  }
   check_finite(rows, name);  // before the rows are mixed: the one that is named is the file's
   return rows;
 }
@@ -81,9 +101,14 @@ bool holds_idx(const std::filesystem::path& folder) {
 Content read_mnist(const std::filesystem::path& folder, const std::string& part) {
   Content content;
   const std::filesystem::path images = idx_file(folder, part + "-images-idx3-ubyte");
-  const Array array = read_idx(images);
+  Array array = read_idx(images);
   content.extents = array.shape;
-  content.x = to_rows(array, images.string()) / 255.F;
+  if (array.type == DType::kUInt8 && array.shape.size() > 1 && array.size() > 0) {
+    content.grey = std::move(array);
+  } else {
+    content.x = to_rows(array, images.string());
+    content.x /= 255.F;
+  }
   const std::filesystem::path labels = idx_file(folder, part + "-labels-idx1-ubyte");
   content.labels = to_labels(read_idx(labels), labels.string());
   UNRECT_REQUIRE(static_cast<Index>(content.labels.size()) == content.size(), ErrorCode::kFormat,
@@ -236,7 +261,17 @@ TrainingData image_recovery(const DataRequest& request) {
   return result;
 }
 
-Samples sensed(const Rows& x, const Matrix& phi) { return {(x.cast<double>() * phi.transpose()).cast<float>(), x}; }
+// Row after row of blocks: the signals in double would be twice what they are.
+Samples sensed(Rows x, const Matrix& phi) {
+  constexpr Index kRows = 4096;
+  Rows y(x.rows(), phi.rows());
+  for (Index at = 0, count = 0; at < x.rows(); at += count) {
+    const Index left = x.rows() - at;
+    count = left < 2 * kRows ? left : kRows;  // no small ones, whose products are rounded in another order
+    y.middleRows(at, count) = (x.middleRows(at, count).cast<double>() * phi.transpose()).cast<float>();
+  }
+  return {std::move(y), std::move(x)};
+}
 
 // In the targets' place what the teachers say, if there are any.
 Samples taught(Samples samples, const Ensemble& teachers) {
@@ -245,7 +280,7 @@ Samples taught(Samples samples, const Ensemble& teachers) {
 }
 
 // The training pictures, bent by the seed and the epoch.
-std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const Ensemble& teachers,
+std::function<Samples(int)> bent(Content train, const Matrix& phi, const Ensemble& teachers,
                                  const DataRequest& request) {
   UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
                  ErrorCode::kInvalidArgument,
@@ -254,7 +289,7 @@ std::function<Samples(int)> bent(const Content& train, const Matrix& phi, const 
                  request.data, train.extents.size());
   const Deformation plain;
   const Deformation how{request.augment * plain.affine, request.augment * plain.elastic, plain.lattice};
-  const auto shared = std::make_shared<const Content>(train);
+  const auto shared = std::make_shared<const Content>(std::move(train));
   return [shared, phi, teachers, how, rng = Rng(request.seed).split(kBend)](int epoch) {
     return taught(sensed(deformed(shared->x, shared->extents[1], shared->extents[2], how,
                                   rng.split(static_cast<std::uint64_t>(epoch))),
@@ -276,9 +311,9 @@ TrainingData read_training_data(const DataRequest& request) {
                    "--data {}: a folder; --task regress takes two files, x.npy,y.npy", request.data);
     all = read_mnist(request.data, "train");
     test = read_mnist(request.data, "t10k");
-    UNRECT_REQUIRE(test.x.cols() == all.x.cols(), ErrorCode::kFormat,
-                   "{}: images of {} pixels in train and of {} in t10k; expected one size", request.data, all.x.cols(),
-                   test.x.cols());
+    UNRECT_REQUIRE(test.values() == all.values(), ErrorCode::kFormat,
+                   "{}: images of {} pixels in train and of {} in t10k; expected one size", request.data, all.values(),
+                   test.values());
   } else {
     if (request.data == "spiral") {
       UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument,
@@ -307,8 +342,13 @@ TrainingData read_training_data(const DataRequest& request) {
                  request.samples, request.data, all.size());
   const Index count = request.samples > 0 ? std::min(request.samples, most) : most;
   const std::vector<Index> order = permutation(all.size(), rng.split(kOrder));
-  const Content validation = rows_of(all, {order.begin(), order.begin() + validation_size});
-  const Content train = rows_of(all, {order.begin() + validation_size, order.begin() + validation_size + count});
+  Content validation = rows_of(all, {order.begin(), order.begin() + validation_size});
+  Content train = rows_of(all, {order.begin() + validation_size, order.begin() + validation_size + count});
+  if (test.is_grey()) {
+    std::vector<Index> in_order(static_cast<std::size_t>(test.size()));
+    std::iota(in_order.begin(), in_order.end(), Index{0});
+    test = rows_of(test, in_order);
+  }
 
   TrainingData result;
   if (!all.extents.empty()) result.extents.assign(all.extents.begin() + 1, all.extents.end());
@@ -319,27 +359,27 @@ TrainingData read_training_data(const DataRequest& request) {
                  "{}: label {} among {} samples; expected fewer classes than samples", request.data, classes - 1,
                  all.size());
   if (request.task == Task::kRecovery) {
-    result.sensing = sensing_matrix(request, all.x.cols());
-    result.relu_output = all.x.minCoeff() >= 0;
+    result.sensing = sensing_matrix(request, all.values());
+    result.relu_output = all.is_nowhere_negative();
   }
-  const auto samples = [&](const Content& content) -> Samples {
+  const auto samples = [&](Content content) -> Samples {
     switch (request.task) {
       case Task::kRecovery:
-        return sensed(content.x, result.sensing);
+        return sensed(std::move(content.x), result.sensing);
       case Task::kClassify:
-        return {content.x, one_hot(content.labels, classes, request.data)};
+        return {std::move(content.x), one_hot(content.labels, classes, request.data)};
       default:
-        return {content.x, content.y};
+        return {std::move(content.x), std::move(content.y)};
     }
   };
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
   UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
                  "--teachers goes with --task recovery");
   const Ensemble teachers(request.teachers, result.sensing, "--teachers");
-  if (request.augment > 0) result.renew = bent(train, result.sensing, teachers, request);
-  result.train = result.renew ? result.renew(0) : taught(samples(train), teachers);
-  result.validation = samples(validation);
-  result.test = samples(test);
+  if (request.augment > 0) result.renew = bent(std::move(train), result.sensing, teachers, request);
+  result.train = result.renew ? result.renew(0) : taught(samples(std::move(train)), teachers);
+  result.validation = samples(std::move(validation));
+  result.test = samples(std::move(test));
   check(result.train, request.data);  // Φx can overflow where x does not
   if (result.validation.size() > 0) check(result.validation, request.data);
   check(result.test, request.data);

@@ -339,14 +339,12 @@ std::string format_npy(const Array& array) {
   return out + header + array.bytes;
 }
 
-Array parse_idx(std::string_view bytes, std::string_view name) {
-  if (bytes.starts_with("\x1f\x8b")) {
-    // Deflate never grows more than 1032 times.
-    const std::size_t limit = std::min(std::size_t{4} << 30, (bytes.size() + 64) * 1032);
-    const std::string unpacked = gunzip(bytes, name, limit);
-    UNRECT_REQUIRE(!unpacked.starts_with("\x1f\x8b"), ErrorCode::kFormat, "{}: compressed twice", name);
-    return parse_idx(unpacked, name);
-  }
+namespace {
+
+constexpr std::string_view kGzip = "\x1f\x8b";
+
+// The bytes become the array's: a large file is held once.
+Array unpacked_idx(std::string bytes, std::string_view name) {
   const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(bytes[i])}; };
   UNRECT_REQUIRE(bytes.size() >= 4 && byte(0) == 0 && byte(1) == 0, ErrorCode::kFormat,
                  "{}: not an IDX file (it does not start with two zero bytes)", name);
@@ -364,16 +362,30 @@ Array parse_idx(std::string_view bytes, std::string_view name) {
   for (std::size_t at = 4; at < 4 + 4 * rank; at += 4) {
     array.shape.push_back(static_cast<Index>(byte(at) << 24 | byte(at + 1) << 16 | byte(at + 2) << 8 | byte(at + 3)));
   }
-  const std::string_view payload = bytes.substr(4 + 4 * rank);
-  require_payload(array.shape, size_of(array.type), payload.size(), name);
-  array.bytes = payload;
-  swap_bytes(array.bytes, size_of(array.type));
+  const std::size_t header = 4 + 4 * rank;
+  require_payload(array.shape, size_of(array.type), bytes.size() - header, name);
+  array.bytes = std::move(bytes);
+  array.bytes.erase(0, header);
+  if (size_of(array.type) > 1) swap_bytes(array.bytes, size_of(array.type));
   return array;
 }
 
+Array to_idx(std::string bytes, std::string_view name) {
+  if (!bytes.starts_with(kGzip)) return unpacked_idx(std::move(bytes), name);
+  // Deflate never grows more than 1032 times.
+  const std::size_t limit = std::min(std::size_t{4} << 30, (bytes.size() + 64) * 1032);
+  std::string unpacked = gunzip(bytes, name, limit);
+  UNRECT_REQUIRE(!unpacked.starts_with(kGzip), ErrorCode::kFormat, "{}: compressed twice", name);
+  return unpacked_idx(std::move(unpacked), name);
+}
+
+}  // namespace
+
+Array parse_idx(std::string_view bytes, std::string_view name) { return to_idx(std::string(bytes), name); }
+
 Array read_npy(const std::filesystem::path& path) { return parse_npy(read_file(path), path.string()); }
 ArrayMap read_npz(const std::filesystem::path& path) { return parse_npz(read_file(path), path.string()); }
-Array read_idx(const std::filesystem::path& path) { return parse_idx(read_file(path), path.string()); }
+Array read_idx(const std::filesystem::path& path) { return to_idx(read_file(path), path.string()); }
 void write_npy(const std::filesystem::path& path, const Array& array) { write_file(path, format_npy(array)); }
 void write_npz(const std::filesystem::path& path, const ArrayMap& arrays) { write_file(path, format_npz(arrays)); }
 

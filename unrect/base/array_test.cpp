@@ -264,6 +264,30 @@ TEST(Idx, GzipIsToldByItsFirstBytes) {
   EXPECT_THROW(parse_idx(gzip(plain).substr(0, 20), "i.gz"), Error);
 }
 
+// What a stream says of its own length is a guess to begin with: too short for one that packs a thousandfold, too long
+// for a liar's.
+TEST(Idx, GzipIsUnpackedWhateverItSaysOfItsLength) {
+  std::string plain = "\0\0\x08\x01\0\x30\0\0"s + std::string(0x300000, '\7');
+  plain.back() = '\x09';
+  const std::string packed = gzip(plain);
+  ASSERT_LT(20 * packed.size(), plain.size());
+  const Array array = parse_idx(packed, "i.gz");
+  EXPECT_EQ(array.bytes, plain.substr(8));
+  for (const char lie : {'\0', '\x7f', '\xff'}) {
+    std::string damaged = packed;
+    damaged.back() = lie == '\0' ? '\1' : lie;
+    EXPECT_NE(message_of([&] { parse_idx(damaged, "i.gz"); }).find("i.gz: damaged gzip stream"), std::string::npos);
+  }
+}
+
+TEST(Idx, GzipOverTheLimitIsRefused) {
+  const std::string plain(200000, 'a');
+  EXPECT_EQ(gunzip(gzip(plain), "g", plain.size()), plain);
+  EXPECT_NE(message_of([&] { gunzip(gzip(plain), "g", plain.size() - 1); }).find("more than 199999 bytes"),
+            std::string::npos);
+  EXPECT_THROW(gunzip(gzip("abc"), "g", 2), Error);
+}
+
 TEST(Idx, BadFilesAreRefusedInOneLine) {
   const auto failure = [](const std::string& bytes) { return message_of([&] { parse_idx(bytes, "i"); }); };
   EXPECT_NE(failure("abc").find("two zero bytes"), std::string::npos);

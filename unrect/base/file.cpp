@@ -153,25 +153,33 @@ std::string gunzip(std::string_view bytes, std::string_view name, std::size_t ma
     z_stream* stream;
     ~End() { inflateEnd(stream); }
   } const end{&stream};
-  std::string out;
-  char chunk[1 << 16];
+  // The stream's last four bytes say how long it unpacks (below 4 GiB); what they say is a first guess and no more, and
+  // a damaged stream may say anything: hence no more than a tenfold is believed at first.
+  constexpr std::size_t kLeast = std::size_t{1} << 16;
+  std::size_t guess = 0;
+  if (bytes.size() >= 4) {
+    for (std::size_t i = 4; i > 0; --i) guess = guess << 8 | static_cast<unsigned char>(bytes[bytes.size() - 5 + i]);
+  }
+  std::string out(std::min({std::max(guess, kLeast), 10 * bytes.size() + kLeast, std::max(max_bytes, kLeast)}), '\0');
+  std::size_t filled = 0;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   std::size_t left = bytes.size();
   int state = Z_OK;
   do {
-    const std::size_t feed = std::min<std::size_t>(left, UINT_MAX);
+    if (filled == out.size()) out.resize(std::min(2 * filled, max_bytes + 1));
+    const std::size_t feed = std::min<std::size_t>(left, UINT_MAX),
+                      room = std::min<std::size_t>(out.size() - filled, UINT_MAX);
     stream.avail_in = static_cast<uInt>(feed);
-    stream.next_out = reinterpret_cast<Bytef*>(chunk);
-    stream.avail_out = sizeof chunk;
+    stream.next_out = reinterpret_cast<Bytef*>(out.data() + filled);
+    stream.avail_out = static_cast<uInt>(room);
     state = inflate(&stream, Z_NO_FLUSH);
     left -= feed - stream.avail_in;
-    const std::size_t got = sizeof chunk - stream.avail_out;
+    filled += room - stream.avail_out;
     UNRECT_REQUIRE(state == Z_OK || state == Z_STREAM_END, ErrorCode::kFormat, "{}: damaged gzip stream near byte {}",
                    name, bytes.size() - left);
-    UNRECT_REQUIRE(out.size() + got <= max_bytes, ErrorCode::kFormat, "{}: unpacks to more than {} bytes", name,
-                   max_bytes);
-    out.append(chunk, got);
+    UNRECT_REQUIRE(filled <= max_bytes, ErrorCode::kFormat, "{}: unpacks to more than {} bytes", name, max_bytes);
   } while (state != Z_STREAM_END);
+  out.resize(filled);
   return out;
 }
 

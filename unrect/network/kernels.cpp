@@ -19,11 +19,18 @@ using RowMap = Eigen::Map<MatrixOf<S>>;
 template <class S>
 using ConstRowMap = Eigen::Map<const MatrixOf<S>>;
 
-// Calls body(input offset, patch offset, count, stride) for every run of pixels that one kernel tap reads: the patch
-// matrix is (channels·kh·kw) × (out_height·out_width), and a run lies within one row of the output.
+// Rows of the output, from `first` to before `last`.
+struct Band {
+  Index first, last;
+};
+
+// Calls body(input offset, patch offset, count) for every run of pixels that one kernel tap reads for a band: the patch
+// matrix is (channels·kh·kw) × stride, its columns the band's pixels. A run lies within one row of the output; beyond
+// the image's top and bottom its input offset is −1.
 template <class Body>
-void for_each_run(const Window& w, Index first_channel, Index channels, const Body& body) {
-  const Index out_h = w.out_height(), out_w = w.out_width();
+void for_each_run(const Window& w, Index first_channel, Index channels, const Band& band, Index stride,
+                  const Body& body) {
+  const Index out_w = w.out_width();
   Index row = 0;
   for (Index c = first_channel; c < first_channel + channels; ++c) {
     for (Index ky = 0; ky < w.kernel_height; ++ky) {
@@ -32,11 +39,11 @@ void for_each_run(const Window& w, Index first_channel, Index channels, const Bo
         const Index begin = shift >= 0 ? 0 : (-shift + w.stride_width - 1) / w.stride_width;
         const Index end = shift >= w.width ? 0 : std::min(out_w, (w.width - 1 - shift) / w.stride_width + 1);
         if (begin >= end) continue;
-        for (Index oy = 0; oy < out_h; ++oy) {
+        for (Index oy = band.first; oy < band.last; ++oy) {
           const Index iy = oy * w.stride_height + ky * w.dilation_height - w.pad_top;
-          if (iy < 0 || iy >= w.height) continue;
-          body((c * w.height + iy) * w.width + begin * w.stride_width + shift, (row * out_h + oy) * out_w + begin,
-               end - begin);
+          const bool inside = iy >= 0 && iy < w.height;
+          body(inside ? (c * w.height + iy) * w.width + begin * w.stride_width + shift : -1,
+               row * stride + (oy - band.first) * out_w + begin, end - begin);
         }
       }
     }
@@ -62,11 +69,28 @@ struct Patches {
         outputs(conv.kernel.rows() / conv.groups),
         pixels(window.out_height() * window.out_width()),
         taps(conv.kernel.cols()),
-        direct(window.pointwise()) {}
+        direct(window.pointwise()),
+        rows(direct ? window.out_height()
+                    : std::clamp<Index>(kHeld / (taps * window.out_width()), 1, window.out_height())),
+        stride(rows * window.out_width()) {}
+
+  // Calls body(band, its first pixel, its pixels).
+  template <class Body>
+  void for_each_band(const Body& body) const {
+    for (Index first = 0; first < window.out_height(); first += rows) {
+      const Band band{first, std::min(first + rows, window.out_height())};
+      body(band, first * window.out_width(), (band.last - band.first) * window.out_width());
+    }
+  }
+
+  // Numbers of a patch matrix: what a core's cache holds. A large image's whole one is written to memory and read
+  // again, and beyond 32 MiB the system hands out, and clears, its pages anew for every product.
+  static constexpr Index kHeld = Index{1} << 17;
 
   const Window& window;
   Index channels, outputs, pixels, taps;  // per group
   bool direct;                            // the patch matrix is the image itself
+  Index rows, stride;                     // of a band, and the columns of its patch matrix
 };
 
 template <class S>
@@ -77,23 +101,28 @@ MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& samples, b
   const auto& kernel = conv.kernel.template cast<double>().eval();
   Matrix y(x.rows(), kernel.rows() * p.pixels);
   Matrix patches;
-  if (!p.direct) patches.setZero(p.taps, p.pixels);  // taps in the padding stay zero for every sample
+  if (!p.direct) patches.setZero(p.taps, p.stride);  // taps beside the image stay zero for every band and sample
   for (Index n = 0; n < x.rows(); ++n) {
     for (Index g = 0; g < conv.groups; ++g) {
       const double* const image = x.data() + n * x.cols();
-      const double* source = image + g * p.taps * p.pixels;  // only read when direct
-      if (!p.direct) {
-        for_each_run(p.window, g * p.channels, p.channels, [&](Index from, Index to, Index count) {
-          if (p.window.stride_width == 1) {
-            std::copy_n(image + from, count, patches.data() + to);
-          } else {
-            for (Index k = 0; k < count; ++k) patches.data()[to + k] = image[from + k * p.window.stride_width];
-          }
-        });
-        source = patches.data();
-      }
       RowMap<double> out(y.data() + n * y.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
-      out.noalias() = kernel.middleRows(g * p.outputs, p.outputs) * ConstRowMap<double>(source, p.taps, p.pixels);
+      const auto own = kernel.middleRows(g * p.outputs, p.outputs);
+      if (p.direct) {
+        out.noalias() = own * ConstRowMap<double>(image + g * p.taps * p.pixels, p.taps, p.pixels);
+      } else {
+        p.for_each_band([&](const Band& band, Index first, Index count) {
+          for_each_run(p.window, g * p.channels, p.channels, band, p.stride, [&](Index from, Index to, Index length) {
+            if (from < 0) {
+              std::fill_n(patches.data() + to, length, 0.0);
+            } else if (p.window.stride_width == 1) {
+              std::copy_n(image + from, length, patches.data() + to);
+            } else {
+              for (Index k = 0; k < length; ++k) patches.data()[to + k] = image[from + k * p.window.stride_width];
+            }
+          });
+          out.middleCols(first, count).noalias() = own * patches.leftCols(count);
+        });
+      }
       if (with_bias) out.colwise() += conv.bias.segment(g * p.outputs, p.outputs).template cast<double>();
     }
   }
@@ -103,24 +132,28 @@ MatrixOf<S> convolve(const ConvolutionOf<S>& conv, const MatrixOf<S>& samples, b
 template <class S>
 void add_convolution_adjoint(const ConvolutionOf<S>& conv, const MatrixOf<S>& u, MatrixOf<S>& x) {
   const Patches<S> p(conv);
-  MatrixOf<S> patches(p.taps, p.pixels);
+  MatrixOf<S> patches;
+  if (!p.direct) patches.resize(p.taps, p.stride);
   for (Index n = 0; n < u.rows(); ++n) {
     for (Index g = 0; g < conv.groups; ++g) {
       const ConstRowMap<S> out(u.data() + n * u.cols() + g * p.outputs * p.pixels, p.outputs, p.pixels);
+      const auto own = conv.kernel.middleRows(g * p.outputs, p.outputs).transpose();
       S* const image = x.data() + n * x.cols();
       if (p.direct) {
-        RowMap<S>(image + g * p.taps * p.pixels, p.taps, p.pixels).noalias() +=
-            conv.kernel.middleRows(g * p.outputs, p.outputs).transpose() * out;
+        RowMap<S>(image + g * p.taps * p.pixels, p.taps, p.pixels).noalias() += own * out;
         continue;
       }
-      patches.noalias() = conv.kernel.middleRows(g * p.outputs, p.outputs).transpose() * out;
-      for_each_run(p.window, g * p.channels, p.channels, [&](Index to, Index from, Index count) {
-        const S* const source = patches.data() + from;
-        if (p.window.stride_width == 1) {
-          for (Index k = 0; k < count; ++k) image[to + k] += source[k];
-        } else {
-          for (Index k = 0; k < count; ++k) image[to + k * p.window.stride_width] += source[k];
-        }
+      p.for_each_band([&](const Band& band, Index first, Index count) {
+        patches.leftCols(count).noalias() = own * out.middleCols(first, count);
+        for_each_run(p.window, g * p.channels, p.channels, band, p.stride, [&](Index to, Index from, Index length) {
+          if (to < 0) return;
+          const S* const source = patches.data() + from;
+          if (p.window.stride_width == 1) {
+            for (Index k = 0; k < length; ++k) image[to + k] += source[k];
+          } else {
+            for (Index k = 0; k < length; ++k) image[to + k * p.window.stride_width] += source[k];
+          }
+        });
       });
     }
   }

@@ -1,6 +1,8 @@
 #include "unrect/network/network.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
@@ -79,6 +81,80 @@ TEST(Convolution, AgreesWithItsDefinition) {
       EXPECT_LT((y.row(n).transpose() - expected).cwiseAbs().maxCoeff(), 1e-12) << "trial " << trial;
     }
   }
+}
+
+// A window whose patches are gathered band by band: 40 channels of 61 × 130 pixels, so that bands differ in height and
+// those at the edges read beyond the image.
+Convolution large_convolution(Rng& rng, Index groups, Index stride) {
+  Convolution conv;
+  conv.groups = groups;
+  conv.window = {.channels = 40,
+                 .height = 61,
+                 .width = 130,
+                 .kernel_height = 3,
+                 .kernel_width = 3,
+                 .stride_height = stride,
+                 .stride_width = stride,
+                 .pad_top = 2,
+                 .pad_left = 1,
+                 .pad_bottom = 2,
+                 .pad_right = 1};
+  conv.kernel = rng.normal_matrix(2 * groups, 40 / groups * 9);
+  conv.bias = rng.normal_vector(2 * groups);
+  return conv;
+}
+
+TEST(Convolution, LargeImagesInBandsAgreeWithItsDefinition) {
+  Rng rng(3);
+  for (const Index groups : {1, 2}) {
+    for (const Index stride : {1, 2}) {
+      const Convolution conv = large_convolution(rng, groups, stride);
+      const Matrix x = rng.normal_matrix(2, 40 * 61 * 130);
+      const Matrix* const inputs[] = {&x};
+      const Matrix y = value<double>(Op{conv}, inputs);
+      for (Index n = 0; n < 2; ++n) {
+        EXPECT_LT((y.row(n).transpose() - convolve_by_definition(conv, x.row(n))).cwiseAbs().maxCoeff(), 1e-11);
+      }
+      const Matrix linear = linear_part<double>(Op{conv}, inputs);
+      const Matrix u = rng.normal_matrix(2, linear.cols());
+      Matrix back = Matrix::Zero(2, x.cols());
+      Matrix* const outputs[] = {&back};
+      add_adjoint<double>(Op{conv}, u, outputs);
+      const double there = u.cwiseProduct(linear).sum(), here = back.cwiseProduct(x).sum();
+      EXPECT_NEAR(there, here, 1e-12 * u.norm() * linear.norm());
+    }
+  }
+}
+
+// Each product of a large image once had the system hand out and clear a patch matrix of its own.
+TEST(Convolution, LargeImagesTakeNoPagesForTheirPatches) {
+  Rng rng(4);
+  Convolution conv;
+  conv.window = {.channels = 32,
+                 .height = 160,
+                 .width = 160,
+                 .kernel_height = 3,
+                 .kernel_width = 3,
+                 .pad_top = 1,
+                 .pad_left = 1,
+                 .pad_bottom = 1,
+                 .pad_right = 1};
+  conv.kernel = rng.normal_matrix(1, 32 * 9);
+  conv.bias = Vector::Zero(1);
+  const Matrix x = rng.normal_matrix(1, 32 * 160 * 160);
+  const auto faults = [] {
+    struct rusage usage {};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+  };
+  const long before = faults();
+  const Matrix* const inputs[] = {&x};
+  const Matrix y = linear_part<double>(Op{conv}, inputs);
+  Matrix back = Matrix::Zero(1, x.cols());
+  Matrix* const outputs[] = {&back};
+  add_adjoint<double>(Op{conv}, y, outputs);
+  const long patch_pages = 32 * 9 * 160 * 160 * 8 / ::sysconf(_SC_PAGESIZE);
+  EXPECT_LT(faults() - before, patch_pages / 2);
 }
 
 // ⟨u, L v⟩ = ⟨Lᵀ u, v⟩ for every affine node.

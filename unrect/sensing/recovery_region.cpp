@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "unrect/base/error.hpp"
@@ -48,11 +49,25 @@ std::vector<RectifierActivity> RecoveryRegion::activity() const {
   return result;
 }
 
-double RecoveryRegion::noise_gain(Rng rng, Index steps) const {
+double RecoveryRegion::noise_gain(Rng rng, Index steps, const Context& context) const {
+  const auto most = static_cast<double>(2 * std::min(steps, network_.input_size()));
+  double done = 0;
+  const auto report = [&] {
+    const bool goes_on = !context.progress || context.progress({"products for the noise gain", done, most});
+    UNRECT_REQUIRE(goes_on, ErrorCode::kCancelled, "interrupted after {} of {} products for the noise gain", done,
+                   most);
+    ++done;
+  };
   const LinearOperator map(
       network_.output_size(), network_.input_size(),
-      [this](const MatrixRef& rows) { return Matrix(region_.multiply(rows.transpose()).transpose()); },
-      [this](const MatrixRef& rows) { return Matrix(region_.multiply_transposed(rows.transpose()).transpose()); });
+      [&](const MatrixRef& rows) {
+        report();
+        return Matrix(region_.multiply(rows.transpose()).transpose());
+      },
+      [&](const MatrixRef& rows) {
+        report();
+        return Matrix(region_.multiply_transposed(rows.transpose()).transpose());
+      });
   return std::sqrt(gram_spectrum(map, rng, steps).largest);
 }
 

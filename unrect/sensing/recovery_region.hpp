@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "unrect/base/context.hpp"
 #include "unrect/region/region.hpp"
 #include "unrect/sensing/measurement.hpp"
 #include "unrect/sensing/unrolled.hpp"
@@ -25,8 +26,8 @@ class RecoveryRegion {
   Image image() const;
   std::vector<RectifierActivity> activity() const;
   /// ‖A(s)‖₂: noise of norm ε on y moves x̂ by at most this times ε while s stays. By Lanczos, from below, with `steps`
-  /// products each way.
-  double noise_gain(Rng rng, Index steps = 24) const;
+  /// products each way, told to the context one by one. @throws Error kCancelled if its progress says so.
+  double noise_gain(Rng rng, Index steps = 24, const Context& context = {}) const;
   /// ∂x̂_ij / ∂x, a row of A(s)Φ as a picture: what of the image that pixel is made of. One backward pass.
   /// @throws Error kInvalidArgument for a pixel outside.
   Image filter(Index i, Index j) const;

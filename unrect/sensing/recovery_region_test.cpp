@@ -38,6 +38,29 @@ TEST(RecoveryRegion, IsTheNetworkAroundItsMeasurement) {
   EXPECT_LE(opened.noise_gain(Rng(1), 3), gain * (1 + 1e-12));
 }
 
+TEST(RecoveryRegion, TheNoiseGainTellsItsProductsAndStopsWhenAsked) {
+  const Case c;
+  const RecoveryRegion opened(c.unrolled, c.measured);
+  std::vector<double> told;
+  Context context;
+  context.progress = [&](const Progress& now) {
+    EXPECT_EQ(now.total, 10);
+    told.push_back(now.done);
+    return true;
+  };
+  EXPECT_EQ(opened.noise_gain(Rng(1), 5, context), opened.noise_gain(Rng(1), 5));
+  ASSERT_EQ(told.size(), 10U);
+  for (std::size_t k = 0; k < told.size(); ++k) EXPECT_EQ(told[k], static_cast<double>(k));
+  context.progress = [](const Progress& now) { return now.done < 3; };
+  try {
+    opened.noise_gain(Rng(1), 5, context);
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+    EXPECT_STREQ(error.what(), "interrupted after 3 of 10 products for the noise gain");
+  }
+}
+
 TEST(RecoveryRegion, FiltersAreDifferenceQuotients) {
   const Case c;
   const RecoveryRegion opened(c.unrolled, c.measured);
