@@ -5,6 +5,9 @@
 #include <cmath>
 #include <utility>
 
+#include "unrect/base/error.hpp"
+#include "unrect/partition/refine.hpp"
+
 namespace unrect {
 namespace {
 
@@ -52,7 +55,9 @@ double pull(const Matrix& vertices, const std::vector<std::vector<int>>& walls_o
   const Index k = vertices.cols();
   const Index dimension = k - static_cast<Index>(apexes.size());  // of this face
   if (static_cast<Index>(among.size()) == dimension + 1) {
-    Eigen::MatrixXd edges(k, k);
+    using Edges =
+        Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, kMostVertexDimensions, kMostVertexDimensions>;
+    Edges edges(k, k);
     Index row = 0;
     for (std::size_t i = 1; i < apexes.size(); ++i)
       edges.row(row++) = vertices.row(apexes[i]) - vertices.row(apexes[0]);
@@ -80,6 +85,9 @@ std::vector<CellFace> facets_of(const std::vector<std::vector<int>>& walls_of_ve
 }
 
 double volume_of(const Matrix& vertices, const std::vector<std::vector<int>>& walls_of_vertices) {
+  UNRECT_REQUIRE(vertices.cols() <= kMostVertexDimensions, ErrorCode::kInvalidArgument,
+                 "volume of a cell by its vertices in {} dimensions; expected at most {}", vertices.cols(),
+                 kMostVertexDimensions);
   std::vector<int> all(walls_of_vertices.size());
   for (std::size_t v = 0; v < all.size(); ++v) all[v] = static_cast<int>(v);
   std::vector<int> apexes;

@@ -18,7 +18,7 @@ struct CellFace {
 std::vector<CellFace> facets_of(const std::vector<std::vector<int>>& walls_of_vertices, Index dimension);
 
 /// Volume of the cell, by pulling a triangulation from its faces (k ≤ 6 or so: k! simplices at worst). vertices: one a
-/// row.
+/// row. @throws Error kInvalidArgument in more than kMostVertexDimensions.
 double volume_of(const Matrix& vertices, const std::vector<std::vector<int>>& walls_of_vertices);
 
 }  // namespace unrect

@@ -131,13 +131,13 @@ class CertificateCollector final : public Collector {
     const std::vector<std::vector<int>> walls_of = region.walls_of_vertices();
     add_fixed(sums_, kVolume, volume_in_box(region, plan_->refinement.domain().box, walls_of) / plan_->volume);
     if (plan_->k == 2) count_vertices(own, walls_of);
-    const ParameterMap map = region.map();
+    weigh(region.map());
     for (const KeyedFacet& facet : plan_->keys.facets(own, walls_of, walls_, pieces_, plan_->k)) {
       if (facet.outer) {
         ++sums_[kOuter];
         continue;
       }
-      count_facet(region, walls_[static_cast<std::size_t>(facet.wall())], facet.key, map);
+      count_facet(region, walls_[static_cast<std::size_t>(facet.wall())], facet.key);
     }
   }
 
@@ -151,7 +151,7 @@ class CertificateCollector final : public Collector {
     } else {
       prove_sliver(region, facets);
     }
-    const ParameterMap map = region.map();
+    weigh(region.map());
     for (const int w : facets) {
       const Hyperplane& cut = walls_[static_cast<std::size_t>(w)];
       if (cut.stage < 0) {
@@ -159,7 +159,7 @@ class CertificateCollector final : public Collector {
         continue;
       }
       const Hash128 key = proof_->forms().key(plan_->keys, own, cut);
-      count_facet(region, cut, key, map);
+      count_facet(region, cut, key);
     }
   }
 
@@ -191,8 +191,14 @@ class CertificateCollector final : public Collector {
     }
   }
 
+  // The weighted sum of the outputs, as a form of t.
+  void weigh(const ParameterMap& map) {
+    slope_.noalias() = map.matrix.transpose() * plan_->weights;
+    constant_ = map.constant.dot(plan_->weights);
+  }
+
   // One side of a facet inside the domain. cut: the wall that parted the sides.
-  void count_facet(RegionView& region, const Hyperplane& cut, const Hash128& key, const ParameterMap& map) {
+  void count_facet(RegionView& region, const Hyperplane& cut, const Hash128& key) {
     const bool positive = pieces_[plan_->keys.unit_of(cut)] > cut.piece;
     ++sums_[positive ? kPositive : kNegative];
     sums_[positive ? kPositiveHash : kNegativeHash] += mix(key.a);
@@ -208,9 +214,7 @@ class CertificateCollector final : public Collector {
     const double off = form.head(plan_->k).dot(point) + form[plan_->k];
     point -= off / form.head(plan_->k).squaredNorm() * form.head(plan_->k);
     const double weight = std::ldexp(static_cast<double>(key.b >> 11), -52) - 1;  // in [−1, 1)
-    output_ = map.constant;
-    output_.noalias() += map.matrix * point;
-    const double value = weight * plan_->weights.dot(output_) / plan_->scale;
+    const double value = weight * (slope_.dot(point) + constant_) / plan_->scale;
     add_fixed(sums_, positive ? kPositiveValue : kNegativeValue, value);
   }
 
@@ -221,7 +225,8 @@ class CertificateCollector final : public Collector {
 
   std::optional<RegionProof> proof_;
   std::optional<PointPieces> passed_;
-  Vector point_, output_;
+  Vector point_, slope_;
+  double constant_ = 0;
 };
 
 }  // namespace

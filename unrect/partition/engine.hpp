@@ -88,7 +88,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     stop_ = false;
     const std::uint64_t asked = exact_.asked();
     path_.clear();
-    walls_.resize(domain_walls_);
+    drop_walls(domain_walls_);
     // What this unit does depends on nothing done before it: cells are written to (polished, touched, witnesses added).
     arena_.release(root_);
     next_form_ = first_form_;
@@ -338,7 +338,7 @@ class Engine final : public Worker::Implementation, public RegionView {
     } else {
       subdivide(s, cell, 0);
     }
-    walls_.resize(walls);
+    drop_walls(walls);
   }
 
   void classify(int s, Cell& cell) {
@@ -690,12 +690,15 @@ class Engine final : public Worker::Implementation, public RegionView {
     return true;
   }
 
-  Vector mean_of_vertices(const Cell& cell) const {
-    Vector mean = Vector::Zero(k_);
+  const Vector& mean_of_vertices(const Cell& cell) {
+    mean_.resize(k_);
     for (Index d = 0; d < k_; ++d) {
-      for (Index v = 0; v < cell.count; ++v) mean[d] += cell.coordinates[d * cell.stride + v];
+      const double* x = cell.coordinates + d * cell.stride;
+      double sum = 0;
+      for (Index v = 0; v < cell.count; ++v) sum += x[v];
+      mean_[d] = sum / static_cast<double>(cell.count);
     }
-    return mean / static_cast<double>(cell.count);
+    return mean_;
   }
 
   // Whoever measures the region gets vertices that are good enough for it: as they are, put right, or exact, as need
@@ -769,24 +772,38 @@ class Engine final : public Worker::Implementation, public RegionView {
   // forms and their errors. Above 0: it is inside, wherever the vertices should be.
   double clearance(const Cell& cell) {
     if (clearance_) return *clearance_;
-    const Vector mean = mean_of_vertices(cell);
+    const double* mean = mean_of_vertices(cell).data();
     geometry_.walls_around(cell, walls_at_);
-    form_.resize(k_ + 1);
+    learn_sides();
     double least = std::numeric_limits<double>::infinity();
     for (const int w : walls_at_) {
-      const Hyperplane& wall = walls_[static_cast<std::size_t>(w)];
-      const Doubt doubt = wall_form(wall, form_.data());
-      double value = form_[k_];
-      double slope = doubt.gradient;
-      for (Index d = 0; d < k_; ++d) {
-        value += form_[d] * mean[d];
-        slope += 1.01 * std::abs(form_[d]);
-      }
-      const double room = side_of(wall) * value - 2 * doubt.error;
+      const double* side = sides_known_.data() + static_cast<Index>(w) * (k_ + 3);
+      double value = side[k_];
+      for (Index d = 0; d < k_; ++d) value += side[d] * mean[d];
+      const double room = value - side[k_ + 1];
       if (!(room > 0)) return *(clearance_ = -1);
-      least = std::min(least, room / slope);
+      least = std::min(least, room / side[k_ + 2]);
     }
     return *(clearance_ = least);
+  }
+
+  // Of every wall that the region was cut by, what clearance() asks for: the form, positive on the region's side, twice
+  // its error, and how fast it can fall. Regions that follow each other share most walls.
+  void learn_sides() {
+    const std::size_t width = static_cast<std::size_t>(k_) + 3;
+    if (sides_known_.size() < walls_.size() * width) sides_known_.resize(walls_.size() * width);
+    for (; known_sides_ < walls_.size(); ++known_sides_) {
+      const Hyperplane& wall = walls_[known_sides_];
+      double* side = sides_known_.data() + known_sides_ * width;
+      const Doubt doubt = wall_form(wall, side);
+      double slope = doubt.gradient;
+      for (Index d = 0; d < k_; ++d) slope += 1.01 * std::abs(side[d]);
+      if (side_of(wall) < 0) {
+        for (Index d = 0; d <= k_; ++d) side[d] = -side[d];
+      }
+      side[k_ + 1] = 2 * doubt.error;
+      side[k_ + 2] = slope;
+    }
   }
 
   // Polishes the vertices that have drifted; the largest displacement that is left.
@@ -906,6 +923,7 @@ class Engine final : public Worker::Implementation, public RegionView {
         return retreat(depth, walls, mark);
       }
       p = before < above ? above : before;
+      forget_sides(walls_.size() - 1);
       cell = positive;
     }
     leaf(s, cell);
@@ -914,9 +932,17 @@ class Engine final : public Worker::Implementation, public RegionView {
 
   void retreat(std::size_t depth, std::size_t walls, Arena::Mark mark) {
     path_.resize(depth);
-    walls_.resize(walls);
+    drop_walls(walls);
     arena_.release(mark);
   }
+
+  void drop_walls(std::size_t walls) {
+    walls_.resize(walls);
+    forget_sides(walls);
+  }
+
+  // The walls from this one on have other forms or sides than they had.
+  void forget_sides(std::size_t wall) { known_sides_ = std::min(known_sides_, wall); }
 
   // A wall that the cell touches without being cut is one of its vertices' walls all the same, where that matters.
   void touch(Cell& cell, const Signs& signs) {
@@ -1070,7 +1096,7 @@ class Engine final : public Worker::Implementation, public RegionView {
         }
         path_.pop_back();
       }
-      walls_.resize(walls);
+      drop_walls(walls);
       arena_.release(mark);
     }
   }
@@ -1107,6 +1133,9 @@ class Engine final : public Worker::Implementation, public RegionView {
   std::vector<WallSide> sides_;
   std::optional<bool> has_room_;  // of the region, once they are known
   std::optional<double> clearance_;
+  std::vector<double> sides_known_;  // of the first known_sides_ walls, k + 3 numbers each
+  std::size_t known_sides_ = 0;
+  Vector mean_;
   HalfspaceGeometry::Judge judge_ = [this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
     return judge(wall, sign, sides);
   };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -187,8 +188,10 @@ void DenseLp::put_row(Index row, const VectorRef& normal, double offset) {
   UNRECT_REQUIRE(normal.allFinite() && std::isfinite(offset), ErrorCode::kInvalidArgument,
                  "dense lp: row {} has an entry that is not finite", row);
   const double norm = normal.stableNorm();
-  // Lengths beyond 2^±1000 are brought nearer only: the scale and its inverse stay finite.
-  scale_[row] = norm > 0 ? std::ldexp(1.0, std::clamp(-std::ilogb(norm), -1000, 1000)) : 1;
+  // To a length of √2 to 2√2: all unit vectors are scaled alike, whatever their rounding, and rows, being a little
+  // longer than the normals of the box, come in before the sides of one that is far away. Lengths beyond 2^±1000 are
+  // brought nearer only: the scale and its inverse stay finite.
+  scale_[row] = norm > 0 ? std::ldexp(1.0, std::clamp(1 - std::ilogb(std::numbers::sqrt2 * norm), -1000, 1000)) : 1;
   rows_.row(row).head(n_) = scale_[row] * normal.transpose();
   columns_.col(row) = rows_.row(row).head(n_).transpose();
   offset_[row] = scale_[row] * offset;
