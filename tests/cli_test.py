@@ -242,6 +242,11 @@ class Inspect(Case):
         self.assertIs(got["is_region"], True)
         self.assertIn("exact", got["bounds"])
 
+    def test_units_that_are_0_everywhere_are_no_boundary(self):
+        np.savez(self.dir / "net.npz", W0=np.array([[1.0, 2.0], [0.0, 0.0], [3.0, -1.0]]), b0=np.zeros(3), W1=np.ones((1, 3)), b1=np.zeros(1))
+        self.assertNotIn("on a boundary", self.ok("inspect", "net.npz", "--at", "1,1"))
+        self.assertEqual(json.loads(self.ok("inspect", "net.npz", "--at", "1,3", "--json"))["on_boundary"], [{"layer": 0, "unit": 2}])
+
     def test_output_alone(self):
         layers = self.network()
         got = self.ok("inspect", "net.npz", "--at", "0.1,0.2,0.3", "--only", "output")

@@ -215,6 +215,7 @@ Inspection inspect(const Network& network, const VectorRef& x, const InspectOpti
   result.input = x;
   result.output = trace.output;
   result.on_boundary = boundary_units(network, trace);
+  if (x.size() <= kExactInputs) result.on_boundary = units_with_a_wall(result.region, result.on_boundary);
   result.walls = result.region.offsets_and_walls().first.size();
   report(options, "affine map");
   if (result.walls * network.input_size() <= kHoldElements) {

@@ -349,6 +349,22 @@ RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, co
   return near;
 }
 
+std::vector<Unit> units_with_a_wall(const Region& region, const std::vector<Unit>& units) {
+  if (units.empty()) return {};
+  ExactRegion exact(region, std::nullopt);
+  const std::vector<Wall> walls = region.offsets_and_walls().second;
+  std::vector<Unit> out;
+  for (const Unit& unit : units) {
+    for (Index i = 0; i < exact.size(); ++i) {
+      if (walls[static_cast<std::size_t>(i)].unit != unit || exact.constant(i) != ExactRegion::Constant::kNone)
+        continue;
+      out.push_back(unit);
+      break;
+    }
+  }
+  return out;
+}
+
 std::vector<RegionFacet> region_facets(const RegionPolytope& polytope, const VectorRef& interior,
                                        const RegionFacetOptions& options) {
   FacetOptions how;

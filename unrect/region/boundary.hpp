@@ -51,6 +51,10 @@ struct RegionFacetOptions {
   const Context* context = nullptr;         // progress in rows
 };
 
+/// Of some units those that change their piece somewhere around the region: not the ones whose value to their break is
+/// constant on it, such as units that are 0 everywhere. Exact. Cost: exact forms of the units and the layers before.
+std::vector<Unit> units_with_a_wall(const Region& region, const std::vector<Unit>& units);
+
 /// The facets of a region, by the first wall on each; sides of the box are none. What rounding leaves open is decided
 /// about the network's own numbers where `region` is given, else about the polytope's doubles.
 /// @throws Error kInvalidArgument unless `interior` is strictly inside, kCancelled.

@@ -120,6 +120,18 @@ TEST(LargestBall, AConstantUnitIsOnThePieceOfTheConvention) {
   EXPECT_EQ(largest_ball(excluded, excluded.polytope()).occurs(), std::optional(false));
 }
 
+TEST(UnitsWithAWall, ConstantUnitsHaveNone) {
+  // 0 everywhere, 2 everywhere, x0, and in the second layer a sum that cancels: max(x0, 0) − max(x0, 0).
+  const Network network =
+      Network::chain({(Matrix(4, 2) << 0, 0, 0, 0, 1, 0, 1, 0).finished(),
+                      (Matrix(2, 4) << 0, 0, 1, -1, 0, 0, 1, 0).finished(), Matrix::Ones(1, 2)},
+                     {(Vector(4) << 0, 2, 0, 0).finished(), (Vector(2) << 0, -1).finished(), Vector::Zero(1)});
+  const Region region = unrectify(network, (Vector(2) << 1, 0).finished());
+  const std::vector<Unit> all{{0, 0}, {0, 1}, {0, 2}, {0, 3}, {1, 0}, {1, 1}};
+  EXPECT_EQ(units_with_a_wall(region, all), (std::vector<Unit>{{0, 2}, {0, 3}, {1, 1}}));
+  EXPECT_TRUE(units_with_a_wall(region, {}).empty());
+}
+
 TEST(LargestBall, AnInputHeldFixedIsNoDimension) {
   const Network network =
       Network::chain({Matrix{{1, 1}, {1, -1}}, Matrix::Ones(1, 2)}, {Vector::Zero(2), Vector::Zero(1)});
