@@ -1,6 +1,7 @@
 """`unrect train` as a user runs it: results, files, resuming after a kill, ranks, refusals."""
 import gzip
 import json
+import os
 import subprocess
 import time
 import unittest
@@ -67,6 +68,55 @@ class Train(Case):
                 got = self.train("--task", "classify", "--data", data, "--layers", "32,32", "--batch", "50", "--epochs", "30",
                                  "--validation", "50", "--method", method)
                 self.assertGreater(got["test_accuracy"], 0.85, (data, method))
+
+    def test_classification_holds_out_of_the_box(self):
+        """Without further options, no worse on unseen samples than the other methods by theirs in as long."""
+        for task in (["digits", "--layers", "128,64"], ["spiral", "--layers", "16,16", "--batch", "100"]):
+            args = ["--task", "classify", "--data", *task, "--seed", "1"]
+            got = self.train(*args, "--epochs", "10" if task[0] == "digits" else "20")
+            for method in ("adam", "sgd"):
+                # An epoch of these takes from a half to a whole of the time.
+                other = self.train(*args, "--epochs", "20", "--method", method)
+                self.assertGreaterEqual(got["test_accuracy"], other["test_accuracy"], (task, method))
+
+    def test_defaults_of_classification(self):
+        """They are what the help says, and yield to what is asked for."""
+        args = ["--task", "classify", "--data", "x.npy,labels.npy", "--batch", "50", "--epochs", "3"]
+
+        def trained(*more, layers="12,8"):
+            return self.facts(self.train(*args, "--layers", layers, *more))
+
+        plain = trained()
+        self.assertEqual(trained("--damping", "10", "--rate", "1", "--decay", "0.001"), plain)
+        deep = trained(layers="12,8,8")
+        self.assertEqual(trained("--damping", "10", "--rate", "0.3", layers="12,8,8"), deep)
+        self.assertEqual(trained("--rate", "0.1"), trained("--rate", "0.1", "--damping", "0.3"))
+        self.assertEqual(trained("--damping", "0.3"), trained("--rate", "0.1", "--damping", "0.3"))
+        self.assertNotEqual(trained("--decay", "0"), plain)
+        for other in (["--method", "adam"], ["--lipschitz-budget", "2"]):
+            self.assertEqual(trained(*other, "--decay", "0"), trained(*other))
+
+    def test_pictures_are_held_as_bytes_until_they_are_asked_for(self):
+        """A few of many samples take the memory of the file, not that of all its pixels in double."""
+        rng = np.random.default_rng(2)
+        row = rng.bytes(784)
+
+        def most(count):
+            folder = self.dir / f"held{count}"
+            folder.mkdir()
+            for part, size in (("train", count), ("t10k", 10)):
+                head = bytes([0, 0, 8, 3]) + np.array((size, 28, 28), ">i4").tobytes()
+                (folder / f"{part}-images-idx3-ubyte").write_bytes(head + row * size)
+                (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(rng.integers(0, 10, size)))
+            args = ["train", "--task", "classify", "--data", str(folder), "--layers", "4", "--samples", "50", "--validation", "20",
+                    "--batch", "50", "--epochs", "1", "--json"]
+            process = subprocess.Popen([UNRECT, *args], stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(process.returncode, 0)
+            return usage.ru_maxrss * 1024
+        # What this process holds counts for those that it starts, too: it is little.
+        self.assertLess(most(60000) - most(100), 3 * 60000 * 784)
 
     def test_recovery(self):
         for data, size in (("mnist", 64), ("signals.npy", 20)):

@@ -26,6 +26,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// Of feasible-al: what held out best (docs/benchmarks.md). With its other defaults it learns a classification's samples
+// by heart within an epoch or two. Deep networks are more than three layers.
+constexpr double kDecay = 1e-3, kClassDamping = 10, kClassRate = 1, kDeepClassRate = 0.3;
+
 // What one method made of the task.
 struct Run {
   TrainOptions options;
@@ -67,6 +71,12 @@ struct Command {
   void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
   bool recovery() const { return data.task == Task::kRecovery; }
 };
+
+Index learned_layers(const Network& network) {
+  return std::ranges::count_if(network.nodes(), [](const Node& node) {
+    return std::holds_alternative<Dense>(*node.op) || std::holds_alternative<Convolution>(*node.op);
+  });
+}
 
 bool has_convolution(const Network& network) {
   return std::ranges::any_of(network.nodes(),
@@ -131,10 +141,17 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
       ErrorCode::kInvalidArgument,
       "--augment, and recovery of images: new samples in every epoch go with methods of mini-batches, not with {}",
       name_of(chosen.method));
+  const bool metric = chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
+  const bool classes = data.task == Task::kClassify && metric;
   // What recoveries of digits from few measurements were found to need, unless samples are ever new: without it the fit
   // goes on past the best test loss.
-  const bool own = recovery() && !sets.renew && chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
-  chosen.decay = decay.value_or(own ? 1e-3 : 0);
+  const bool own = recovery() && !sets.renew && metric;
+  chosen.decay = decay.value_or(own || classes ? kDecay : 0);
+  // They belong together: whoever chooses one has the method's own other one.
+  if (classes && chosen.damping == 0 && chosen.rate == 0) {
+    chosen.damping = kClassDamping;
+    chosen.rate = learned_layers(start_network(sets)) <= 3 ? kClassRate : kDeepClassRate;
+  }
   UNRECT_REQUIRE(log_scale >= 0 && std::isfinite(log_scale), ErrorCode::kInvalidArgument, "--log-loss {}; expected > 0",
                  log_scale);
   UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
@@ -607,19 +624,20 @@ void add_train(CLI::App& app, Ranks ranks) {
   verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(positive());
   verb->add_option(
       "--rate", o.rate,
-      "η at its height, explicit-al's first ρ (default: the method's own; images by feasible-al, unless κ is 0: "
-      "0.4)");
+      "η at its height, explicit-al's first ρ (default: the method's own; by feasible-al for classify, unless δ is "
+      "given, 1, beyond three layers 0.3; for images, unless κ is 0, 0.4)");
   verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
   verb->add_option("--damping", o.damping,
-                   "δ of feasible-al (default 0.3; 30 under a budget; images, unless κ is 0: 0.05)");
+                   "δ of feasible-al (default 0.3; classify, unless η is given: 10; 30 under a budget; images, unless "
+                   "κ is 0: 0.05)");
   verb->add_option(
       "--trust", command->trust,
       "κ of feasible-al: a step's length goes with κ and the gradient's root, and changes a layer's output by at most "
       "κ of itself, before momentum (default 0: steps as long as η alone makes them; images: 0.3/√steps, at most "
       "0.05)");
   verb->add_option("--decay", command->decay,
-                   "r: adds r/2 Σ ‖W‖² to the loss (default 0; 1e-3 for recovery by feasible-al without "
-                   "--augment)")
+                   "r: adds r/2 Σ ‖W‖² to the loss (default 0; by feasible-al, without a budget, 1e-3 for classify and "
+                   "for recovery without --augment)")
       ->check(not_negative());
   verb->add_option(
       "--log-loss", command->log_scale,
