@@ -19,7 +19,7 @@ import time
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "unrect", "web", "tests", "tools", "apps", "examples")
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "cmake", "unrect", "web", "tests", "tools", "apps", "examples", "docs")
 TEST_SECONDS = 900
 
 

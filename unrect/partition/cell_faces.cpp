@@ -20,7 +20,11 @@ std::vector<CellFace> candidates(const std::vector<std::vector<int>>& walls_of_v
   }
   std::vector<std::vector<int>> on(static_cast<std::size_t>(walls));
   for (const int v : among) {
-    for (const int w : walls_of_vertices[static_cast<std::size_t>(v)]) on[static_cast<std::size_t>(w)].push_back(v);
+    for (const int w : walls_of_vertices[static_cast<std::size_t>(v)]) {
+      std::vector<int>& set = on[static_cast<std::size_t>(w)];
+      if (set.empty()) set.reserve(among.size());
+      set.push_back(v);
+    }
   }
   std::vector<CellFace> faces;
   for (int w = 0; w < walls; ++w) {
@@ -38,15 +42,21 @@ std::vector<CellFace> candidates(const std::vector<std::vector<int>>& walls_of_v
 
 // The maximal ones: facets of the face that `among` spans.
 std::vector<CellFace> maximal(std::vector<CellFace> faces) {
-  std::vector<CellFace> out;
+  std::vector<unsigned char> contained(faces.size());
   for (std::size_t i = 0; i < faces.size(); ++i) {
-    const bool contained = std::ranges::any_of(faces, [&](const CellFace& other) {
+    contained[i] = std::ranges::any_of(faces, [&](const CellFace& other) {
       return other.vertices.size() > faces[i].vertices.size() &&
              std::ranges::includes(other.vertices, faces[i].vertices);
     });
-    if (!contained) out.push_back(faces[i]);
   }
-  return out;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < faces.size(); ++i) {
+    if (contained[i]) continue;
+    if (kept != i) faces[kept] = std::move(faces[i]);
+    ++kept;
+  }
+  faces.resize(kept);
+  return faces;
 }
 
 // Σ over the simplices of the face `among` joined with the chosen apexes.

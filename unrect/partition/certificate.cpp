@@ -78,7 +78,8 @@ namespace {
 
 // Of a cell of vertices, in parts of the box's sides, which may be of any size.
 double volume_in_box(RegionView& region, const Box& box, const std::vector<std::vector<int>>& walls_of) {
-  Matrix parts = region.vertices().rowwise() - box.lower.transpose();
+  Matrix parts = region.vertices();
+  parts.rowwise() -= box.lower.transpose();
   parts.array().rowwise() /= (box.upper - box.lower).transpose().array();
   return volume_of(parts, walls_of);
 }

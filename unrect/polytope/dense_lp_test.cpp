@@ -321,5 +321,25 @@ TEST(DenseLp, SafeBoundCoversItsOwnRounding) {
   EXPECT_GT(above, 50);
 }
 
+// Where a solution stops tells which way it came.
+TEST(DenseLp, RowsThatAreUnitVectorsButForRoundingTakeOneWay) {
+  constexpr Index kDimension = 12, kRows = 60;
+  int stopped = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Rng rng(seed);
+    Halfspaces rows(rng.normal_matrix(kRows, kDimension), Vector::Ones(kRows));
+    rows.normals.rowwise().normalize();
+    const Vector cost = rng.normal_vector(kDimension);
+    const auto way = [&](double length) {
+      DenseLp lp({length * rows.normals, rows.offsets}, cube(kDimension, 1e5));
+      const double optimum = lp.maximize(cost).objective;
+      stopped += lp.maximize(cost, DenseLp::Start::kCorner, 30 * optimum).status == LpStatus::kCutoff;
+      return lp.basis();
+    };
+    EXPECT_EQ(way(1 - 1e-14), way(1 + 1e-14)) << "seed " << seed;
+  }
+  EXPECT_EQ(stopped, 40);
+}
+
 }  // namespace
 }  // namespace unrect
