@@ -222,6 +222,22 @@ class Terminal(Case):
         self.wait_until(process, lambda: catches(process, signal.SIGTERM))
         self.ends_at_once(process, signal.SIGTERM)
 
+    def test_a_recovery_network_taken_apart_tells_how_far_it_is(self):
+        rng = np.random.default_rng(1)
+        self.ok("train", "--task", "recovery", "--data", "leaves", "--measurements", 109, "--phases", 2, "--channels", 8, "--crop", 33,
+                "--samples", 4, "--validation", 1, "--epochs", 1, "--out", "net.onnx")
+        for side, until in ((150, ""), (1000, "of 48 products")):
+            (self.dir / "image.png").write_bytes(png(rng.uniform(0, 255, size=(side, side))))
+            self.ok("sense", "image.png", "--ratio", 0.1, "--operator", "orthonormal", "--out", "y.npz")
+            status, out, told = self.on_terminal("inspect", "net.onnx", "--measurement", "y.npz", until=until)
+            if until:
+                self.assertEqual((status, out), (130, ""), told)
+                self.assertRegex(self.last_line(told), r"^unrect: interrupted after \d+ of 48 products for the noise gain$")
+            else:
+                self.assertEqual((status, self.last_line(told)), (0, ""), told)
+                self.assertRegex(told, r"\d+ of 48 products for the noise gain, \d+ s")
+                self.assertIn("pass with noise added", told)
+
     def test_what_cannot_be_asked_ends_at_the_second_one(self):
         # One cell of this map takes minutes.
         process = self.start("signal", "phases", "--solver", "lp", "--n", "2000", "--cells", "2", "--trials", "1", stdout=subprocess.PIPE,

@@ -26,8 +26,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Of feasible-al: what held out best (docs/benchmarks.md). With its other defaults it learns a classification's samples
-// by heart within an epoch or two. Deep networks are more than three layers.
+// Of feasible-al: held out best on MNIST of what was tried, not on all tasks (docs/benchmarks.md). With its other
+// defaults it learns images by heart within an epoch or two. Deep networks are more than three layers.
 constexpr double kDecay = 1e-3, kClassDamping = 10, kClassRate = 1, kDeepClassRate = 0.3;
 
 // What one method made of the task.
