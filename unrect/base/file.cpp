@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -37,6 +39,12 @@ class Descriptor {
 
 // Names of unfinished files. Whoever takes a name out of here may remove the file; more than fit are just not listed.
 std::array<std::atomic<const char*>, 256> unfinished{};
+std::atomic<bool> ending = false;  // the list has been, or is about to be, cleared for the last time
+std::atomic<int> opening = 0;      // threads between the look at `ending` and their file's being there
+
+[[noreturn]] void wait_for_the_end() {
+  for (;;) ::pause();
+}
 
 class Unfinished {
  public:
@@ -56,7 +64,7 @@ class Unfinished {
   /// Strikes the name off the list. If a signal handler was first, the process is about to end: waits for that.
   void finish() {
     if (entry_ == nullptr) return;
-    while (entry_->exchange(nullptr) == nullptr) ::pause();
+    if (entry_->exchange(nullptr) == nullptr) wait_for_the_end();
     entry_ = nullptr;
   }
 
@@ -70,13 +78,20 @@ class Unfinished {
 
 // A new file beside `path`, made for writing, that nobody else writes to: a name of chance, since threads share a
 // process number, and processes of two machines on one disk may.
-int open_aside(const std::filesystem::path& path, std::filesystem::path& aside) {
+int open_aside(const std::filesystem::path& path, std::filesystem::path& aside, std::optional<Unfinished>& listed) {
   constexpr std::size_t kKept = 200;  // of the name, which may be as long as the file system takes
   std::random_device chance;
   for (int tries = 0; tries < 100; ++tries) {
     const std::string name = path.filename().string().substr(0, kKept);
     aside = path.parent_path() / fmt::format("{}.{:08x}{:08x}.part", name, chance(), chance());
+    ++opening;
+    if (ending) {
+      --opening;
+      wait_for_the_end();
+    }
+    listed.emplace(aside.c_str());
     const int fd = ::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    --opening;
     if (fd >= 0 || errno != EEXIST) return fd;
   }
   return -1;
@@ -116,8 +131,8 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   UNRECT_REQUIRE(!exists || S_ISREG(old.st_mode), ErrorCode::kFile, "{}: not a regular file, expected one to replace",
                  name.string());
   std::filesystem::path aside;
-  Descriptor file(open_aside(path, aside));
-  Unfinished listed(aside.c_str());
+  std::optional<Unfinished> listed;
+  Descriptor file(open_aside(path, aside, listed));
   if (file.get() < 0) fail(path, "cannot write");
   const auto give_up = [&](std::string_view what) {
     const int reason = errno;
@@ -136,11 +151,17 @@ void write_file(const std::filesystem::path& name, std::string_view bytes) {
   // Some file systems only report a full disk here or in close().
   if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS) give_up("cannot write");
   if (::close(file.release()) != 0) give_up("cannot write");
-  listed.finish();
+  listed->finish();
   if (::rename(aside.c_str(), path.c_str()) != 0) give_up("cannot replace");
 }
 
 void discard_unfinished_files() noexcept {
+  ending = true;
+  // Not for ever: the signal may have come to a thread that is opening a file.
+  for (int tries = 0; tries < 100 && opening > 0; ++tries) {
+    const timespec moment{0, 1000000};
+    ::nanosleep(&moment, nullptr);
+  }
   for (std::atomic<const char*>& entry : unfinished) {
     if (const char* const path = entry.exchange(nullptr)) ::unlink(path);
   }
