@@ -16,8 +16,8 @@
 #include "unrect/base/array.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/learn/explicit_al.hpp"
+#include "unrect/learn/internal/polish.hpp"
 #include "unrect/learn/pattern_oracle.hpp"
-#include "unrect/learn/polish.hpp"
 #include "unrect/learn/samples.hpp"
 
 namespace unrect {

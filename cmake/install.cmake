@@ -3,8 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 install(TARGETS unrect EXPORT unrectTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY unrect DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp"
-        PATTERN "onnx_graph.hpp" EXCLUDE PATTERN "canvas.hpp" EXCLUDE PATTERN "engine.hpp" EXCLUDE PATTERN "layout.hpp" EXCLUDE PATTERN "image_formats.hpp" EXCLUDE
-        PATTERN "*_for_tests.hpp" EXCLUDE)
+        PATTERN internal EXCLUDE)
 set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/unrect)
 install(EXPORT unrectTargets NAMESPACE unrect:: DESTINATION ${folder})
 configure_package_config_file(cmake/unrectConfig.cmake.in unrectConfig.cmake INSTALL_DESTINATION ${folder})

@@ -13,8 +13,8 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/fold.hpp"
+#include "unrect/network/internal/random_graph_for_tests.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/random_graph_for_tests.hpp"
 
 namespace {
 

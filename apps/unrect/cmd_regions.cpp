@@ -13,6 +13,7 @@
 #include "progress.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/certificate.hpp"
 #include "unrect/partition/count_bounds.hpp"

@@ -6,8 +6,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/base/hash.hpp"
-#include "unrect/learn/pass.hpp"
+#include "unrect/base/internal/hash.hpp"
+#include "unrect/learn/internal/pass.hpp"
 #include "unrect/network/mean.hpp"
 
 namespace unrect::cli {

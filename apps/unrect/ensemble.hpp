@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "unrect/learn/model.hpp"
+#include "unrect/learn/internal/model.hpp"
 #include "unrect/network/network_file.hpp"
 
 namespace unrect::cli {

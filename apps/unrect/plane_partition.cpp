@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/partition/decision_boundary.hpp"
 
 namespace unrect::cli {

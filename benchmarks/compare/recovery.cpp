@@ -15,7 +15,7 @@
 
 #include "unrect/base/array.hpp"
 #include "unrect/learn/chain.hpp"
-#include "unrect/learn/gemm.hpp"
+#include "unrect/learn/internal/gemm.hpp"
 #include "unrect/learn/samples.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/view/table.hpp"

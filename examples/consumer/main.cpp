@@ -1,9 +1,6 @@
 // Opens a random network at a point and prints its affine map and the nearest boundary.
 #include <iostream>
-
-#include "unrect/bounds/lipschitz.hpp"
-#include "unrect/network/random_network.hpp"
-#include "unrect/region/boundary.hpp"
+#include <unrect/unrect.hpp>
 
 int main() {
   const unrect::Network network = unrect::random_chain({2, 8, 8, 1}, unrect::Rng(1));

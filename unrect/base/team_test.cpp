@@ -1,4 +1,4 @@
-#include "unrect/base/team.hpp"
+#include "unrect/base/internal/team.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,6 +3,12 @@
 
 #include <Eigen/Core>
 
+// The library was compiled with these; other settings would lay out its types otherwise.
+static_assert(
+    EIGEN_MAX_ALIGN_BYTES == 64,
+    "unrect: compile with -DEIGEN_MAX_ALIGN_BYTES=64, as find_package(unrect) sets it: the library's types hold "
+    "Eigen's, whose alignment depends on it");
+
 namespace unrect {
 
 using Index = Eigen::Index;

@@ -1,4 +1,5 @@
-#include "unrect/bounds/bound_graph.hpp"
+#include "unrect/bounds/internal/bound_graph.hpp"
+#include "unrect/forms/stages.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "unrect/bounds/dual_ascent.hpp"
+#include "unrect/bounds/internal/dual_ascent.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "unrect/bounds/networks_for_tests.hpp"
+#include "unrect/bounds/internal/networks_for_tests.hpp"
 
 #include <utility>
 

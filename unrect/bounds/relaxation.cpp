@@ -1,4 +1,4 @@
-#include "unrect/bounds/relaxation.hpp"
+#include "unrect/bounds/internal/relaxation.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,13 @@
-#include "unrect/bounds/relaxation.hpp"
+#include "unrect/bounds/internal/relaxation.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "unrect/bounds/dual_ascent.hpp"
-#include "unrect/bounds/networks_for_tests.hpp"
+#include "unrect/bounds/internal/dual_ascent.hpp"
+#include "unrect/bounds/internal/networks_for_tests.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/random_network.hpp"
 

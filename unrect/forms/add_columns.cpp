@@ -1,8 +1,8 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/forms/forms.hpp"
-#include "unrect/forms/lanes.hpp"
+#include "unrect/forms/internal/forms.hpp"
+#include "unrect/forms/internal/lanes.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/forms/affine_hull.hpp"
+#include "unrect/forms/internal/affine_hull.hpp"
 
 #include <fmt/format.h>
 #include <gmpxx.h>

@@ -12,7 +12,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/forms/domain.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 
 namespace unrect {
 namespace {

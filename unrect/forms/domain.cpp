@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/affine_hull.hpp"
+#include "unrect/forms/internal/affine_hull.hpp"
 
 namespace unrect {
 

@@ -1,4 +1,4 @@
-#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/internal/exact_forms.hpp"
 
 #include <fmt/format.h>
 #include <gmpxx.h>
@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
-#include "unrect/polytope/whole_internal.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {

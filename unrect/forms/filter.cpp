@@ -1,4 +1,4 @@
-#include "unrect/forms/filter.hpp"
+#include "unrect/forms/internal/filter.hpp"
 
 #include <algorithm>
 #include <cmath>

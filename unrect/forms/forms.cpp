@@ -1,4 +1,4 @@
-#include "unrect/forms/forms.hpp"
+#include "unrect/forms/internal/forms.hpp"
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -6,7 +6,7 @@
 
 #include <limits>
 
-#include "unrect/forms/lanes.hpp"
+#include "unrect/forms/internal/lanes.hpp"
 
 namespace unrect {
 namespace {

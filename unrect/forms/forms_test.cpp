@@ -1,5 +1,5 @@
 // Every way to add columns gives the product.
-#include "unrect/forms/forms.hpp"
+#include "unrect/forms/internal/forms.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The oracle's own arithmetic.
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 
 #include <fmt/format.h>
 

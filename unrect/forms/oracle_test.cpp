@@ -1,5 +1,5 @@
 // The oracle on cells known by hand.
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 
 #include <gtest/gtest.h>
 

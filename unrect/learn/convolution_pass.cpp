@@ -1,4 +1,4 @@
-#include "unrect/learn/convolution_pass.hpp"
+#include "unrect/learn/internal/convolution_pass.hpp"
 
 #include <dnnl.hpp>
 #include <unordered_map>

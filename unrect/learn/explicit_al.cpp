@@ -8,10 +8,10 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/team.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/base/team.hpp"
-#include "unrect/learn/blocks.hpp"
-#include "unrect/learn/polish.hpp"
+#include "unrect/learn/internal/blocks.hpp"
+#include "unrect/learn/internal/polish.hpp"
 #include "unrect/network/norms.hpp"
 
 namespace unrect {

@@ -10,8 +10,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/learn/internal/polish.hpp"
 #include "unrect/learn/pattern_oracle.hpp"
-#include "unrect/learn/polish.hpp"
 
 namespace unrect {
 namespace {

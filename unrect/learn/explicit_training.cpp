@@ -1,4 +1,4 @@
-#include "unrect/learn/explicit_training.hpp"
+#include "unrect/learn/internal/explicit_training.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "unrect/learn/forward.hpp"
+#include "unrect/learn/internal/forward.hpp"
 
 #include <fmt/format.h>
 
@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/pointwise.hpp"
+#include "unrect/learn/internal/pointwise.hpp"
 #include "unrect/network/evaluate.hpp"
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {

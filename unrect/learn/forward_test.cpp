@@ -1,4 +1,4 @@
-#include "unrect/learn/forward.hpp"
+#include "unrect/learn/internal/forward.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "unrect/learn/gauss_newton.hpp"
+#include "unrect/learn/internal/gauss_newton.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "unrect/learn/gemm.hpp"
+#include "unrect/learn/internal/gemm.hpp"
 
 #include <fmt/format.h>
 #include <dnnl.hpp>

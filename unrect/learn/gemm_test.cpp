@@ -1,4 +1,4 @@
-#include "unrect/learn/gemm.hpp"
+#include "unrect/learn/internal/gemm.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/learn/convolution_pass.hpp"
-#include "unrect/learn/forward.hpp"
+#include "unrect/learn/internal/convolution_pass.hpp"
+#include "unrect/learn/internal/forward.hpp"
 #include "unrect/network/random_network.hpp"
 
 extern "C" int omp_get_max_threads();

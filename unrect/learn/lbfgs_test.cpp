@@ -1,4 +1,4 @@
-#include "unrect/learn/lbfgs.hpp"
+#include "unrect/learn/internal/lbfgs.hpp"
 
 #include <gtest/gtest.h>
 

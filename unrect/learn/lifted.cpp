@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/base/team.hpp"
-#include "unrect/learn/blocks.hpp"
+#include "unrect/base/internal/team.hpp"
+#include "unrect/learn/internal/blocks.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/learn/model.hpp"
+#include "unrect/learn/internal/model.hpp"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/internal/pass.hpp"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/convolution_pass.hpp"
-#include "unrect/learn/pointwise.hpp"
+#include "unrect/learn/internal/convolution_pass.hpp"
+#include "unrect/learn/internal/pointwise.hpp"
 #include "unrect/network/by_kind.hpp"
 #include "unrect/network/evaluate.hpp"
 

@@ -1,4 +1,4 @@
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/internal/pass.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "unrect/learn/pointwise.hpp"
+#include "unrect/learn/internal/pointwise.hpp"
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/by_kind.hpp"

@@ -1,4 +1,4 @@
-#include "unrect/learn/polish.hpp"
+#include "unrect/learn/internal/polish.hpp"
 
 #include <Eigen/Cholesky>
 #include <Eigen/QR>

@@ -1,4 +1,4 @@
-#include "unrect/learn/spectral_ball.hpp"
+#include "unrect/learn/internal/spectral_ball.hpp"
 
 #include <Eigen/Eigenvalues>
 #include <Eigen/QR>

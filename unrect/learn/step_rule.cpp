@@ -1,10 +1,10 @@
-#include "unrect/learn/step_rule.hpp"
+#include "unrect/learn/internal/step_rule.hpp"
 
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/internal/pass.hpp"
 
 namespace unrect {
 namespace {

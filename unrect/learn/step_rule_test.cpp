@@ -1,11 +1,11 @@
-#include "unrect/learn/step_rule.hpp"
+#include "unrect/learn/internal/step_rule.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <type_traits>
 
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/internal/pass.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {

@@ -8,11 +8,11 @@
 #include <numeric>
 
 #include "unrect/base/error.hpp"
-#include "unrect/base/team.hpp"
+#include "unrect/base/internal/team.hpp"
 #include "unrect/learn/chain.hpp"
-#include "unrect/learn/explicit_training.hpp"
-#include "unrect/learn/pass.hpp"
-#include "unrect/learn/trainer.hpp"
+#include "unrect/learn/internal/explicit_training.hpp"
+#include "unrect/learn/internal/pass.hpp"
+#include "unrect/learn/internal/trainer.hpp"
 
 namespace unrect {
 namespace {

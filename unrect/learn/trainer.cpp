@@ -1,4 +1,4 @@
-#include "unrect/learn/trainer.hpp"
+#include "unrect/learn/internal/trainer.hpp"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "unrect/base/error.hpp"
-#include "unrect/base/hash.hpp"
+#include "unrect/base/internal/hash.hpp"
 
 namespace unrect {
 namespace {

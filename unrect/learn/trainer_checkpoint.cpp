@@ -9,8 +9,8 @@
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/base/hash.hpp"
-#include "unrect/learn/trainer.hpp"
+#include "unrect/base/internal/hash.hpp"
+#include "unrect/learn/internal/trainer.hpp"
 
 namespace unrect {
 

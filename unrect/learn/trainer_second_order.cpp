@@ -3,7 +3,7 @@
 #include <functional>
 #include <numeric>
 
-#include "unrect/learn/trainer.hpp"
+#include "unrect/learn/internal/trainer.hpp"
 
 namespace unrect {
 

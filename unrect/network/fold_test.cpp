@@ -5,7 +5,7 @@
 
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
-#include "unrect/network/random_graph_for_tests.hpp"
+#include "unrect/network/internal/random_graph_for_tests.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 #include <fmt/format.h>
 

@@ -9,7 +9,7 @@
 #include "unrect/network/by_kind.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/fold.hpp"
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {

@@ -12,9 +12,9 @@
 #include "unrect/base/file.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/internal/random_graph_for_tests.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/onnx.pb.h"
-#include "unrect/network/random_graph_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {

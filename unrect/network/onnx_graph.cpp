@@ -1,4 +1,4 @@
-#include "unrect/network/onnx_graph.hpp"
+#include "unrect/network/internal/onnx_graph.hpp"
 
 #include <fmt/format.h>
 

@@ -9,8 +9,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/fold.hpp"
+#include "unrect/network/internal/onnx_graph.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/onnx_graph.hpp"
 
 namespace unrect {
 namespace onnx {

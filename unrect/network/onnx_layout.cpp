@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "unrect/base/error.hpp"
-#include "unrect/network/onnx_graph.hpp"
+#include "unrect/network/internal/onnx_graph.hpp"
 
 namespace unrect::onnx {
 namespace {

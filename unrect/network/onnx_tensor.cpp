@@ -4,7 +4,7 @@
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/network/onnx_graph.hpp"
+#include "unrect/network/internal/onnx_graph.hpp"
 
 namespace unrect::onnx {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/network/random_graph_for_tests.hpp"
+#include "unrect/network/internal/random_graph_for_tests.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "unrect/partition/cell_faces.hpp"
+#include "unrect/partition/internal/cell_faces.hpp"
 
 #include <Eigen/LU>
 #include <algorithm>

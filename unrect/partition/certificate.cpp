@@ -10,10 +10,11 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/forms/filter.hpp"
-#include "unrect/partition/facet_keys.hpp"
-#include "unrect/partition/point_pieces.hpp"
-#include "unrect/partition/region_proof.hpp"
+#include "unrect/forms/internal/filter.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/facet_keys.hpp"
+#include "unrect/partition/internal/point_pieces.hpp"
+#include "unrect/partition/internal/region_proof.hpp"
 
 namespace unrect {
 namespace {

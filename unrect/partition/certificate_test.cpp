@@ -8,9 +8,9 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
-#include "unrect/partition/region_proof.hpp"
+#include "unrect/partition/internal/region_proof.hpp"
 
 namespace unrect {
 namespace {

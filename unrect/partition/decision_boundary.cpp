@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/partition/gather.hpp"
+#include "unrect/partition/internal/gather.hpp"
 
 namespace unrect {
 namespace {

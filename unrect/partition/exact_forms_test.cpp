@@ -1,11 +1,12 @@
 // The exact judge against rationals of the network's own nodes.
-#include "unrect/forms/exact_forms.hpp"
+#include "unrect/forms/internal/exact_forms.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/refine.hpp"
 

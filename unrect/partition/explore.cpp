@@ -18,7 +18,8 @@
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/partition/facet_keys.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/facet_keys.hpp"
 
 namespace unrect {
 namespace {

@@ -17,7 +17,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {

@@ -1,4 +1,5 @@
-#include "unrect/partition/facet_keys.hpp"
+#include "unrect/partition/internal/facet_keys.hpp"
+#include "unrect/forms/stages.hpp"
 
 #include <algorithm>
 

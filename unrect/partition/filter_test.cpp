@@ -1,5 +1,5 @@
 // The filter's bounds hold for forms computed in double against the exact ones, and are not idle.
-#include "unrect/forms/filter.hpp"
+#include "unrect/forms/internal/filter.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,8 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/refine.hpp"
 

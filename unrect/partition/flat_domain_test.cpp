@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "unrect/base/rng.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/partition/explore.hpp"
 
 namespace unrect {

@@ -1,4 +1,4 @@
-#include "unrect/partition/halfspace_cell.hpp"
+#include "unrect/partition/internal/halfspace_cell.hpp"
 
 #include <gtest/gtest.h>
 

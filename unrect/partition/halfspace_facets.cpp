@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "unrect/partition/halfspace_cell.hpp"
+#include "unrect/partition/internal/halfspace_cell.hpp"
 
 namespace unrect {
 namespace {

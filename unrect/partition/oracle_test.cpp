@@ -13,9 +13,10 @@
 #include <map>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/oracle_for_tests.hpp"
-#include "unrect/partition/cell_faces.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/partition/explore.hpp"
+#include "unrect/partition/internal/cell_faces.hpp"
 
 namespace unrect::oracle {
 namespace {

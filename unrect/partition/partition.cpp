@@ -10,7 +10,11 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/partition/gather.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/facet_keys.hpp"
+#include "unrect/partition/internal/gather.hpp"
+#include "unrect/partition/internal/region_recorder.hpp"
+#include "unrect/partition/internal/wall_forms.hpp"
 
 namespace unrect {
 namespace {

@@ -12,10 +12,12 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/decision_boundary.hpp"
+#include "unrect/partition/internal/region_recorder.hpp"
 #include "unrect/partition/region_graph.hpp"
 #include "unrect/region/configuration.hpp"
 

@@ -1,8 +1,10 @@
-#include "unrect/partition/point_pieces.hpp"
+#include "unrect/partition/internal/point_pieces.hpp"
 
 #include <cmath>
 #include <limits>
 
+#include "unrect/forms/internal/exact_forms.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/region/configuration.hpp"
 
 namespace unrect {

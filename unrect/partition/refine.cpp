@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/partition/engine.hpp"
-#include "unrect/partition/halfspace_cell.hpp"
-#include "unrect/partition/polygon_cell.hpp"
-#include "unrect/partition/vertex_cell.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/engine.hpp"
+#include "unrect/partition/internal/halfspace_cell.hpp"
+#include "unrect/partition/internal/polygon_cell.hpp"
+#include "unrect/partition/internal/vertex_cell.hpp"
 
 namespace unrect {
 namespace {

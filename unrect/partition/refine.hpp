@@ -10,10 +10,11 @@
 #include <vector>
 
 #include "unrect/forms/domain.hpp"
-#include "unrect/forms/exact_forms.hpp"
-#include "unrect/forms/stages.hpp"
+#include "unrect/forms/hyperplane.hpp"
 
 namespace unrect {
+
+struct Stages;
 
 /// y(t) = matrix t + constant over one region: outputs × k and outputs.
 struct ParameterMap {

@@ -9,8 +9,9 @@
 #include <tuple>
 
 #include "unrect/base/error.hpp"
-#include "unrect/forms/exact_forms.hpp"
-#include "unrect/forms/filter.hpp"
+#include "unrect/forms/internal/exact_forms.hpp"
+#include "unrect/forms/internal/filter.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 namespace {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "unrect/forms/stages.hpp"
 #include "unrect/partition/partition.hpp"
 
 namespace unrect {

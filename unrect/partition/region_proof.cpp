@@ -1,4 +1,4 @@
-#include "unrect/partition/region_proof.hpp"
+#include "unrect/partition/internal/region_proof.hpp"
 
 #include <algorithm>
 

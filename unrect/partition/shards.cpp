@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/partition/internal/region_recorder.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/partition/vertex_dictionary.hpp"
+#include "unrect/partition/internal/vertex_dictionary.hpp"
 
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
 // A walk on random cells: slacks stay those of the walls, wherever it goes.
-#include "unrect/partition/vertex_dictionary.hpp"
+#include "unrect/partition/internal/vertex_dictionary.hpp"
 
 #include <gtest/gtest.h>
 

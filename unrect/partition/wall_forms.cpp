@@ -1,4 +1,6 @@
-#include "unrect/partition/wall_forms.hpp"
+#include "unrect/partition/internal/wall_forms.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/facet_keys.hpp"
 
 #include <algorithm>
 #include <cmath>

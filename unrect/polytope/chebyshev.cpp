@@ -12,7 +12,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 #include "unrect/polytope/exact.hpp"
-#include "unrect/polytope/whole_internal.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {

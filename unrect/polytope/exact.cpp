@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/polytope/whole_internal.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {

@@ -12,7 +12,7 @@ namespace unrect {
 /// Sign (−1, 0, 1) of a·x + b: an error-bounded filter first, rational arithmetic where it cannot tell.
 int sign_of_affine(const VectorRef& a, double b, const VectorRef& x);
 
-/// Vectors in whole numbers (whole_internal.hpp).
+/// Vectors in whole numbers (whole.hpp).
 struct WholeRow;
 struct WholeMultiple;
 

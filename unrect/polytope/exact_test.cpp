@@ -11,7 +11,7 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/chebyshev.hpp"
 #include "unrect/polytope/facets.hpp"
-#include "unrect/polytope/whole_internal.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {

@@ -15,7 +15,7 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 #include "unrect/polytope/exact.hpp"
-#include "unrect/polytope/whole_internal.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {

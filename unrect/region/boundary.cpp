@@ -12,8 +12,8 @@
 #include "unrect/base/error.hpp"
 #include "unrect/polytope/exact.hpp"
 #include "unrect/polytope/facets.hpp"
-#include "unrect/polytope/whole_internal.hpp"
-#include "unrect/region/exact_region.hpp"
+#include "unrect/polytope/internal/whole.hpp"
+#include "unrect/region/internal/exact_region.hpp"
 
 namespace unrect {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/by_kind.hpp"
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/region/exact_region.hpp"
+#include "unrect/region/internal/exact_region.hpp"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,10 @@
 #include <map>
 
 #include "unrect/base/error.hpp"
-#include "unrect/polytope/whole_internal.hpp"
-#include "unrect/region/walls.hpp"
+#include "unrect/forms/internal/exact_forms.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/polytope/internal/whole.hpp"
+#include "unrect/region/internal/walls.hpp"
 
 namespace unrect {
 namespace {

@@ -1,11 +1,11 @@
 // Does a configuration occur? Against the partition by rationals, and at the edges of what doubles can tell.
-#include "unrect/region/exact_region.hpp"
+#include "unrect/region/internal/exact_region.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "unrect/forms/oracle_for_tests.hpp"
+#include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/region/boundary.hpp"
 

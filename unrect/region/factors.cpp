@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "unrect/base/error.hpp"
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {

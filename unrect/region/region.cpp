@@ -7,8 +7,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/by_kind.hpp"
-#include "unrect/network/kernels.hpp"
-#include "unrect/region/walls.hpp"
+#include "unrect/network/internal/kernels.hpp"
+#include "unrect/region/internal/walls.hpp"
 
 namespace unrect {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/network/kernels.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/forward.hpp"
+#include "unrect/learn/internal/forward.hpp"
 #include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/whiten.hpp"
 #include "unrect/sensing/wiener.hpp"

@@ -8,7 +8,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/sensing/image_formats.hpp"
+#include "unrect/sensing/internal/image_formats.hpp"
 
 namespace unrect {
 namespace {

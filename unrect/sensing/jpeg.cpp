@@ -7,7 +7,7 @@
 #include <jpeglib.h>
 
 #include "unrect/base/error.hpp"
-#include "unrect/sensing/image_formats.hpp"
+#include "unrect/sensing/internal/image_formats.hpp"
 
 // libjpeg leaves by longjmp: what calls it holds nothing that has a destructor.
 namespace unrect {

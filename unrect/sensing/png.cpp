@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "unrect/base/error.hpp"
-#include "unrect/sensing/image_formats.hpp"
+#include "unrect/sensing/internal/image_formats.hpp"
 
 // libpng leaves by longjmp: what calls it holds nothing that has a destructor.
 namespace unrect {

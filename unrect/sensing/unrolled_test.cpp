@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/pass.hpp"
+#include "unrect/learn/internal/pass.hpp"
 #include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/datasets.hpp"

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/base/team.hpp"
+#include "unrect/base/internal/team.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/greedy.hpp"
 #include "unrect/signal/lasso.hpp"

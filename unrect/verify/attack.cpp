@@ -1,4 +1,4 @@
-#include "unrect/verify/attack.hpp"
+#include "unrect/verify/internal/attack.hpp"
 
 #include <algorithm>
 #include <cmath>

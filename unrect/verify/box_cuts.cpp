@@ -1,4 +1,4 @@
-#include "unrect/verify/box_cuts.hpp"
+#include "unrect/verify/internal/box_cuts.hpp"
 
 #include <algorithm>
 #include <cmath>

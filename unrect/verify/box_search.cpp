@@ -1,4 +1,4 @@
-#include "unrect/verify/box_search.hpp"
+#include "unrect/verify/internal/box_search.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/base/team.hpp"
-#include "unrect/verify/box_cuts.hpp"
-#include "unrect/verify/unit_cases.hpp"
+#include "unrect/base/internal/team.hpp"
+#include "unrect/verify/internal/box_cuts.hpp"
+#include "unrect/verify/internal/unit_cases.hpp"
 
 namespace unrect {
 namespace {

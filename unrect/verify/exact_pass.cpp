@@ -1,4 +1,4 @@
-#include "unrect/verify/exact_pass.hpp"
+#include "unrect/verify/internal/exact_pass.hpp"
 
 #include <fmt/format.h>
 #include <gmpxx.h>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/stages.hpp"
 
 namespace unrect {
 namespace {

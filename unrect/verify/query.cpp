@@ -1,4 +1,4 @@
-#include "unrect/verify/query.hpp"
+#include "unrect/verify/internal/query.hpp"
 
 #include <algorithm>
 #include <limits>

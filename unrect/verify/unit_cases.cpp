@@ -1,4 +1,4 @@
-#include "unrect/verify/unit_cases.hpp"
+#include "unrect/verify/internal/unit_cases.hpp"
 
 #include <cmath>
 #include <limits>

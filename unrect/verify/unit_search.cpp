@@ -1,4 +1,4 @@
-#include "unrect/verify/unit_search.hpp"
+#include "unrect/verify/internal/unit_search.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/base/team.hpp"
-#include "unrect/bounds/dual_ascent.hpp"
+#include "unrect/base/internal/team.hpp"
+#include "unrect/bounds/internal/dual_ascent.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect {

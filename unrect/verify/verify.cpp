@@ -6,8 +6,9 @@
 #include <chrono>
 
 #include "unrect/base/error.hpp"
-#include "unrect/verify/box_search.hpp"
-#include "unrect/verify/unit_search.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/verify/internal/box_search.hpp"
+#include "unrect/verify/internal/unit_search.hpp"
 
 namespace unrect {
 namespace {

@@ -7,12 +7,13 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
-#include "unrect/bounds/networks_for_tests.hpp"
-#include "unrect/bounds/relaxation.hpp"
+#include "unrect/bounds/internal/networks_for_tests.hpp"
+#include "unrect/bounds/internal/relaxation.hpp"
+#include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/refine.hpp"
-#include "unrect/verify/box_search.hpp"
-#include "unrect/verify/unit_search.hpp"
+#include "unrect/verify/internal/box_search.hpp"
+#include "unrect/verify/internal/unit_search.hpp"
 
 namespace unrect {
 namespace {

@@ -1,10 +1,11 @@
-#include "unrect/verify/witness.hpp"
+#include "unrect/verify/internal/witness_judge.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "unrect/network/kernels.hpp"
+#include "unrect/forms/stages.hpp"
+#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {

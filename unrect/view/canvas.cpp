@@ -1,4 +1,4 @@
-#include "unrect/view/canvas.hpp"
+#include "unrect/view/internal/canvas.hpp"
 
 #include <cairo-svg.h>
 #include <cairo.h>

@@ -13,7 +13,7 @@
 #include <unordered_map>
 
 #include "unrect/base/error.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

@@ -11,7 +11,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/view/markup_for_tests.hpp"
+#include "unrect/view/internal/markup_for_tests.hpp"
 
 namespace unrect {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/view/layout.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/layout.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

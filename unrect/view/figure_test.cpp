@@ -13,7 +13,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/view/bar_chart.hpp"
-#include "unrect/view/markup_for_tests.hpp"
+#include "unrect/view/internal/markup_for_tests.hpp"
 
 namespace unrect {
 namespace {

@@ -1,4 +1,4 @@
-#include "unrect/view/labels.hpp"
+#include "unrect/view/internal/labels.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "unrect/view/layout.hpp"
+#include "unrect/view/internal/layout.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

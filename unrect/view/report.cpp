@@ -6,7 +6,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
-#include "unrect/view/markup_for_tests.hpp"
+#include "unrect/view/internal/markup_for_tests.hpp"
 
 namespace unrect {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "unrect/base/error.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

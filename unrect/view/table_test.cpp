@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "unrect/base/error.hpp"
-#include "unrect/view/markup_for_tests.hpp"
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/markup_for_tests.hpp"
+#include "unrect/view/internal/text.hpp"
 
 namespace unrect {
 namespace {

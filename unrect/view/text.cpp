@@ -1,4 +1,4 @@
-#include "unrect/view/text.hpp"
+#include "unrect/view/internal/text.hpp"
 
 #include <algorithm>
 #include <array>
