@@ -98,5 +98,14 @@ TEST(Facets, OfAConeAreToldFromTouchingRowsExactly) {
   }
 }
 
+// The square's corner (1, 1) is cut off by next to nothing, after a row that is behind that corner has been decided.
+TEST(Facets, ARowThatCutsALittleIsNotBehindTheBasisOfAnother) {
+  for (const double depth : {1e-9, 1e-12, 4e-16, 0.0}) {
+    const Halfspaces cell =
+        intersect(Halfspaces(cube(2, 1)), Halfspaces(Matrix{{1, 0.5}, {1, 1}}, Vector{{1.501, 2 - depth}}));
+    EXPECT_EQ(facets(cell, Vector{{0.2, -0.1}}).size(), depth > 0 ? 5u : 4u) << depth;
+  }
+}
+
 }  // namespace
 }  // namespace unrect
