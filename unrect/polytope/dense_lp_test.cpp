@@ -341,5 +341,31 @@ TEST(DenseLp, RowsThatAreUnitVectorsButForRoundingTakeOneWay) {
   EXPECT_EQ(stopped, 40);
 }
 
+// Rows that no point of the box satisfies: the sum over them is far larger than anything in the box, and so is its
+// rounding. The bound that the multipliers prove, −Σ y_i h_i + Σ min over the box of (c + Gᵀy)_j x_j, in rationals.
+TEST(DenseLp, SafeBoundCoversTheRoundingOfRowsBeyondTheBox) {
+  int stopped = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    const Index n = 2 + static_cast<Index>(seed % 6);
+    const Halfspaces rows(rng.normal_matrix(3 * n, n), -rng.uniform_vector(3 * n, 1e6, 2e6));
+    const Vector cost = rng.normal_vector(n);
+    const Box box = cube(n, 1);
+    DenseLp lp(rows, box);
+    const LpResult& result = lp.minimize(cost, DenseLp::Start::kCorner, 1e3);
+    if (result.status != LpStatus::kCutoff) continue;
+    ++stopped;
+    mpq_class proved = 0;
+    for (Index i = 0; i < rows.size(); ++i) proved -= mpq_class(result.row_duals[i]) * rows.offsets[i];
+    for (Index j = 0; j < n; ++j) {
+      mpq_class left = cost[j];
+      for (Index i = 0; i < rows.size(); ++i) left += mpq_class(result.row_duals[i]) * rows.normals(i, j);
+      proved -= abs(left);
+    }
+    EXPECT_LE(mpq_class(result.safe_bound), proved) << "seed " << seed;
+  }
+  EXPECT_GT(stopped, 50);
+}
+
 }  // namespace
 }  // namespace unrect

@@ -287,7 +287,7 @@ class Finder {
                         multiplier_.array().min(0.0) * std::max(low[k], -kNoBound);
     }
     for (Index a = 0; a < open; ++a) {
-      if (bound_[a] < distance_[open_[a]] * (1 - margin_) && is_behind(open_[a], basis, inverse, high, low)) {
+      if (bound_[a] < distance_[open_[a]] && is_behind(open_[a], basis, inverse, high, low)) {
         verdict_[open_[a]] = Verdict::kRedundant;
       }
     }

@@ -1,6 +1,9 @@
 #include "unrect/polytope/facets.hpp"
 
+#include <gmpxx.h>
 #include <gtest/gtest.h>
+
+#include <Eigen/LU>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
@@ -96,6 +99,38 @@ TEST(Facets, OfAConeAreToldFromTouchingRowsExactly) {
     Halfspaces cone(Matrix{{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}, {-1, -1, tilt}}, Vector::Zero(4));
     EXPECT_EQ(facets(cone, Vector{{1, 1, 1}}).size(), tilt > 0 ? 4u : 3u) << tilt;
   }
+}
+
+// The square's corner (1, 1) is cut off by next to nothing, after a row that is behind that corner has been decided.
+TEST(Facets, ARowThatCutsALittleIsNotBehindTheBasisOfAnother) {
+  for (const double depth : {1e-9, 1e-12, 4e-16, 0.0}) {
+    const Halfspaces cell =
+        intersect(Halfspaces(cube(2, 1)), Halfspaces(Matrix{{1, 0.5}, {1, 1}}, Vector{{1.501, 2 - depth}}));
+    EXPECT_EQ(facets(cell, Vector{{0.2, -0.1}}).size(), depth > 0 ? 5u : 4u) << depth;
+  }
+}
+
+// Three walls of a cone, and a fourth row that is the sum of two of them but for its rounding: it cuts off the edge of
+// those two where the third wall's share of it is below 0, be it by 10⁻¹⁷.
+TEST(Facets, OfAConeAreToldFromRowsThatTouchWithinRounding) {
+  const auto triple = [](const Matrix& m, Index i, Index j, Index k) -> mpq_class {  // the determinant
+    const auto at = [&](Index row, Index column) { return mpq_class(m(row, column)); };
+    return at(i, 0) * (at(j, 1) * at(k, 2) - at(j, 2) * at(k, 1)) -
+           at(i, 1) * (at(j, 0) * at(k, 2) - at(j, 2) * at(k, 0)) +
+           at(i, 2) * (at(j, 0) * at(k, 1) - at(j, 1) * at(k, 0));
+  };
+  int cut = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    Rng rng(seed);
+    Matrix normals(4, 3);
+    normals.topRows(3) = rng.normal_matrix(3, 3);
+    normals.row(3) = rng.uniform(0.1, 1) * normals.row(0) + rng.uniform(0.1, 1) * normals.row(1);
+    const bool facet = triple(normals, 0, 1, 3) * triple(normals, 0, 1, 2) < 0;
+    const Vector inside = normals.topRows(3).partialPivLu().solve(-Vector::Ones(3));
+    EXPECT_EQ(facets(Halfspaces(normals, Vector::Zero(4)), inside).size(), facet ? 4u : 3u) << "seed " << seed;
+    cut += facet;
+  }
+  EXPECT_GT(cut, 20);
 }
 
 }  // namespace
