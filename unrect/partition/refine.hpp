@@ -11,6 +11,7 @@
 
 #include "unrect/forms/domain.hpp"
 #include "unrect/forms/hyperplane.hpp"
+#include "unrect/network/network.hpp"
 
 namespace unrect {
 

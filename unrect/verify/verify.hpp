@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "unrect/base/context.hpp"
+#include "unrect/network/network.hpp"
 #include "unrect/network/vnnlib.hpp"
 #include "unrect/verify/witness.hpp"
 
