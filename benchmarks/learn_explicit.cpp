@@ -15,10 +15,10 @@
 
 #include "unrect/base/array.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/learn/explicit_al.hpp"
-#include "unrect/learn/internal/polish.hpp"
-#include "unrect/learn/pattern_oracle.hpp"
-#include "unrect/learn/samples.hpp"
+#include "unrect/lifted/explicit_al.hpp"
+#include "unrect/lifted/internal/polish.hpp"
+#include "unrect/lifted/pattern_oracle.hpp"
+#include "unrect/train/samples.hpp"
 
 namespace unrect {
 namespace {

@@ -11,8 +11,8 @@
 #include "unrect/base/rng.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/random_network.hpp"
-#include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/explore.hpp"
+#include "unrect/verify/vnnlib.hpp"
 
 namespace unrect {
 namespace {

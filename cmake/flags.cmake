@@ -2,7 +2,8 @@
 # but the Eigen settings that fix the layout of the public types.
 add_library(unrect_flags INTERFACE)
 target_compile_options(unrect_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                                              -ffp-contract=off)
+                                              -ffp-contract=off
+                                              -fno-semantic-interposition) # in a shared library, too, calls are inlined
 if(UNRECT_WERROR)
   target_compile_options(unrect_flags INTERFACE -Werror)
 endif()

@@ -2,7 +2,7 @@
 #include <string_view>
 
 #include "unrect/base/error.hpp"
-#include "unrect/network/vnnlib.hpp"
+#include "unrect/verify/vnnlib.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

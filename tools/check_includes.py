@@ -16,9 +16,10 @@ ALLOWED = {
     "partition": {"base", "polytope", "network", "forms", "region"},
     "bounds": {"base", "polytope", "network", "forms", "region", "partition"},
     "verify": {"base", "polytope", "network", "forms", "region", "partition", "bounds"},
-    "learn": {"base", "polytope", "network"},
+    "lifted": {"base", "polytope", "network"},
+    "train": {"base", "polytope", "network", "lifted"},
     "signal": {"base", "polytope"},
-    "sensing": {"base", "polytope", "network", "region", "bounds", "learn", "signal", "view"},
+    "sensing": {"base", "polytope", "network", "region", "bounds", "train", "signal"},
 }
 # Public headers stay light: the standard library, Eigen/Core and each other. A room's internal/ is not installed.
 HEADER_OK = re.compile(r"#include (<[a-z0-9_]+>|<Eigen/Core>|\"unrect/\w+/\w+\.hpp\")$")

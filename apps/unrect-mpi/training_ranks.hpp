@@ -1,7 +1,7 @@
 // Training on many ranks: the two exchanges that it needs.
 #pragma once
 
-#include "unrect/learn/train.hpp"
+#include "unrect/train/train.hpp"
 
 namespace unrect {
 

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/train.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
 #include "unrect/polytope/halfspaces.hpp"
+#include "unrect/train/train.hpp"
 
 namespace unrect::cli {
 

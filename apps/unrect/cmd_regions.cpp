@@ -14,12 +14,12 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/forms/stages.hpp"
-#include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/certificate.hpp"
 #include "unrect/partition/count_bounds.hpp"
 #include "unrect/partition/region_graph.hpp"
 #include "unrect/partition/shards.hpp"
 #include "unrect/region/slice.hpp"
+#include "unrect/verify/vnnlib.hpp"
 #include "unrect/view/table.hpp"
 
 namespace unrect::cli {

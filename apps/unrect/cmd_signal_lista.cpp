@@ -8,11 +8,11 @@
 #include "progress.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/signal/lasso.hpp"
 #include "unrect/signal/lista.hpp"
 #include "unrect/signal/sensing_operator.hpp"
+#include "unrect/train/train.hpp"
 #include "unrect/view/table.hpp"
 
 namespace unrect::cli {

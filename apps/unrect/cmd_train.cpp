@@ -15,9 +15,9 @@
 #include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
-#include "unrect/learn/chain.hpp"
-#include "unrect/learn/train.hpp"
+#include "unrect/lifted/chain.hpp"
 #include "unrect/sensing/consistency.hpp"
+#include "unrect/train/train.hpp"
 #include "unrect/view/figure.hpp"
 #include "unrect/view/table.hpp"
 

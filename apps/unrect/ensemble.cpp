@@ -7,8 +7,8 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/base/internal/hash.hpp"
-#include "unrect/learn/internal/pass.hpp"
 #include "unrect/network/mean.hpp"
+#include "unrect/train/internal/pass.hpp"
 
 namespace unrect::cli {
 

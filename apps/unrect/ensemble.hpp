@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "unrect/learn/internal/model.hpp"
 #include "unrect/network/network_file.hpp"
+#include "unrect/train/internal/model.hpp"
 
 namespace unrect::cli {
 

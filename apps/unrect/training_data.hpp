@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "unrect/learn/loss.hpp"
-#include "unrect/learn/samples.hpp"
+#include "unrect/lifted/loss.hpp"
 #include "unrect/sensing/unrolled.hpp"
+#include "unrect/train/samples.hpp"
 
 namespace unrect::cli {
 

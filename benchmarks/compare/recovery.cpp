@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "unrect/base/array.hpp"
-#include "unrect/learn/chain.hpp"
-#include "unrect/learn/internal/gemm.hpp"
-#include "unrect/learn/samples.hpp"
-#include "unrect/learn/train.hpp"
+#include "unrect/lifted/chain.hpp"
+#include "unrect/train/internal/gemm.hpp"
+#include "unrect/train/samples.hpp"
+#include "unrect/train/train.hpp"
 #include "unrect/view/table.hpp"
 
 #ifdef UNRECT_TORCH

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "unrect/learn/chain.hpp"
-#include "unrect/learn/samples.hpp"
+#include "unrect/lifted/chain.hpp"
+#include "unrect/train/samples.hpp"
 
 namespace unrect {
 

@@ -9,7 +9,6 @@
 
 #include "unrect/base/rng.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/vnnlib.hpp"
 #include "unrect/partition/explore.hpp"
 
 namespace unrect {
@@ -257,27 +256,6 @@ TEST_F(GoldenCounts, SmallNetworks) {
     const Domain domain = cube(known.k, known.radius);
     expect(known.name, read_network(file.string() + ".npz"), domain, known.regions);
     if (known.k <= 3) expect(known.name, read_network(file.string() + ".f64.onnx"), domain, known.regions);
-  }
-}
-
-TEST_F(GoldenCounts, CollisionAvoidance) {
-  struct Known {
-    const char* network;
-    int property;
-    std::uint64_t regions;
-  };
-  for (const Known& known : {Known{"1_1", 3, 71930},
-                             {"1_1", 4, 19143},
-                             {"1_2", 3, 40273},
-                             {"2_1", 3, 16382},
-                             {"3_3", 3, 7935},
-                             {"1_1", 2, 39835}}) {
-    const std::filesystem::path folder = data_folder() / "onnx" / "acasxu";
-    const Network network = read_network(folder / fmt::format("ACASXU_run2a_{}_batch_2000.onnx", known.network));
-    const Property property = read_vnnlib(folder / fmt::format("prop_{}.vnnlib", known.property));
-    ASSERT_FALSE(property.cases.empty());
-    expect(fmt::format("{} property {}", known.network, known.property), network, Domain(property.cases[0].box),
-           known.regions);
   }
 }
 

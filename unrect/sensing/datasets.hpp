@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "unrect/base/rng.hpp"
-#include "unrect/learn/samples.hpp"
 #include "unrect/sensing/image.hpp"
 #include "unrect/sensing/measurement.hpp"
+#include "unrect/train/samples.hpp"
 
 namespace unrect {
 

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/internal/forward.hpp"
 #include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/whiten.hpp"
 #include "unrect/sensing/wiener.hpp"
@@ -22,6 +21,7 @@
 #include "unrect/signal/greedy.hpp"
 #include "unrect/signal/lasso.hpp"
 #include "unrect/signal/recovery.hpp"
+#include "unrect/train/internal/forward.hpp"
 
 namespace unrect {
 namespace {

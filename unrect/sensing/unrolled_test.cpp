@@ -6,12 +6,12 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/learn/internal/pass.hpp"
-#include "unrect/learn/train.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/decoders.hpp"
 #include "unrect/sensing/measurement.hpp"
+#include "unrect/train/internal/pass.hpp"
+#include "unrect/train/train.hpp"
 
 namespace unrect {
 namespace {

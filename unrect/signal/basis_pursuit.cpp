@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
-#include "unrect/polytope/sparse_lp.hpp"
+#include "unrect/signal/internal/sparse_lp.hpp"
 
 namespace unrect {
 namespace {

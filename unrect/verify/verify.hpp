@@ -7,7 +7,7 @@
 
 #include "unrect/base/context.hpp"
 #include "unrect/network/network.hpp"
-#include "unrect/network/vnnlib.hpp"
+#include "unrect/verify/vnnlib.hpp"
 #include "unrect/verify/witness.hpp"
 
 namespace unrect {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "unrect/bounds/internal/relaxation.hpp"
-#include "unrect/network/vnnlib.hpp"
+#include "unrect/verify/vnnlib.hpp"
 
 namespace unrect {
 

@@ -1,0 +1,127 @@
+// Training: mini-batches, epochs, checkpoints, around a rule that steps.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "unrect/base/context.hpp"
+#include "unrect/lifted/loss.hpp"
+#include "unrect/network/network.hpp"
+#include "unrect/train/samples.hpp"
+
+namespace unrect {
+
+enum class Method { kFeasibleAl, kGaussNewtonAl, kExplicitAl, kAdam, kSgd, kLbfgs };
+
+/// "feasible-al", "gauss-newton-al", "explicit-al", "adam", "sgd", "lbfgs". Gauss–Newton (chains alone) and L-BFGS find
+/// their steps' lengths themselves: no rate, no warm-up, no decay of the rate, no halving. L-BFGS takes all samples at
+/// once: an epoch is one of its iterations, which is one pass over the samples, or a few where its line search needs
+/// them. ExplicitAl (explicit_al.hpp; chains and squared loss alone) does, too: an epoch is one update of its
+/// multipliers.
+std::string_view name_of(Method method);
+/// @throws Error kInvalidArgument for a name that no method has, listing those that there are.
+Method method_named(std::string_view name);
+
+struct TrainOptions {
+  Method method = Method::kFeasibleAl;
+  Loss loss;
+  int epochs = 10;         // ≥ 1
+  Index batch = 500;       // samples a step (L-BFGS: held in memory at once), ≥ 1; the whole set where it has fewer
+  double rate = 0;         // η > 0 at its height; 0 for the method's own: see rate_of
+  int warm_up = 20;        // steps in which the rate rises to η; then it falls to 0 along a cosine
+  double momentum = 0.9;   // μ in [0, 1): FeasibleAl and SGD
+  double damping = 0;      // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
+  double trust = 0;        // κ ≥ 0: FeasibleAl, falls with the rate; 0 for steps as long as η alone makes them
+  double decay = 0;        // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
+  int groups = 4;          // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
+                           // result's definition, where their numbers are not
+  int patience = 0;        // epochs without a better validation loss after which training stops; 0: never
+  double lipschitz = 0;    // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
+  bool bfloat16 = false;   // trained convolutions multiply in bfloat16 and add in float32, where the processor can:
+                           // nearly twice as fast a step
+  std::vector<int> fixed;  // nodes that keep their weights
+  // New samples for epoch 1, 2, … (0 has those that train() was given), always as many: endless augmentation. A
+  // function of the epoch alone, so that a resumed training sees the same.
+  std::function<Samples(int epoch)> renew;
+  // With `renew`: the network that learns from them, where it is laid out anew: its nodes are the start's, but `fixed`
+  // ones may have other weights and sizes. There is no validation then. A function of the epoch alone, too.
+  std::function<Network(int epoch)> relay;
+  std::filesystem::path checkpoint;  // "" for none
+  double checkpoint_seconds = 10;    // between two checkpoints
+  bool resume = false;               // from `checkpoint` if it is there
+  bool warm_start = false;           // ExplicitAl: the start's weights are trained ones, its adjoint multipliers good
+
+  /// @throws Error kInvalidArgument naming the first option out of its range.
+  void validate() const;
+  /// η: `rate`, or 0.1 (FeasibleAl, up to 3 layers; 0.06 for more; 1 under a Lipschitz budget), 2e-3 (Adam), 0.05
+  /// (SGD).
+  double rate_of(Index layers) const;
+  /// δ: `damping`, or 0.3. Under a Lipschitz budget 30, and the rate 1: the projection is the Euclidean one, and only
+  /// a metric near a multiple of the identity has the constrained problem's solutions as fixed points of both.
+  double damping_of() const;
+};
+
+/// One line of the iteration log: an epoch.
+struct EpochLog {
+  int epoch = 0;               // 1, 2, …
+  double train_loss = 0;       // mean f a sample over the epoch's mini-batches, weights changing meanwhile
+  double validation_loss = 0;  // mean f a sample at the epoch's end; NaN without a validation set
+  double gradient_norm = 0;  // ‖∇_W f‖_F of the last mini-batch: at feasible points the lifted problem's KKT residual
+  double infeasibility = 0;  // max |c_i| of the lifted problem's constraints: 0 but for ExplicitAl
+  double rate = 0;           // η at the epoch's end; Gauss–Newton's α, L-BFGS's step length, ExplicitAl's ρ
+  double seconds = 0;        // of wall-clock time since the start
+};
+
+struct TrainResult {
+  enum class Status { kDone, kStoppedEarly, kDiverged, kCancelled, kUnconverged };  // the last one: ExplicitAl's
+  Status status = Status::kDone;
+  Network network;  // the best weights by validation loss, or the last ones without a validation set; ExplicitAl's: by
+                    // training loss
+  std::vector<EpochLog> log;        // printing is a view of it
+  std::vector<std::string> events;  // "epoch 1: …; rate halved", …
+  double seconds = 0;
+};
+
+using Watch = std::function<void(const EpochLog&, const Network&)>;
+
+/// What data-parallel training needs of the other ranks. Bytes of rank r: [cuts[r], cuts[r + 1]).
+struct Ranks {
+  int rank = 0;
+  int count = 1;
+  /// Each rank's part of `values` reaches all of them.
+  std::function<void(std::byte* values, const std::vector<std::size_t>& cuts)> gather;
+  /// Rank r's part of root's `values` lands in its `part`.
+  std::function<void(int root, const std::byte* values, const std::vector<std::size_t>& cuts, std::byte* part)> scatter;
+};
+
+/// Trains the Dense and Convolution nodes of `start`, all but options.fixed, on mini-batches, η warmed up and cooled
+/// down. If the first epoch ends above where it began, or another of the first quarter far above, the rate is halved
+/// and training starts again (an event). Results do not depend on threads or ranks, bit by bit; `watch` is called on
+/// rank 0 after every epoch with the network as it is.
+/// @throws Error kInvalidArgument for samples that do not fit the network, for bad options; kFormat for a checkpoint
+/// of another training; kUnsupported for Gauss–Newton on anything but a chain.
+TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
+                  const Context& context, const Ranks& ranks = {}, const Watch& watch = {});
+
+/// What a network achieves on samples, computed in float as in training. @throws Error kInvalidArgument for samples
+/// that do not fit the network.
+struct Score {
+  double loss = 0;           // mean f a sample
+  double squared_error = 0;  // mean (y − x)² an entry
+  double accuracy = 0;       // share of samples whose largest output is their largest target
+};
+Score score(const Network& network, const Samples& samples, const Loss& loss, const Context& context);
+
+/// Units of a hidden ReLU layer that are 0 for every sample: no gradient reaches their weights any more. (An output
+/// that is always 0 may well be right.)
+struct DeadUnits {
+  Index layer = 0;  // of the network's layers(), from 0
+  Index dead = 0, units = 0;
+};
+std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context);
+
+}  // namespace unrect
