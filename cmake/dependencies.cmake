@@ -5,7 +5,7 @@ find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(GMPXX REQUIRED IMPORTED_TARGET gmpxx)
-find_package(Protobuf REQUIRED)
+find_path(PROTOZERO protozero/pbf_reader.hpp REQUIRED) # headers alone, in the compiler's own path
 if(UNRECT_TRAIN)
   find_library(DNNL dnnl REQUIRED)
   # oneDNN brings GCC's OpenMP along; we tell it to use the calling thread alone.

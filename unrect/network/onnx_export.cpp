@@ -8,8 +8,8 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
+#include "unrect/network/internal/onnx_format.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/onnx.pb.h"
 
 namespace unrect {
 namespace {
@@ -32,20 +32,16 @@ class Writer {
  public:
   Writer(const Network& network, ExportPrecision precision, const Metadata& metadata)
       : network_(network), precision_(precision) {
-    for (const auto& [key, value] : metadata) {
-      onnx::StringStringEntryProto* const entry = model_.add_metadata_props();
-      entry->set_key(key);
-      entry->set_value(value);
-    }
-    model_.set_ir_version(kIrVersion);
-    model_.set_producer_name("unrect");
-    model_.add_opset_import()->set_version(kOpset);
-    graph_ = model_.mutable_graph();
-    graph_->set_name("unrect");
+    for (const auto& [key, value] : metadata) model_.metadata_props.push_back({key, value});
+    model_.ir_version = kIrVersion;
+    model_.producer_name = "unrect";
+    model_.opset_import.push_back({"", kOpset});
+    graph_ = &model_.graph.emplace();
+    graph_->name = "unrect";
   }
 
   std::string write() && {
-    declare(graph_->add_input(), "input", network_.input_shape());
+    graph_->input.push_back(declared("input", network_.input_shape()));
     for (std::size_t i = 0; i < network_.nodes().size(); ++i) {
       const Node& node = network_.nodes()[i];
       label_ = node.name.empty() ? fmt::format("{}_{}", name_of(*node.op), i) : printable(node.name);
@@ -61,14 +57,11 @@ class Writer {
     std::vector<std::int64_t> shape{-1};
     shape.insert(shape.end(), network_.output_shape().begin(), network_.output_shape().end());
     const std::string& last = values_[static_cast<std::size_t>(network_.output())];
-    NodeProto* end = shape.size() <= 2 ? begin("Identity", {last}) : begin("Reshape", {last, integers("shape", shape)});
-    end->set_name("output");
-    end->set_output(0, "output");
-    declare(graph_->add_output(), "output", network_.output_shape());
-    std::string bytes;
-    UNRECT_REQUIRE(model_.ByteSizeLong() <= std::numeric_limits<int>::max() && model_.SerializeToString(&bytes),
-                   ErrorCode::kInvalidArgument, "the network makes an .onnx of more than 2 GiB");
-    return bytes;
+    NodeProto& end = shape.size() <= 2 ? begin("Identity", {last}) : begin("Reshape", {last, integers("shape", shape)});
+    end.name = "output";
+    end.output[0] = "output";
+    graph_->output.push_back(declared("output", network_.output_shape()));
+    return onnx::serialize(model_);
   }
 
  private:
@@ -83,15 +76,14 @@ class Writer {
     return name;
   }
 
-  int type() const { return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT; }
+  std::int32_t type() const {
+    return precision_ == ExportPrecision::kFloat64 ? TensorProto::DOUBLE : TensorProto::FLOAT;
+  }
 
-  void declare(onnx::ValueInfoProto* value, const std::string& name, const Shape& shape) const {
-    value->set_name(name);
-    onnx::TypeProto::Tensor* tensor = value->mutable_type()->mutable_tensor_type();
-    tensor->set_elem_type(type());
-    tensor->mutable_shape()->add_dim()->set_dim_param("N");
-    for (const Index extent : shape.empty() ? Shape{1} : shape)
-      tensor->mutable_shape()->add_dim()->set_dim_value(extent);
+  onnx::ValueInfoProto declared(const std::string& name, const Shape& shape) const {
+    onnx::ValueInfoProto value{name, true, type(), std::vector<onnx::Dimension>{{{}, "N"}}};
+    for (const Index extent : shape.empty() ? Shape{1} : shape) value.shape->push_back({extent, ""});
+    return value;
   }
 
   /// The name of one of the node's parameters; nodes that share their parameters share it. True: it is yet to be
@@ -102,21 +94,21 @@ class Writer {
     return {place->second, fresh};
   }
 
-  TensorProto* initializer(const std::string& name, int type, const std::vector<std::int64_t>& dims) {
-    TensorProto* tensor = graph_->add_initializer();
-    tensor->set_name(name);
-    tensor->set_data_type(type);
-    tensor->mutable_dims()->Add(dims.begin(), dims.end());
-    return tensor;
+  /// The bytes of a new initializer, good until the next one.
+  std::string& initializer(const std::string& name, std::int32_t type, const std::vector<std::int64_t>& dims) {
+    TensorProto& tensor = graph_->initializer.emplace_back();
+    tensor.name = name;
+    tensor.data_type = type;
+    tensor.dims = dims;
+    return tensor.raw_data.emplace();
   }
 
   std::string parameter(const std::string& what, const std::vector<std::int64_t>& dims, const double* data) {
     const auto [name, fresh] = named(what);
     if (!fresh) return name;
-    TensorProto* tensor = initializer(name, type(), dims);
     std::int64_t count = 1;
     for (const std::int64_t extent : dims) count *= extent;
-    std::string& raw = *tensor->mutable_raw_data();
+    std::string& raw = initializer(name, type(), dims);
     if (precision_ == ExportPrecision::kFloat64) {
       raw.assign(reinterpret_cast<const char*>(data), sizeof(double) * count);
       return name;
@@ -145,18 +137,17 @@ class Writer {
       const auto narrow = static_cast<float>(f);
       f = narrow > 0 ? narrow : 1;
     }
-    TensorProto* tensor = initializer(named("W.int8").first, TensorProto::INT8, dims);
-    std::string& raw = *tensor->mutable_raw_data();
+    const std::string rounded = named("W.int8").first;
+    std::string& raw = initializer(rounded, TensorProto::INT8, dims);
     for (Index i = 0; i < rows.rows(); ++i) {
       for (const double w : rows.row(i))
         raw.push_back(static_cast<char>(std::clamp(std::nearbyint(w / factor[i]), -127.0, 127.0)));
     }
-    NodeProto* node = graph_->add_node();
-    node->set_op_type("DequantizeLinear");
-    node->set_name(name);
-    node->add_input(tensor->name());
-    node->add_input(parameter("W.factor", factor));
-    node->add_output(name);
+    NodeProto& node = graph_->node.emplace_back();
+    node.op_type = "DequantizeLinear";
+    node.name = name;
+    node.input = {rounded, parameter("W.factor", factor)};
+    node.output = {name};
     set(node, "axis", std::int64_t{0});
     return name;
   }
@@ -165,51 +156,46 @@ class Writer {
   std::string integers(const std::string& what, const std::vector<std::int64_t>& values) {
     const auto [name, fresh] = named(what);
     if (!fresh) return name;
-    TensorProto* tensor = initializer(name, TensorProto::INT64, {std::ssize(values)});
-    tensor->mutable_raw_data()->assign(reinterpret_cast<const char*>(values.data()),
-                                       sizeof(std::int64_t) * values.size());
+    initializer(name, TensorProto::INT64, {std::ssize(values)})
+        .assign(reinterpret_cast<const char*>(values.data()), sizeof(std::int64_t) * values.size());
     return name;
   }
 
-  /// The one that is the network's node has its name, what stands beside it that and its op's.
-  NodeProto* begin(const std::string& op, const std::vector<std::string>& inputs, bool beside = false) {
-    NodeProto* node = graph_->add_node();
-    node->set_op_type(op);
-    node->set_name(unique(beside ? fmt::format("{}/{}", label_, op) : label_));
-    for (const std::string& input : inputs) node->add_input(input);
-    node->add_output(node->name());
+  /// A new node, good until the next one. The one that is the network's node has its name, what stands beside it that
+  /// and its op's.
+  NodeProto& begin(const std::string& op, const std::vector<std::string>& inputs, bool beside = false) {
+    NodeProto& node = graph_->node.emplace_back();
+    node.op_type = op;
+    node.name = unique(beside ? fmt::format("{}/{}", label_, op) : label_);
+    node.input = inputs;
+    node.output = {node.name};
     return node;
   }
-  std::string add(const std::string& op, const std::vector<std::string>& inputs) {
-    return begin(op, inputs)->output(0);
-  }
+  std::string add(const std::string& op, const std::vector<std::string>& inputs) { return begin(op, inputs).output[0]; }
   std::string beside(const std::string& op, const std::vector<std::string>& inputs) {
-    return begin(op, inputs, true)->output(0);
+    return begin(op, inputs, true).output[0];
   }
 
-  static void set(NodeProto* node, const std::string& name, std::int64_t value) {
-    AttributeProto* a = node->add_attribute();
-    a->set_name(name);
-    a->set_type(AttributeProto::INT);
-    a->set_i(value);
+  static AttributeProto& attribute(NodeProto& node, const std::string& name, AttributeProto::Type type) {
+    AttributeProto& a = node.attribute.emplace_back();
+    a.name = name;
+    a.type = type;
+    return a;
   }
-  static void set(NodeProto* node, const std::string& name, double value) {
-    AttributeProto* a = node->add_attribute();
-    a->set_name(name);
-    a->set_type(AttributeProto::FLOAT);
-    a->set_f(static_cast<float>(value));
+  static void set(NodeProto& node, const std::string& name, std::int64_t value) {
+    attribute(node, name, AttributeProto::INT).i = value;
   }
-  static void set(NodeProto* node, const std::string& name, const std::vector<std::int64_t>& values) {
-    AttributeProto* a = node->add_attribute();
-    a->set_name(name);
-    a->set_type(AttributeProto::INTS);
-    a->mutable_ints()->Add(values.begin(), values.end());
+  static void set(NodeProto& node, const std::string& name, double value) {
+    attribute(node, name, AttributeProto::FLOAT).f = static_cast<float>(value);
+  }
+  static void set(NodeProto& node, const std::string& name, const std::vector<std::int64_t>& values) {
+    attribute(node, name, AttributeProto::INTS).ints = values;
   }
 
   std::string flat(const std::string& value) {
-    NodeProto* node = begin("Flatten", {value}, true);
+    NodeProto& node = begin("Flatten", {value}, true);
     set(node, "axis", std::int64_t{1});
-    return node->output(0);
+    return node.output[0];
   }
 
   using Inputs = std::vector<std::string>;
@@ -220,10 +206,10 @@ class Writer {
   }
 
   std::string put(const Dense& op, const Inputs& in) {
-    NodeProto* node =
+    NodeProto& node =
         begin("Gemm", {in[0], weights({op.weight.rows(), op.weight.cols()}, op.weight), parameter("b", op.bias)});
     set(node, "transB", std::int64_t{1});
-    return node->output(0);
+    return node.output[0];
   }
 
   std::string put(const Convolution& op, const Inputs& in) {
@@ -232,12 +218,12 @@ class Writer {
     const std::string image = beside("Reshape", {in[0], integers("image", {-1, w.channels, w.height, w.width})});
     const std::string kernel =
         weights({op.kernel.rows(), w.channels / op.groups, w.kernel_height, w.kernel_width}, op.kernel);
-    NodeProto* node = begin("Conv", {image, kernel, parameter("b", op.bias)});
+    NodeProto& node = begin("Conv", {image, kernel, parameter("b", op.bias)});
     set(node, "group", std::int64_t{op.groups});
     set(node, "strides", {w.stride_height, w.stride_width});
     set(node, "dilations", {w.dilation_height, w.dilation_width});
     set(node, "pads", {w.pad_top, w.pad_left, w.pad_bottom, w.pad_right});
-    return flat(node->output(0));
+    return flat(node.output[0]);
   }
 
   /// A convolution that mixes channels alone: a product of matrices, which onnxruntime has in float64.
@@ -265,9 +251,9 @@ class Writer {
 
   /// The columns of x; the column after the last one is 0.
   std::string columns(const std::string& x, const std::vector<std::int64_t>& index, bool beside = false) {
-    NodeProto* node = begin("Gather", {x, integers("index", index)}, beside);
+    NodeProto& node = begin("Gather", {x, integers("index", index)}, beside);
     set(node, "axis", std::int64_t{1});
-    return node->output(0);
+    return node.output[0];
   }
 
   std::string put(const Select& op, const Inputs& in) {
@@ -295,15 +281,15 @@ class Writer {
       const bool minus = factor == -1 && k > 0;
       std::string term = in[k];
       if (factor != 1 && !minus) term = beside("Mul", {term, scalar(fmt::format("factor{}", k), factor)});
-      total = k == 0 ? term : begin(minus ? "Sub" : "Add", {total, term}, scaled || k + 1 < in.size())->output(0);
+      total = k == 0 ? term : begin(minus ? "Sub" : "Add", {total, term}, scaled || k + 1 < in.size()).output[0];
     }
     return scaled ? add("Mul", {total, scalar("factor", op.factors[0])}) : total;
   }
 
   std::string put(const Concat&, const Inputs& in) {
-    NodeProto* node = begin("Concat", in);
+    NodeProto& node = begin("Concat", in);
     set(node, "axis", std::int64_t{1});
-    return node->output(0);
+    return node.output[0];
   }
 
   std::string put(const Maximum& op, const Inputs& in) {
@@ -315,10 +301,10 @@ class Writer {
     }
     const std::string all = columns(in[0], index, true);
     const std::string rows = beside("Reshape", {all, integers("rows", {-1, op.units(), op.width})});
-    NodeProto* node = begin("ReduceMax", {rows});
+    NodeProto& node = begin("ReduceMax", {rows});
     set(node, "axes", std::vector<std::int64_t>{2});
     set(node, "keepdims", std::int64_t{0});
-    return node->output(0);
+    return node.output[0];
   }
 
   std::string put(const Piecewise& f, const Inputs& in) {
@@ -332,9 +318,9 @@ class Writer {
       if (all(s.col(0), -1)) return add("Abs", {x});
       // onnxruntime has the next two, and HardSigmoid and Shrink, in float32 alone.
       if (!wide && one) {
-        NodeProto* node = begin("LeakyRelu", {x});
+        NodeProto& node = begin("LeakyRelu", {x});
         set(node, "alpha", s(0, 0));
-        return node->output(0);
+        return node.output[0];
       }
       if (!wide) return add("PRelu", {x, parameter("slope", s.col(0))});
       if ((s.col(0).array() <= 1).all()) return add("Max", {x, beside("Mul", {x, parameter("slope", s.col(0))})});
@@ -355,18 +341,18 @@ class Writer {
       if (wide) {
         return add("Clip", {affine(x, s.col(1), o.col(1), "first"), scalar("low", 0), scalar("high", 1)});
       }
-      NodeProto* node = begin("HardSigmoid", {x});
+      NodeProto& node = begin("HardSigmoid", {x});
       set(node, "alpha", s(0, 1));
       set(node, "beta", o(0, 1));
-      return node->output(0);
+      return node.output[0];
     }
     if (one && f.pieces() == 3 && s(0, 0) == 1 && s(0, 1) == 0 && s(0, 2) == 1 && t(0, 0) == -t(0, 1) &&
         o(0, 0) == t(0, 1) && o(0, 1) == 0 && o(0, 2) == -t(0, 1)) {
       if (wide) return add("Sub", {x, beside("Clip", {x, scalar("low", t(0, 0)), scalar("high", t(0, 1))})});
-      NodeProto* node = begin("Shrink", {x});
+      NodeProto& node = begin("Shrink", {x});
       set(node, "lambd", t(0, 1));
       set(node, "bias", t(0, 1));
-      return node->output(0);
+      return node.output[0];
     }
     // s_0 x + o_0 + Σ_p (s_{p+1} − s_p) max(x − t_p, 0)
     std::string total = affine(x, s.col(0), o.col(0), "first");
@@ -374,7 +360,7 @@ class Writer {
       const std::string hinged = beside("Relu", {affine(x, Vector::Ones(1), -t.col(p), fmt::format("break{}", p))});
       const Vector step = s.col(p + 1) - s.col(p);
       const std::string term = affine(hinged, step, Vector::Zero(1), fmt::format("step{}", p));
-      total = begin("Add", {total, term}, p + 1 < t.cols())->output(0);
+      total = begin("Add", {total, term}, p + 1 < t.cols()).output[0];
     }
     return total;
   }

@@ -12,9 +12,9 @@
 #include "unrect/base/file.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/internal/onnx_format.hpp"
 #include "unrect/network/internal/random_graph_for_tests.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/onnx.pb.h"
 #include "unrect/network/random_network.hpp"
 
 namespace unrect {
@@ -58,10 +58,9 @@ Network unary(Op op, Index inputs) {
 
 /// The op types of the file.
 std::vector<std::string> ops_of(const Network& network, ExportPrecision precision = ExportPrecision::kFloat64) {
-  onnx::ModelProto model;
-  EXPECT_TRUE(model.ParseFromString(format_onnx(network, precision)));
+  const onnx::ModelProto model = onnx::parse_model(format_onnx(network, precision));
   std::vector<std::string> ops;
-  for (const onnx::NodeProto& node : model.graph().node()) ops.push_back(node.op_type());
+  for (const onnx::NodeProto& node : model.graph->node) ops.push_back(node.op_type);
   return ops;
 }
 
@@ -131,16 +130,15 @@ TEST(OnnxExport, PiecewiseOpsKeepTheirNames) {
 
 /// Every name of the file, by what it names.
 void expect_names_of_their_own(const std::string& bytes) {
-  onnx::ModelProto model;
-  ASSERT_TRUE(model.ParseFromString(bytes));
+  const onnx::ModelProto model = onnx::parse_model(bytes);
   std::set<std::string> nodes, values{"input"};
-  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
-    EXPECT_TRUE(values.insert(tensor.name()).second) << tensor.name();
+  for (const onnx::TensorProto& tensor : model.graph->initializer) {
+    EXPECT_TRUE(values.insert(tensor.name).second) << tensor.name;
   }
-  for (const onnx::NodeProto& node : model.graph().node()) {
-    EXPECT_TRUE(nodes.insert(node.name()).second) << node.name();
-    for (const std::string& input : node.input()) EXPECT_TRUE(values.contains(input)) << input;
-    for (const std::string& value : node.output()) EXPECT_TRUE(values.insert(value).second) << value;
+  for (const onnx::NodeProto& node : model.graph->node) {
+    EXPECT_TRUE(nodes.insert(node.name).second) << node.name;
+    for (const std::string& input : node.input) EXPECT_TRUE(values.contains(input)) << input;
+    for (const std::string& value : node.output) EXPECT_TRUE(values.insert(value).second) << value;
   }
   for (const auto* names : {&nodes, &values}) {
     for (const std::string& name : *names) {

@@ -106,11 +106,11 @@ Network Graph::build(const Value& output, Shape output_shape) && {
 Call::Call(const NodeProto& node, std::vector<const Value*> inputs, Graph& graph_under_construction,
            Index opset_version)
     : graph(graph_under_construction), opset(opset_version), node_(node), inputs_(std::move(inputs)) {
-  for (const AttributeProto& attribute : node.attribute()) {
-    UNRECT_REQUIRE(attributes_.emplace(attribute.name(), &attribute).second, ErrorCode::kFormat,
-                   "attribute '{}' comes twice", attribute.name());
-    UNRECT_REQUIRE(attribute.ref_attr_name().empty(), ErrorCode::kUnsupported,
-                   "attribute '{}' refers to a function's argument", attribute.name());
+  for (const AttributeProto& attribute : node.attribute) {
+    UNRECT_REQUIRE(attributes_.emplace(attribute.name, &attribute).second, ErrorCode::kFormat,
+                   "attribute '{}' comes twice", attribute.name);
+    UNRECT_REQUIRE(attribute.ref_attr_name.empty(), ErrorCode::kUnsupported,
+                   "attribute '{}' refers to a function's argument", attribute.name);
   }
 }
 
@@ -142,30 +142,37 @@ const AttributeProto* Call::attribute(std::string_view name) {
 Index Call::integer(std::string_view name, Index otherwise) {
   const AttributeProto* a = attribute(name);
   if (a == nullptr) return otherwise;
-  UNRECT_REQUIRE(a->has_i(), ErrorCode::kFormat, "attribute '{}' is not an integer", name);
-  return static_cast<Index>(a->i());
+  UNRECT_REQUIRE(a->i.has_value(), ErrorCode::kFormat, "attribute '{}' is not an integer", name);
+  return static_cast<Index>(*a->i);
 }
 
 double Call::real(std::string_view name, double otherwise) {
   const AttributeProto* a = attribute(name);
   if (a == nullptr) return otherwise;
-  UNRECT_REQUIRE(a->has_f() && !std::isnan(a->f()), ErrorCode::kFormat, "attribute '{}' is not a number", name);
-  return a->f();
+  UNRECT_REQUIRE(a->f && !std::isnan(*a->f), ErrorCode::kFormat, "attribute '{}' is not a number", name);
+  return *a->f;
 }
 
 std::string Call::string(std::string_view name, std::string otherwise) {
   const AttributeProto* a = attribute(name);
   if (a == nullptr) return otherwise;
-  UNRECT_REQUIRE(a->has_s(), ErrorCode::kFormat, "attribute '{}' is not a string", name);
-  return a->s();
+  UNRECT_REQUIRE(a->s.has_value(), ErrorCode::kFormat, "attribute '{}' is not a string", name);
+  return *a->s;
 }
 
 std::vector<Index> Call::integers(std::string_view name, std::vector<Index> otherwise) {
   const AttributeProto* a = attribute(name);
   if (a == nullptr) return otherwise;
-  UNRECT_REQUIRE(!a->has_i() && !a->has_f() && !a->has_s() && !a->has_t() && a->floats().empty(), ErrorCode::kFormat,
+  UNRECT_REQUIRE(!a->i && !a->f && !a->s && !a->t && a->floats.empty(), ErrorCode::kFormat,
                  "attribute '{}' is not a list of integers", name);
-  return {a->ints().begin(), a->ints().end()};
+  return {a->ints.begin(), a->ints.end()};
+}
+
+const TensorProto* Call::tensor(std::string_view name) {
+  const AttributeProto* a = attribute(name);
+  if (a == nullptr) return nullptr;
+  UNRECT_REQUIRE(a->t.has_value(), ErrorCode::kFormat, "attribute '{}' is not a tensor", name);
+  return &*a->t;
 }
 
 std::vector<Index> Call::integers(std::string_view name, Index i, std::vector<Index> otherwise) {

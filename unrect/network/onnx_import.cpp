@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <climits>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/fold.hpp"
+#include "unrect/network/internal/onnx_format.hpp"
 #include "unrect/network/internal/onnx_graph.hpp"
 #include "unrect/network/network_file.hpp"
 
@@ -96,38 +96,41 @@ const OpReader* reader_of(const NodeProto& node) {
     }
     return all;
   }();
-  const auto found = readers->find(node.op_type());
+  const auto found = readers->find(node.op_type);
   return found == readers->end() ? nullptr : found->second;
 }
 
 bool is_default_domain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
 
+const GraphProto& graph_of(const ModelProto& model) {
+  UNRECT_REQUIRE(model.graph.has_value(), ErrorCode::kFormat, "no graph, expected an ONNX model");
+  return *model.graph;
+}
+
 class Walk {
  public:
-  Walk(const ModelProto& model, const ImportOptions& options) : file_(model.graph()), options_(options) {
-    UNRECT_REQUIRE(model.has_graph(), ErrorCode::kFormat, "no graph, expected an ONNX model");
-    for (const OperatorSetIdProto& set : model.opset_import()) {
-      if (is_default_domain(set.domain())) opset_ = set.version();
+  Walk(const ModelProto& model, const ImportOptions& options) : file_(graph_of(model)), options_(options) {
+    for (const OperatorSetIdProto& set : model.opset_import) {
+      if (is_default_domain(set.domain)) opset_ = set.version;
     }
     UNRECT_REQUIRE(opset_ >= kOldestOpset && opset_ <= kNewestOpset, ErrorCode::kUnsupported,
                    "opset {}, expected {} to {}", opset_, kOldestOpset, kNewestOpset);
-    UNRECT_REQUIRE(model.functions().empty(), ErrorCode::kUnsupported, "the model defines functions of its own");
-    UNRECT_REQUIRE(file_.sparse_initializer().empty(), ErrorCode::kUnsupported, "the model holds sparse tensors");
+    UNRECT_REQUIRE(model.functions == 0, ErrorCode::kUnsupported, "the model defines functions of its own");
+    UNRECT_REQUIRE(file_.sparse_initializers == 0, ErrorCode::kUnsupported, "the model holds sparse tensors");
   }
 
   Network run() && {
-    for (const TensorProto& tensor : file_.initializer()) {
-      UNRECT_REQUIRE(initializers_.emplace(tensor.name(), &tensor).second, ErrorCode::kFormat,
-                     "two initializers are named '{}'", shortened(tensor.name()));
+    for (const TensorProto& tensor : file_.initializer) {
+      UNRECT_REQUIRE(initializers_.emplace(tensor.name, &tensor).second, ErrorCode::kFormat,
+                     "two initializers are named '{}'", shortened(tensor.name));
     }
     read_inputs();
-    for (const int node : needed_nodes()) read_node(file_.node(node), node);
+    for (const std::size_t node : needed_nodes()) read_node(file_.node[node], node);
     std::vector<Value> outputs;
-    for (const ValueInfoProto& output : file_.output()) {
-      const Value* value = find(output.name());
-      UNRECT_REQUIRE(value != nullptr, ErrorCode::kFormat, "nothing computes the output '{}'",
-                     shortened(output.name()));
-      graph_->set_label(shortened(output.name()));
+    for (const ValueInfoProto& output : file_.output) {
+      const Value* value = find(output.name);
+      UNRECT_REQUIRE(value != nullptr, ErrorCode::kFormat, "nothing computes the output '{}'", shortened(output.name));
+      graph_->set_label(shortened(output.name));
       outputs.push_back(graph_->as_variable(*value));
     }
     UNRECT_REQUIRE(!outputs.empty(), ErrorCode::kFormat, "the graph has no output");
@@ -147,27 +150,25 @@ class Walk {
     return shape.size() > 1 && shape[0] == 1 ? Shape(shape.begin() + 1, shape.end()) : shape;
   }
 
-  static std::string label_of(const NodeProto& node, int number) {
-    if (!node.name().empty()) return shortened(node.name());
-    if (node.output_size() > 0 && !node.output(0).empty()) return shortened(node.output(0));
+  static std::string label_of(const NodeProto& node, std::size_t number) {
+    if (!node.name.empty()) return shortened(node.name);
+    if (!node.output.empty() && !node.output[0].empty()) return shortened(node.output[0]);
     return fmt::format("#{}", number);
   }
 
   Shape input_shape(const ValueInfoProto& input) const {
-    const std::string name = shortened(input.name());
-    UNRECT_REQUIRE(input.type().has_tensor_type(), ErrorCode::kUnsupported, "input '{}' is not a tensor", name);
-    const TypeProto::Tensor& type = input.type().tensor_type();
-    UNRECT_REQUIRE(is_float_type(type.elem_type()), ErrorCode::kUnsupported,
-                   "input '{}' has the type {}, expected float", name, type_name(type.elem_type()));
-    UNRECT_REQUIRE(type.has_shape() && type.shape().dim_size() <= 64, ErrorCode::kUnsupported,
-                   "input '{}' has no shape", name);
+    const std::string name = shortened(input.name);
+    UNRECT_REQUIRE(input.tensor, ErrorCode::kUnsupported, "input '{}' is not a tensor", name);
+    UNRECT_REQUIRE(is_float_type(input.elem_type), ErrorCode::kUnsupported,
+                   "input '{}' has the type {}, expected float", name, type_name(input.elem_type));
+    UNRECT_REQUIRE(input.shape && input.shape->size() <= 64, ErrorCode::kUnsupported, "input '{}' has no shape", name);
     Shape shape;
-    for (const TensorShapeProto::Dimension& extent : type.shape().dim()) {
-      const bool known = extent.has_dim_value() && extent.dim_value() > 0;
+    for (const Dimension& extent : *input.shape) {
+      const bool known = extent.dim_value.value_or(0) > 0;
       UNRECT_REQUIRE(known || shape.empty(), ErrorCode::kUnsupported,
                      "input '{}' leaves axis {} open, expected at most the first, the batch, to be open", name,
                      shape.size());
-      shape.push_back(known ? extent.dim_value() : 1);
+      shape.push_back(known ? *extent.dim_value : 1);
     }
     return shape;
   }
@@ -175,13 +176,13 @@ class Walk {
   void read_inputs() {
     std::vector<std::pair<std::string, Shape>> inputs;
     Index total = 0;
-    for (const ValueInfoProto& input : file_.input()) {
-      if (initializers_.contains(input.name())) continue;
-      inputs.emplace_back(input.name(), input_shape(input));
+    for (const ValueInfoProto& input : file_.input) {
+      if (initializers_.contains(input.name)) continue;
+      inputs.emplace_back(input.name, input_shape(input));
       Index size = 1;
       for (const Index extent : inputs.back().second) {
         UNRECT_REQUIRE(extent <= options_.max_elements / size, ErrorCode::kUnsupported,
-                       "input '{}' of shape {} has more than {} elements", shortened(input.name()),
+                       "input '{}' of shape {} has more than {} elements", shortened(input.name),
                        to_string(inputs.back().second), options_.max_elements);
         size *= extent;
       }
@@ -208,40 +209,40 @@ class Walk {
   }
 
   /// The nodes that the outputs depend on, each after those it depends on. Files should be sorted so; some are not.
-  std::vector<int> needed_nodes() {
-    std::unordered_map<std::string_view, int> producers;
-    for (int i = 0; i < file_.node_size(); ++i) {
-      for (const std::string& output : file_.node(i).output()) {
+  std::vector<std::size_t> needed_nodes() {
+    std::unordered_map<std::string_view, std::size_t> producers;
+    for (std::size_t i = 0; i < file_.node.size(); ++i) {
+      for (const std::string& output : file_.node[i].output) {
         UNRECT_REQUIRE(output.empty() || producers.emplace(output, i).second, ErrorCode::kFormat,
-                       "node '{}' ({}): another node computes '{}', too", label_of(file_.node(i), i),
-                       shortened(file_.node(i).op_type()), shortened(output));
+                       "node '{}' ({}): another node computes '{}', too", label_of(file_.node[i], i),
+                       shortened(file_.node[i].op_type), shortened(output));
       }
     }
     enum class State { kUnseen, kOpen, kDone };
-    std::vector<State> states(static_cast<std::size_t>(file_.node_size()), State::kUnseen);
-    std::vector<int> order;
-    std::vector<std::pair<int, int>> path;  // a node and the next of its inputs to look at
+    std::vector<State> states(file_.node.size(), State::kUnseen);
+    std::vector<std::size_t> order;
+    std::vector<std::pair<std::size_t, std::size_t>> path;  // a node and the next of its inputs to look at
     const auto enter = [&](const std::string& name) {
       const auto found = producers.find(name);
       if (name.empty() || found == producers.end()) return;
-      State& state = states[static_cast<std::size_t>(found->second)];
-      const NodeProto& node = file_.node(found->second);
+      State& state = states[found->second];
+      const NodeProto& node = file_.node[found->second];
       UNRECT_REQUIRE(state != State::kOpen, ErrorCode::kFormat, "node '{}' ({}): '{}' depends on itself: a cycle",
-                     label_of(node, found->second), shortened(node.op_type()), shortened(name));
+                     label_of(node, found->second), shortened(node.op_type), shortened(name));
       if (state == State::kDone) return;
       state = State::kOpen;
       path.emplace_back(found->second, 0);
     };
-    for (const ValueInfoProto& output : file_.output()) {
-      enter(output.name());
+    for (const ValueInfoProto& output : file_.output) {
+      enter(output.name);
       while (!path.empty()) {
         const auto [node, next] = path.back();
-        if (next < file_.node(node).input_size()) {
+        if (next < file_.node[node].input.size()) {
           ++path.back().second;
-          ++readers_[file_.node(node).input(next)];
-          enter(file_.node(node).input(next));
+          ++readers_[file_.node[node].input[next]];
+          enter(file_.node[node].input[next]);
         } else {
-          states[static_cast<std::size_t>(node)] = State::kDone;
+          states[node] = State::kDone;
           order.push_back(node);
           path.pop_back();
         }
@@ -276,33 +277,33 @@ class Walk {
         fmt::format("input '{}' is no input of the graph, no initializer and no node's output", shortened(name)));
   }
 
-  void read_node(const NodeProto& node, int number) {
+  void read_node(const NodeProto& node, std::size_t number) {
     const std::string label = label_of(node, number);
     graph_->set_label(label);
     try {
       std::vector<const Value*> inputs;
-      for (const std::string& name : node.input()) inputs.push_back(argument(name));
+      for (const std::string& name : node.input) inputs.push_back(argument(name));
       const std::vector<Value> outputs = is_softmax(node) ? cut(node, inputs) : outputs_of(node, std::move(inputs));
-      for (int k = 0; k < node.output_size(); ++k) {
-        if (node.output(k).empty()) continue;
-        if (static_cast<std::size_t>(k) < outputs.size()) {
-          define(node.output(k), outputs[static_cast<std::size_t>(k)]);
+      for (std::size_t k = 0; k < node.output.size(); ++k) {
+        if (node.output[k].empty()) continue;
+        if (k < outputs.size()) {
+          define(node.output[k], outputs[k]);
         } else {
-          UNRECT_REQUIRE(!readers_.contains(node.output(k)) && !is_output(node.output(k)), ErrorCode::kUnsupported,
-                         "its output {} '{}' is used, expected only the first {}", k, shortened(node.output(k)),
+          UNRECT_REQUIRE(!readers_.contains(node.output[k]) && !is_output(node.output[k]), ErrorCode::kUnsupported,
+                         "its output {} '{}' is used, expected only the first {}", k, shortened(node.output[k]),
                          outputs.size());
         }
       }
     } catch (const Error& error) {
-      throw Error(error.code(), fmt::format("node '{}' ({}): {}", label, shortened(node.op_type()), error.what()));
+      throw Error(error.code(), fmt::format("node '{}' ({}): {}", label, shortened(node.op_type), error.what()));
     }
   }
 
   std::vector<Value> outputs_of(const NodeProto& node, std::vector<const Value*> inputs) {
-    UNRECT_REQUIRE(is_default_domain(node.domain()), ErrorCode::kUnsupported, "belongs to the domain '{}'",
-                   shortened(node.domain()));
+    UNRECT_REQUIRE(is_default_domain(node.domain), ErrorCode::kUnsupported, "belongs to the domain '{}'",
+                   shortened(node.domain));
     const OpReader* reader = reader_of(node);
-    UNRECT_REQUIRE(reader != nullptr, ErrorCode::kUnsupported, "{}", reason(node.op_type()));
+    UNRECT_REQUIRE(reader != nullptr, ErrorCode::kUnsupported, "{}", reason(node.op_type));
     Call call(node, std::move(inputs), *graph_, opset_);
     std::vector<Value> outputs = reader->read(call);
     call.require_all_read();
@@ -310,17 +311,17 @@ class Walk {
   }
 
   static bool is_softmax(const NodeProto& node) {
-    return is_default_domain(node.domain()) && (node.op_type() == "Softmax" || node.op_type() == "LogSoftmax");
+    return is_default_domain(node.domain) && (node.op_type == "Softmax" || node.op_type == "LogSoftmax");
   }
 
   bool is_output(const std::string& name) const {
-    return std::any_of(file_.output().begin(), file_.output().end(),
-                       [&](const ValueInfoProto& output) { return output.name() == name; });
+    return std::any_of(file_.output.begin(), file_.output.end(),
+                       [&](const ValueInfoProto& output) { return output.name == name; });
   }
 
   /// The scores before a final softmax.
   std::vector<Value> cut(const NodeProto& node, const std::vector<const Value*>& inputs) const {
-    const bool final = node.output_size() == 1 && !readers_.contains(node.output(0)) && is_output(node.output(0));
+    const bool final = node.output.size() == 1 && !readers_.contains(node.output[0]) && is_output(node.output[0]);
     UNRECT_REQUIRE(final, ErrorCode::kUnsupported, "is smooth, not piecewise linear, and does not end the network");
     UNRECT_REQUIRE(options_.cut_softmax, ErrorCode::kUnsupported,
                    "is smooth; it ends the network, so that it can be cut off (cut_softmax)");
@@ -341,23 +342,10 @@ class Walk {
 }  // namespace
 }  // namespace onnx
 
-namespace {
-
-onnx::ModelProto model_of(std::string_view bytes) {
-  onnx::ModelProto model;
-  UNRECT_REQUIRE(bytes.size() <= INT_MAX, ErrorCode::kFormat, "{} bytes, expected at most 2 GiB", bytes.size());
-  UNRECT_REQUIRE(model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())), ErrorCode::kFormat,
-                 "is not an ONNX model, or a damaged one");
-  return model;
-}
-
-}  // namespace
-
 Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name) {
   try {
-    const onnx::ModelProto model = model_of(bytes);
     Metadata metadata;
-    for (const auto& entry : model.metadata_props()) metadata[entry.key()] = entry.value();
+    for (auto& [key, value] : onnx::parse_metadata(bytes)) metadata[key] = std::move(value);
     return metadata;
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", name, error.what()));
@@ -366,7 +354,7 @@ Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name) {
 
 Network parse_onnx(std::string_view bytes, std::string_view name, const ImportOptions& options) {
   try {
-    const onnx::ModelProto model = model_of(bytes);
+    const onnx::ModelProto model = onnx::parse_model(bytes);
     const Network network = onnx::Walk(model, options).run();
     return options.fold ? fold(network) : network;
   } catch (const Error& error) {

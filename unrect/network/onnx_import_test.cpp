@@ -6,8 +6,8 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/internal/onnx_format.hpp"
 #include "unrect/network/network_file.hpp"
-#include "unrect/network/onnx.pb.h"
 
 namespace unrect {
 namespace {
@@ -21,32 +21,30 @@ using Reals = std::vector<double>;
 /// One attribute, of the type that its value has.
 struct Attribute {
   Attribute(std::string key, int value) : Attribute(std::move(key), std::int64_t{value}) {}
-  Attribute(std::string key, std::int64_t value) : name(std::move(key)) { proto.set_i(value); }
-  Attribute(std::string key, double value) : name(std::move(key)) { proto.set_f(static_cast<float>(value)); }
-  Attribute(std::string key, const char* value) : name(std::move(key)) { proto.set_s(value); }
-  Attribute(std::string key, const Ints& values) : name(std::move(key)) {
-    proto.mutable_ints()->Add(values.begin(), values.end());
-  }
-  Attribute(std::string key, const TensorProto& value) : name(std::move(key)) { *proto.mutable_t() = value; }
+  Attribute(std::string key, std::int64_t value) : name(std::move(key)) { proto.i = value; }
+  Attribute(std::string key, double value) : name(std::move(key)) { proto.f = static_cast<float>(value); }
+  Attribute(std::string key, const char* value) : name(std::move(key)) { proto.s = value; }
+  Attribute(std::string key, const Ints& values) : name(std::move(key)) { proto.ints = values; }
+  Attribute(std::string key, const TensorProto& value) : name(std::move(key)) { proto.t = value; }
   std::string name;
   AttributeProto proto;
 };
 
 TensorProto tensor(const std::string& name, const Ints& dims, const Reals& values) {
   TensorProto result;
-  result.set_name(name);
-  result.set_data_type(TensorProto::FLOAT);
-  result.mutable_dims()->Add(dims.begin(), dims.end());
-  for (const double v : values) result.add_float_data(static_cast<float>(v));
+  result.name = name;
+  result.data_type = TensorProto::FLOAT;
+  result.dims = dims;
+  for (const double v : values) result.float_data.push_back(static_cast<float>(v));
   return result;
 }
 
 TensorProto integers(const std::string& name, const Ints& values) {
   TensorProto result;
-  result.set_name(name);
-  result.set_data_type(TensorProto::INT64);
-  result.add_dims(std::ssize(values));
-  result.mutable_int64_data()->Add(values.begin(), values.end());
+  result.name = name;
+  result.data_type = TensorProto::INT64;
+  result.dims.push_back(std::ssize(values));
+  result.int64_data = values;
   return result;
 }
 
@@ -54,60 +52,56 @@ TensorProto integers(const std::string& name, const Ints& values) {
 class Model {
  public:
   explicit Model(int opset = 13) {
-    proto.set_ir_version(8);
-    proto.add_opset_import()->set_version(opset);
+    proto.ir_version = 8;
+    proto.opset_import.push_back({"", opset});
+    proto.graph.emplace();
   }
   Model& input(const std::string& name, const Ints& dims, int type = TensorProto::FLOAT) {
-    declare(proto.mutable_graph()->add_input(), name, dims, type);
+    proto.graph->input.push_back(declared(name, dims, type));
     return *this;
   }
   Model& constant(const std::string& name, const Ints& dims, const Reals& values) {
-    *proto.mutable_graph()->add_initializer() = tensor(name, dims, values);
+    proto.graph->initializer.push_back(tensor(name, dims, values));
     return *this;
   }
   Model& constant(const std::string& name, const Ints& values) {
-    *proto.mutable_graph()->add_initializer() = integers(name, values);
+    proto.graph->initializer.push_back(integers(name, values));
     return *this;
   }
   Model& constant(const TensorProto& value) {
-    *proto.mutable_graph()->add_initializer() = value;
+    proto.graph->initializer.push_back(value);
     return *this;
   }
   Model& node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
               const std::vector<Attribute>& attributes = {}) {
-    NodeProto* node = proto.mutable_graph()->add_node();
-    node->set_op_type(op);
-    node->set_name("the_" + op);
-    for (const std::string& name : inputs) node->add_input(name);
-    for (const std::string& name : outputs) node->add_output(name);
+    NodeProto& node = proto.graph->node.emplace_back();
+    node.op_type = op;
+    node.name = "the_" + op;
+    node.input = inputs;
+    node.output = outputs;
     for (const Attribute& attribute : attributes) {
-      AttributeProto* a = node->add_attribute();
-      *a = attribute.proto;
-      a->set_name(attribute.name);
+      node.attribute.push_back(attribute.proto);
+      node.attribute.back().name = attribute.name;
     }
     return *this;
   }
   Model& output(const std::string& name = "y") {
-    declare(proto.mutable_graph()->add_output(), name, {}, TensorProto::FLOAT);
+    proto.graph->output.push_back(declared(name, {}, TensorProto::FLOAT));
     return *this;
   }
-  std::string bytes() const { return proto.SerializeAsString(); }
+  std::string bytes() const { return onnx::serialize(proto); }
   Network load(const ImportOptions& options = {}) const { return parse_onnx(bytes(), "m.onnx", options); }
 
   onnx::ModelProto proto;
 
  private:
-  static void declare(onnx::ValueInfoProto* value, const std::string& name, const Ints& dims, int type) {
-    value->set_name(name);
-    value->mutable_type()->mutable_tensor_type()->set_elem_type(type);
+  static onnx::ValueInfoProto declared(const std::string& name, const Ints& dims, int type) {
+    onnx::ValueInfoProto value{name, true, type, std::nullopt};
     for (const std::int64_t extent : dims) {
-      auto* dim = value->mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
-      if (extent == 0) {
-        dim->set_dim_param("batch");
-      } else {
-        dim->set_dim_value(extent);
-      }
+      if (!value.shape) value.shape.emplace();
+      value.shape->push_back(extent == 0 ? onnx::Dimension{{}, "batch"} : onnx::Dimension{extent, ""});
     }
+    return value;
   }
 };
 
@@ -215,10 +209,10 @@ TEST(OnnxTensor, EveryTypeRawAndTyped) {
   };
   const auto made = [](int type, const std::string& raw) {
     TensorProto value;
-    value.set_name("c");
-    value.add_dims(2);
-    value.set_data_type(type);
-    if (!raw.empty()) value.set_raw_data(raw);
+    value.name = "c";
+    value.dims.push_back(2);
+    value.data_type = type;
+    if (!raw.empty()) value.raw_data = raw;
     return value;
   };
   using namespace std::string_literals;
@@ -237,30 +231,30 @@ TEST(OnnxTensor, EveryTypeRawAndTyped) {
   expect_near(through(made(TensorProto::UINT64, "\x01\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"s)), {1, 2});
   for (const int type : {TensorProto::INT8, TensorProto::INT16, TensorProto::INT32}) {
     TensorProto typed = made(type, "");
-    typed.add_int32_data(1);
-    typed.add_int32_data(-2);
+    typed.int32_data.push_back(1);
+    typed.int32_data.push_back(-2);
     expect_near(through(typed), {1, -2});
   }
   TensorProto half = made(TensorProto::FLOAT16, "");
-  half.add_int32_data(0x3c00);
-  half.add_int32_data(0xc000);
+  half.int32_data.push_back(0x3c00);
+  half.int32_data.push_back(0xc000);
   expect_near(through(half), {1, -2});
   TensorProto wide = made(TensorProto::DOUBLE, "");
-  wide.add_double_data(1e-30);
-  wide.add_double_data(-2);
+  wide.double_data.push_back(1e-30);
+  wide.double_data.push_back(-2);
   expect_near(through(wide), {1e-30, -2}, 1e-40);
 }
 
 // Integer weights, as quantised networks keep them.
 TEST(OnnxTensor, IntegersTimesScales) {
   TensorProto integers = tensor("q", {2, 2}, {});
-  integers.set_data_type(TensorProto::INT8);
-  integers.clear_float_data();
-  for (const int value : {1, -2, 3, 4}) integers.add_int32_data(value);
+  integers.data_type = TensorProto::INT8;
+  integers.float_data.clear();
+  for (const int value : {1, -2, 3, 4}) integers.int32_data.push_back(value);
   TensorProto zeros = tensor("zero", {2}, {});
-  zeros.set_data_type(TensorProto::INT8);
-  zeros.clear_float_data();
-  for (const int value : {1, 4}) zeros.add_int32_data(value);
+  zeros.data_type = TensorProto::INT8;
+  zeros.float_data.clear();
+  for (const int value : {1, 4}) zeros.int32_data.push_back(value);
   const auto product = [&](const TensorProto& scale, const Ints& axis, bool shifted) {
     Model model = Model().input("x", {1, 2}).constant(integers).constant(zeros).constant(scale);
     std::vector<std::string> in{"q", "s"};
@@ -302,13 +296,13 @@ TEST(OnnxTensor, BadTensorsAreRefusedByName) {
             "node 'the_Add' (Add): tensor 'w' holds nan at element 1, expected finite numbers");
   EXPECT_NE(message(tensor("w", {2}, {HUGE_VAL, 1})).find("holds inf at element 0"), std::string::npos);
   TensorProto strings = tensor("w", {2}, {});
-  strings.set_data_type(TensorProto::STRING);
+  strings.data_type = TensorProto::STRING;
   EXPECT_NE(message(strings).find("elements of type string"), std::string::npos);
   TensorProto outside = tensor("w", {2}, {});
-  outside.set_data_location(1);
+  outside.data_location = 1;
   EXPECT_NE(message(outside, kUnsupported).find("another file"), std::string::npos);
   TensorProto ragged = tensor("w", {2}, {});
-  ragged.set_raw_data("1234567");
+  ragged.raw_data = "1234567";
   EXPECT_NE(message(ragged).find("7 bytes of data, not whole elements"), std::string::npos);
 }
 
@@ -787,7 +781,7 @@ TEST(OnnxLayout, TransposeConcatSplit) {
       Model().input("x", {2, 2}).constant("c", {2, 1}, {8, 9}).node("Concat", {"c", "x"}, {"y"}, {{"axis", 1}});
   expect_near(run(concat.output(), {1, 2, 3, 4}), {8, 1, 2, 9, 3, 4});
   Model split = Model().input("x", {2, 3}).node("Split", {"x"}, {"a", "y"}, {{"axis", -1}, {"split", Ints{1, 2}}});
-  split.proto.mutable_opset_import(0)->set_version(11);
+  split.proto.opset_import[0].version = 11;
   expect_near(run(split.output(), counting(6)), {2, 3, 5, 6});
   Model halves = Model().input("x", {4}).node("Split", {"x"}, {"y", "b"}).output();
   expect_near(run(halves, counting(4)), {1, 2});
@@ -819,9 +813,9 @@ TEST(OnnxLayout, GatherWithScalarAndNegativeIndices) {
   Model model = Model().input("x", {2, 3}).constant(index).node("Gather", {"x", "i"}, {"y"}, {{"axis", 1}}).output();
   expect_near(run(model, counting(6)), {3, 6});
   EXPECT_EQ(model.load().output_shape(), (Shape{2, 1}));
-  model.proto.mutable_graph()->mutable_initializer(0)->clear_dims();
+  model.proto.graph->initializer[0].dims.clear();
   EXPECT_EQ(model.load().output_shape(), (Shape{2}));
-  model.proto.mutable_graph()->mutable_initializer(0)->set_int64_data(0, 3);
+  model.proto.graph->initializer[0].int64_data[0] = 3;
   EXPECT_NE(refusal(model, kFormat).find("index 3 on axis 1"), std::string::npos);
 }
 
@@ -963,12 +957,12 @@ TEST(OnnxShape, DropoutIsTheIdentityUnlessItTrains) {
   EXPECT_EQ(refusal(single("Dropout", {2}, {{"is_test", 0}}, 8), kUnsupported),
             "node 'the_Dropout' (Dropout): is_test is 0: the output is random");
   TensorProto yes = tensor("t", {}, {});
-  yes.set_data_type(TensorProto::BOOL);
-  yes.add_int32_data(1);
+  yes.data_type = TensorProto::BOOL;
+  yes.int32_data.push_back(1);
   Model model = Model().input("x", {2}).constant("r", {}, {0.5}).constant(yes).node("Dropout", {"x", "r", "t"}, {"y"});
   EXPECT_EQ(refusal(model.output(), kUnsupported),
             "node 'the_Dropout' (Dropout): training_mode is true: the output is random");
-  model.proto.mutable_graph()->mutable_initializer(0)->set_float_data(0, 0);
+  model.proto.graph->initializer[0].float_data[0] = 0;
   expect_near(run(model, {1, 2}), {1, 2});
 }
 
@@ -989,7 +983,7 @@ TEST(OnnxRefusal, OpsAreNamedWithTheReason) {
   EXPECT_EQ(message("If"), "node 'the_If' (If): holds a subgraph");
   EXPECT_EQ(message("Nonsense"), "node 'the_Nonsense' (Nonsense): is not an op that unrect knows");
   Model trees = single("TreeEnsembleRegressor", {2});
-  trees.proto.mutable_graph()->mutable_node(0)->set_domain("ai.onnx.ml");
+  trees.proto.graph->node[0].domain = "ai.onnx.ml";
   EXPECT_EQ(refusal(trees, kUnsupported),
             "node 'the_TreeEnsembleRegressor' (TreeEnsembleRegressor): belongs to the domain 'ai.onnx.ml'");
 }
@@ -1077,10 +1071,10 @@ TEST(OnnxRefusal, OpsetsFunctionsAndSparseTensors) {
   EXPECT_EQ(refusal(single("Relu", {1}, {}, 6), kUnsupported), "opset 6, expected 7 to 24");
   EXPECT_EQ(refusal(single("Relu", {1}, {}, 99), kUnsupported), "opset 99, expected 7 to 24");
   Model functions = single("Relu", {1});
-  functions.proto.add_functions("");
+  functions.proto.functions = 1;
   EXPECT_NE(refusal(functions, kUnsupported).find("functions of its own"), std::string::npos);
   Model sparse = single("Relu", {1});
-  sparse.proto.mutable_graph()->add_sparse_initializer("");
+  sparse.proto.graph->sparse_initializers = 1;
   EXPECT_NE(refusal(sparse, kUnsupported).find("sparse"), std::string::npos);
 }
 
@@ -1099,7 +1093,7 @@ TEST(OnnxRefusal, BytesThatAreNoModel) {
 
 TEST(OnnxRefusal, MessagesStayOnOneShortLine) {
   Model model = single("Sigmoid", {2});
-  model.proto.mutable_graph()->mutable_node(0)->set_name("a\nb\x1b[31m" + std::string(5000, 'x'));
+  model.proto.graph->node[0].name = "a\nb\x1b[31m" + std::string(5000, 'x');
   const std::string message = refusal(model, kUnsupported);
   EXPECT_LT(message.size(), 300U);
   EXPECT_EQ(message.find('\x1b'), std::string::npos);

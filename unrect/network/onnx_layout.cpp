@@ -279,7 +279,7 @@ std::vector<Value> resize(Call& call) {
   Vector scales;
   std::vector<Index> sizes;
   if (const AttributeProto* a = call.attribute("scales")) {
-    scales = Eigen::Map<const VectorOf<float>>(a->floats().data(), a->floats_size()).cast<double>();
+    scales = Eigen::Map<const VectorOf<float>>(a->floats.data(), std::ssize(a->floats)).cast<double>();
   } else if (call.has(scales_at) && call.input(scales_at).size() > 0) {
     scales = call.weights(scales_at);
   } else {

@@ -51,8 +51,7 @@ std::vector<Value> cast(Call& call) {
                    "a cast of a variable to {} rounds, expected float or double", type_name(type));
     return {x};
   }
-  UNRECT_REQUIRE(type != TensorProto::STRING && type != TensorProto::UNDEFINED && TensorProto::DataType_IsValid(type),
-                 ErrorCode::kUnsupported, "a cast to type {}", type_name(type));
+  UNRECT_REQUIRE(is_real_type(type), ErrorCode::kUnsupported, "a cast to type {}", type_name(type));
   x.integer = !is_float_type(type);
   if (x.integer) {
     call.graph.spend(x.size());
@@ -149,15 +148,16 @@ std::vector<Value> constant(Call& call) {
   for (const std::string_view name : {"sparse_value", "value_string", "value_strings"}) {
     UNRECT_REQUIRE(call.attribute(name) == nullptr, ErrorCode::kUnsupported, "attribute '{}'", name);
   }
-  if (const AttributeProto* a = call.attribute("value")) return {read_tensor(a->t())};
+  if (const TensorProto* value = call.tensor("value")) return {read_tensor(*value)};
   if (const AttributeProto* a = call.attribute("value_float")) {
-    return {call.graph.constant(Vector::Constant(1, a->f()), {})};
+    return {call.graph.constant(Vector::Constant(1, a->f.value_or(0)), {})};
   }
   if (const AttributeProto* a = call.attribute("value_floats")) {
-    Vector values = Eigen::Map<const VectorOf<float>>(a->floats().data(), a->floats_size()).cast<double>();
-    return {call.graph.constant(std::move(values), {a->floats_size()})};
+    Vector values = Eigen::Map<const VectorOf<float>>(a->floats.data(), std::ssize(a->floats)).cast<double>();
+    return {call.graph.constant(std::move(values), {std::ssize(a->floats)})};
   }
-  if (const AttributeProto* a = call.attribute("value_int")) return {of_integers(call.graph, {Index{a->i()}}, {})};
+  if (const AttributeProto* a = call.attribute("value_int"))
+    return {of_integers(call.graph, {Index{a->i.value_or(0)}}, {})};
   UNRECT_REQUIRE(call.attribute("value_ints") != nullptr, ErrorCode::kFormat, "no value");
   const std::vector<Index> values = call.integers("value_ints", {});
   return {of_integers(call.graph, values, {std::ssize(values)})};
@@ -169,8 +169,8 @@ std::vector<Value> constant_of_shape(Call& call) {
   call.graph.spend(count);
   double fill = 0;
   bool integer = false;
-  if (const AttributeProto* a = call.attribute("value")) {
-    const Value value = read_tensor(a->t());
+  if (const TensorProto* tensor = call.tensor("value")) {
+    const Value value = read_tensor(*tensor);
     UNRECT_REQUIRE(value.size() == 1, ErrorCode::kFormat, "a value of {} elements, expected 1", value.size());
     fill = (*value.constant)[0];
     integer = value.integer;

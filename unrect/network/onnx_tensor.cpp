@@ -20,12 +20,12 @@ struct Brain {
 };
 
 [[noreturn]] void fail(const TensorProto& tensor, const std::string& what) {
-  throw Error(ErrorCode::kFormat, fmt::format("tensor '{}': {}", tensor.name(), what));
+  throw Error(ErrorCode::kFormat, fmt::format("tensor '{}': {}", tensor.name, what));
 }
 
 /// Elements that the dims promise, no more than `available`.
 Index promised(const TensorProto& tensor, std::size_t available) {
-  const Shape shape(tensor.dims().begin(), tensor.dims().end());
+  const Shape shape(tensor.dims.begin(), tensor.dims.end());
   Index count = 1;
   for (const Index extent : shape) {
     if (extent < 0) fail(tensor, fmt::format("dims {} hold a negative extent", to_string(shape)));
@@ -42,19 +42,19 @@ Index promised(const TensorProto& tensor, std::size_t available) {
 /// Reads raw_data as T, or else the typed field whose elements are converted to T.
 template <class T, class Field>
 Vector numbers(const TensorProto& tensor, const Field& field) {
-  const std::string& raw = tensor.raw_data();
-  if (!tensor.has_raw_data()) {
+  if (!tensor.raw_data) {
     Vector values(promised(tensor, static_cast<std::size_t>(field.size())));
     for (Index i = 0; i < values.size(); ++i) {
       if constexpr (std::is_class_v<T>) {
-        values[i] = static_cast<double>(T{static_cast<std::uint16_t>(field[static_cast<int>(i)])});
+        values[i] = static_cast<double>(T{static_cast<std::uint16_t>(field[static_cast<std::size_t>(i)])});
       } else {
-        values[i] = static_cast<double>(static_cast<T>(field[static_cast<int>(i)]));
+        values[i] = static_cast<double>(static_cast<T>(field[static_cast<std::size_t>(i)]));
       }
     }
     return values;
   }
-  if (field.size() != 0) fail(tensor, "data both raw and typed");
+  if (!field.empty()) fail(tensor, "data both raw and typed");
+  const std::string& raw = *tensor.raw_data;
   if (raw.size() % sizeof(T) != 0) fail(tensor, fmt::format("{} bytes of data, not whole elements", raw.size()));
   Vector values(promised(tensor, raw.size() / sizeof(T)));
   for (Index i = 0; i < values.size(); ++i) {
@@ -66,44 +66,45 @@ Vector numbers(const TensorProto& tensor, const Field& field) {
 }
 
 Vector numbers(const TensorProto& t) {
-  switch (t.data_type()) {
+  switch (t.data_type) {
     case TensorProto::FLOAT:
-      return numbers<float>(t, t.float_data());
+      return numbers<float>(t, t.float_data);
     case TensorProto::DOUBLE:
-      return numbers<double>(t, t.double_data());
+      return numbers<double>(t, t.double_data);
     case TensorProto::FLOAT16:
-      return numbers<Half>(t, t.int32_data());
+      return numbers<Half>(t, t.int32_data);
     case TensorProto::BFLOAT16:
-      return numbers<Brain>(t, t.int32_data());
+      return numbers<Brain>(t, t.int32_data);
     case TensorProto::INT8:
-      return numbers<std::int8_t>(t, t.int32_data());
+      return numbers<std::int8_t>(t, t.int32_data);
     case TensorProto::INT16:
-      return numbers<std::int16_t>(t, t.int32_data());
+      return numbers<std::int16_t>(t, t.int32_data);
     case TensorProto::INT32:
-      return numbers<std::int32_t>(t, t.int32_data());
+      return numbers<std::int32_t>(t, t.int32_data);
     case TensorProto::INT64:
-      return numbers<std::int64_t>(t, t.int64_data());
+      return numbers<std::int64_t>(t, t.int64_data);
     case TensorProto::BOOL:
     case TensorProto::UINT8:
-      return numbers<std::uint8_t>(t, t.int32_data());
+      return numbers<std::uint8_t>(t, t.int32_data);
     case TensorProto::UINT16:
-      return numbers<std::uint16_t>(t, t.int32_data());
+      return numbers<std::uint16_t>(t, t.int32_data);
     case TensorProto::UINT32:
-      return numbers<std::uint32_t>(t, t.uint64_data());
+      return numbers<std::uint32_t>(t, t.uint64_data);
     case TensorProto::UINT64:
-      return numbers<std::uint64_t>(t, t.uint64_data());
+      return numbers<std::uint64_t>(t, t.uint64_data);
     default:
-      fail(t, fmt::format("elements of type {}, expected real numbers", type_name(t.data_type())));
+      fail(t, fmt::format("elements of type {}, expected real numbers", type_name(t.data_type)));
   }
 }
 
 }  // namespace
 
 std::string type_name(int type) {
-  if (!TensorProto::DataType_IsValid(type)) return std::to_string(type);
-  std::string name = TensorProto::DataType_Name(type);
-  for (char& c : name) c = static_cast<char>(std::tolower(c));
-  return name;
+  static constexpr std::string_view kNames[] = {"undefined", "float",  "uint8",     "int8",       "uint16",  "int16",
+                                                "int32",     "int64",  "string",    "bool",       "float16", "double",
+                                                "uint32",    "uint64", "complex64", "complex128", "bfloat16"};
+  if (type < 0 || type >= std::ssize(kNames)) return std::to_string(type);
+  return std::string(kNames[type]);
 }
 
 bool is_float_type(int type) {
@@ -111,19 +112,23 @@ bool is_float_type(int type) {
          type == TensorProto::BFLOAT16;
 }
 
+bool is_real_type(int type) {
+  return is_float_type(type) || (type >= TensorProto::UINT8 && type <= TensorProto::INT64) ||
+         type == TensorProto::BOOL || type == TensorProto::UINT32 || type == TensorProto::UINT64;
+}
+
 Value read_tensor(const TensorProto& tensor) {
-  if (tensor.data_location() != 0 || tensor.external_data_size() != 0) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("tensor '{}': its data are in another file, expected them inside the model", tensor.name()));
+  if (tensor.data_location != 0 || !tensor.external_data.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("tensor '{}': its data are in another file, expected them inside the model", tensor.name));
   }
-  if (tensor.has_segment()) fail(tensor, "only a segment of it is there");
-  if (tensor.dims_size() > 64) fail(tensor, fmt::format("{} axes, expected at most 64", tensor.dims_size()));
+  if (tensor.segment) fail(tensor, "only a segment of it is there");
+  if (tensor.dims.size() > 64) fail(tensor, fmt::format("{} axes, expected at most 64", tensor.dims.size()));
   Value value;
   value.constant = std::make_shared<const Vector>(numbers(tensor));
-  value.shape.assign(tensor.dims().begin(), tensor.dims().end());
-  value.integer = !is_float_type(tensor.data_type());
-  value.name = tensor.name();
+  value.shape.assign(tensor.dims.begin(), tensor.dims.end());
+  value.integer = !is_float_type(tensor.data_type);
+  value.name = tensor.name;
   return value;
 }
 

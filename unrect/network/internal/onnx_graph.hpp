@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "unrect/network/internal/onnx_format.hpp"
 #include "unrect/network/network.hpp"
-#include "unrect/network/onnx.pb.h"
 
 namespace unrect::onnx {
 
@@ -73,9 +73,9 @@ class Call {
   const Index opset;
 
   Index inputs() const { return static_cast<Index>(inputs_.size()); }
-  Index outputs() const { return node_.output_size(); }
+  Index outputs() const { return std::ssize(node_.output); }
   /// Whether the node gives its k-th output a name.
-  bool gives(int k) const { return k < node_.output_size() && !node_.output(k).empty(); }
+  bool gives(std::size_t k) const { return k < node_.output.size() && !node_.output[k].empty(); }
   bool has(Index input) const { return input < inputs() && inputs_[static_cast<std::size_t>(input)] != nullptr; }
   const Value& input(Index i) const;
   /// A constant input with finite numbers: weights. @throws Error kUnsupported for a variable, kFormat for NaN or ∞.
@@ -89,6 +89,7 @@ class Call {
   std::vector<Index> integers(std::string_view name, std::vector<Index> otherwise);
   /// Null when the attribute is missing.
   const AttributeProto* attribute(std::string_view name);
+  const TensorProto* tensor(std::string_view name);
   /// Integers that older opsets hold in an attribute, newer ones in an input; `otherwise` when neither is there.
   std::vector<Index> integers(std::string_view name, Index input, std::vector<Index> otherwise);
   void ignore(std::initializer_list<std::string_view> names);
@@ -118,6 +119,8 @@ Value read_tensor(const TensorProto& tensor);
 /// "float", "int64", …, or the number of a type without a name here.
 std::string type_name(int type);
 bool is_float_type(int type);
+/// Floats, integers and booleans: what read_tensor() reads.
+bool is_real_type(int type);
 
 /// One axis of a rearranged value: position i reads coordinate source_i of an input axis with this stride, or the fill
 /// where source_i < 0.
