@@ -84,7 +84,7 @@ bool has_convolution(const Network& network) {
 }
 
 Network Command::start_network(const TrainingData& sets) const {
-  if (sets.images) return sets.images->network;
+  if (sets.images) return sets.images->network.network;
   if (!data.start.empty()) {
     Network start = read_network(data.start, {.fold = false});
     UNRECT_REQUIRE(start.input_size() == sets.train.inputs.cols() && start.output_size() == sets.train.targets.cols(),
@@ -171,9 +171,9 @@ TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) co
   chosen.warm_start = !data.start.empty();
   if (sets.images) {
     chosen.relay = sets.images->relay;
-    chosen.fixed = sensing_nodes(sets.images->network);
+    chosen.fixed = sets.images->network.fixed;
   } else if (recovery()) {
-    chosen.fixed = consistency_nodes(start_network(sets));
+    chosen.fixed = consistency_nodes(start_network(sets), sets.sensing);
   }
   return chosen;
 }
@@ -420,7 +420,7 @@ void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& l
 void Command::write(const TrainingData& sets, const Network& network) const {
   const Metadata about = recovery() && !data.any_operator ? about_operator(sets.sensing) : Metadata{};
   if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32, about);
-  write_unrolled(out, unrolled_of(network, sets.images->start.statistics), about);
+  write_unrolled(out, sets.images->unrolled_of(network), about);
 }
 
 void Command::write_results(const TrainingData& sets, const TrainResult& result, const std::vector<Run>& runs) const {

@@ -239,7 +239,7 @@ TrainingData image_recovery(const DataRequest& request) {
   if (request.phases) start = start.deepened(*request.phases);
   const Index count = request.samples > 0 ? request.samples : 512;
   const auto network = [start, side](const Sensor& sensor) {
-    return start.network(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
+    return start.trainable(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
   };
   const auto sensor_of = [given, block, rng, any = request.any_operator](int epoch) {
     return any ? any_sensor(block, rng, epoch) : Sensor{given};
@@ -252,7 +252,7 @@ TrainingData image_recovery(const DataRequest& request) {
     return measured_crops(crops, sensor.sampling, count, rng.split(kCrops).split(static_cast<std::uint64_t>(epoch)),
                           sensor.noise);
   };
-  if (request.any_operator) result.images->relay = [=](int epoch) { return network(sensor_of(epoch)); };
+  if (request.any_operator) result.images->relay = [=](int epoch) { return network(sensor_of(epoch)).network; };
   result.train = result.renew(0);
   const Sampling first = sensor_of(0).sampling;
   if (!request.any_operator)

@@ -18,8 +18,12 @@ enum class Task { kRecovery, kClassify, kRegress };
 /// Recovery of images: a network that is laid out for crops.
 struct ImageRecovery {
   Unrolled start;
-  Network network;
+  UnrolledNetwork network;
   std::function<Network(int epoch)> relay;  // for networks that are to work with any Φ
+
+  Unrolled unrolled_of(const Network& trained) const {
+    return unrect::unrolled_of(trained, network.learned, start.statistics);
+  }
 };
 
 struct TrainingData {
@@ -33,7 +37,7 @@ struct TrainingData {
 
   /// Numbers of such a network that are learned.
   Index parameters(const Network& network) const {
-    return images ? unrolled_of(network, images->start.statistics).parameters() : network.parameters();
+    return images ? images->unrolled_of(network).parameters() : network.parameters();
   }
 };
 

@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <Eigen/Dense>
-#include <string_view>
+#include <algorithm>
+#include <limits>
 
 #include "unrect/base/error.hpp"
 
 namespace unrect {
 namespace {
 
-constexpr std::string_view kSense = "consistency_sense", kCorrect = "consistency_correct";
+Matrix pseudo_inverse(const Matrix& phi) { return phi.completeOrthogonalDecomposition().pseudoInverse(); }
 
 }  // namespace
 
@@ -25,22 +26,27 @@ Network consistent(const Network& decoder, const Matrix& phi, int rounds) {
     b.add(*node.op, node.inputs, node.name);
   }
   const auto sense = std::make_shared<const Op>(Dense{phi, Vector::Zero(phi.rows())});
-  const auto correct = std::make_shared<const Op>(
-      Dense{phi.completeOrthogonalDecomposition().pseudoInverse(), Vector::Zero(phi.cols())});
+  const auto correct = std::make_shared<const Op>(Dense{pseudo_inverse(phi), Vector::Zero(phi.cols())});
   int x = decoder.output();
   for (int round = 0; round < rounds; ++round) {
-    const int missing = b.add(Sum{{1.0, -1.0}}, {0, b.add(sense, {x}, std::string(kSense))}, "missing");
-    const int met = b.add(Sum{{1.0, 1.0}}, {x, b.add(correct, {missing}, std::string(kCorrect))}, "met");
+    const int missing = b.add(Sum{{1.0, -1.0}}, {0, b.add(sense, {x}, "consistency_sense")}, "missing");
+    const int met = b.add(Sum{{1.0, 1.0}}, {x, b.add(correct, {missing}, "consistency_correct")}, "met");
     x = b.add(clip(0, 1), {met}, "pixels");
   }
   return std::move(b).build(x, decoder.output_shape());
 }
 
-std::vector<int> consistency_nodes(const Network& network) {
+std::vector<int> consistency_nodes(const Network& network, const Matrix& phi) {
+  const Matrix back = pseudo_inverse(phi);
+  const auto is = [](const Dense& op, const Matrix& matrix) {
+    return op.weight.rows() == matrix.rows() && op.weight.cols() == matrix.cols() && op.bias.isZero(0) &&
+           (op.weight - matrix).cwiseAbs().maxCoeff() <=
+               std::numeric_limits<float>::epsilon() * matrix.cwiseAbs().maxCoeff();
+  };
   std::vector<int> nodes;
   for (int i = 0; i < static_cast<int>(network.nodes().size()); ++i) {
-    const std::string& name = network.node(i).name;
-    if (name == kSense || name == kCorrect) nodes.push_back(i);
+    const Dense* const op = std::get_if<Dense>(network.node(i).op.get());
+    if (op != nullptr && (is(*op, phi) || is(*op, back))) nodes.push_back(i);
   }
   return nodes;
 }

@@ -13,7 +13,8 @@ namespace unrect {
 /// @throws Error kInvalidArgument for a Φ that does not fit, rounds < 1.
 Network consistent(const Network& decoder, const Matrix& phi, int rounds = 1);
 
-/// The nodes of such a network that know Φ, not to be trained; none of any other.
-std::vector<int> consistency_nodes(const Network& network);
+/// The nodes of a network that measure by Φ, or go back by Φ⁺: matrices equal to them but for float32's rounding. Not
+/// to be trained.
+std::vector<int> consistency_nodes(const Network& network, const Matrix& phi);
 
 }  // namespace unrect

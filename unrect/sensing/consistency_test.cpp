@@ -7,6 +7,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
+#include "unrect/network/network_file.hpp"
 
 namespace unrect {
 namespace {
@@ -47,8 +48,13 @@ TEST(Consistency, RoundsComeNearerToBoth) {
 TEST(Consistency, NamesWhatKnowsTheOperator) {
   const Matrix phi = Rng(1).normal_matrix(3, 8);
   const Network plain = constant(3, Vector::Zero(8));
-  EXPECT_TRUE(consistency_nodes(plain).empty());
-  EXPECT_EQ(consistency_nodes(consistent(plain, phi)).size(), 2U);
+  EXPECT_TRUE(consistency_nodes(plain, phi).empty());
+  const Network met = consistent(plain, phi);
+  EXPECT_EQ(consistency_nodes(met, phi).size(), 2U);
+  EXPECT_TRUE(consistency_nodes(met, 1.001 * phi).empty());
+  // As they come back from a file.
+  const Network again = parse_onnx(format_onnx(met, ExportPrecision::kFloat32), "met", {.fold = false});
+  EXPECT_EQ(consistency_nodes(again, phi).size(), 2U);
   EXPECT_THROW(consistent(plain, phi.transpose()), Error);
 }
 

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -16,7 +16,6 @@
 namespace unrect {
 namespace {
 
-constexpr std::string_view kKernelName = "kernel_";  // of the nodes that are trained
 constexpr double kImageGain = 4, kResidualGain = 10;
 constexpr double kOff = 0.5;    // how far x may be off in a phase, as a part of the images' own spread
 constexpr double kLeft = 0.03;  // and after the last one, in pixel values
@@ -45,6 +44,8 @@ class Phases {
     ++phase_;
     return change;
   }
+  // The nodes that are learned, so far.
+  const std::vector<int>& kernels() const { return kernels_; }
 
  private:
   int kernel(std::size_t k, int input) {
@@ -61,7 +62,8 @@ class Phases {
                    .pad_right = 1};
     conv.kernel = own.weights;
     conv.bias = own.bias;
-    return b_.add(std::move(conv), {input}, fmt::format("{}{}_{}", kKernelName, phase_, k));
+    kernels_.push_back(b_.add(std::move(conv), {input}, fmt::format("kernel_{}_{}", phase_, k)));
+    return kernels_.back();
   }
 
   NetworkBuilder& b_;
@@ -69,6 +71,7 @@ class Phases {
   Index height_, width_;
   std::size_t phase_ = 0;
   int memory_ = -1;
+  std::vector<int> kernels_;
 };
 
 using SharedOp = std::shared_ptr<const Op>;
@@ -100,7 +103,7 @@ class Builder {
     make_groups();
   }
 
-  Network build() {
+  UnrolledNetwork build() {
     y_ = b_.add(choice(columns_of(measurements_)), {0}, "measurements");
     if (transform_.size() > 0) {
       const SharedOp whiten = on_columns(transform_, Vector::Zero(transform_.rows()), blocks());
@@ -144,7 +147,10 @@ class Builder {
     }
     const int x = b_.add(choice(std::move(image)), {z}, "image");
     const int step = b_.add(choice(std::move(exact)), {missing}, "missing");
-    return std::move(b_).build(b_.add(Sum{{1 / kImageGain, 1.0}}, {x, step}, "projection"));
+    const int output = b_.add(Sum{{1 / kImageGain, 1.0}}, {x, step}, "projection");
+    UnrolledNetwork result{std::move(b_).build(output), phases.kernels(), convolutions(result.network)};
+    std::erase_if(result.fixed, [&](int node) { return std::ranges::binary_search(result.learned, node); });
+    return result;
   }
 
  private:
@@ -291,6 +297,14 @@ class Builder {
 
 }  // namespace
 
+std::vector<int> convolutions(const Network& network) {
+  std::vector<int> nodes;
+  for (int i = 0; i < static_cast<int>(network.nodes().size()); ++i) {
+    if (std::holds_alternative<Convolution>(*network.node(i).op)) nodes.push_back(i);
+  }
+  return nodes;
+}
+
 Unrolled Unrolled::random(PixelStatistics statistics, int phases, Index channels, Rng rng) {
   UNRECT_REQUIRE(phases >= 1 && channels >= 1, ErrorCode::kInvalidArgument,
                  "{} phases of {} channels; expected at least 1", phases, channels);
@@ -330,6 +344,10 @@ Unrolled Unrolled::deepened(int count) const {
 }
 
 Network Unrolled::network(const Matrix& phi, Index height, Index width, double noise) const {
+  return trainable(phi, height, width, noise).network;
+}
+
+UnrolledNetwork Unrolled::trainable(const Matrix& phi, Index height, Index width, double noise) const {
   UNRECT_REQUIRE(phi.rows() >= 1 && block_side(phi.cols()) >= 1, ErrorCode::kInvalidArgument,
                  "an operator of {} × {}; expected as many columns as a square block has pixels", phi.rows(),
                  phi.cols());
@@ -360,11 +378,11 @@ Network Unrolled::learned(Index height, Index width) const {
   return std::move(b).build(output, {count * 4, height, width});
 }
 
-Unrolled unrolled_of(const Network& trained, PixelStatistics statistics) {
+Unrolled unrolled_of(const Network& trained, const std::vector<int>& nodes, PixelStatistics statistics) {
   Unrolled result{std::move(statistics), 0, {}};
   std::vector<Kernel> kernels;
-  for (const Node& node : trained.nodes()) {
-    if (!node.name.starts_with(kKernelName)) continue;
+  for (const int i : nodes) {
+    const Node& node = trained.node(i);
     const Convolution* const conv = std::get_if<Convolution>(node.op.get());
     UNRECT_REQUIRE(conv != nullptr, ErrorCode::kInvalidArgument, "node '{}': expected a convolution", node.name);
     const std::size_t k = kernels.size();
@@ -377,18 +395,8 @@ Unrolled unrolled_of(const Network& trained, PixelStatistics statistics) {
     if (kernels.size() == Unrolled::kKernels) result.phases.push_back(std::exchange(kernels, {}));
   }
   UNRECT_REQUIRE(!result.phases.empty() && kernels.empty(), ErrorCode::kInvalidArgument,
-                 "{} nodes '{}…'; expected {} a phase", result.phases.size() * Unrolled::kKernels + kernels.size(),
-                 kKernelName, Unrolled::kKernels);
+                 "{} convolutions that are learned; expected {} a phase", nodes.size(), Unrolled::kKernels);
   return result;
-}
-
-std::vector<int> sensing_nodes(const Network& unrolled) {
-  std::vector<int> nodes;
-  for (int i = 0; i < static_cast<int>(unrolled.nodes().size()); ++i) {
-    const Node& node = unrolled.node(i);
-    if (std::holds_alternative<Convolution>(*node.op) && !node.name.starts_with(kKernelName)) nodes.push_back(i);
-  }
-  return nodes;
 }
 
 }  // namespace unrect

@@ -16,6 +16,12 @@ struct Kernel {
   Vector bias;
 };
 
+/// An unrolled network, and which of its convolutions are learned (in the kernels' order) and which know Φ and are not.
+struct UnrolledNetwork {
+  Network network;
+  std::vector<int> learned, fixed;  // nodes
+};
+
 /// x_0 = μ + W(y − Φμ), W the best affine map (lmmse.hpp); in phases the best one for an error of half the images'
 /// spread, the same without noise. A phase: r = y − Φx; features [4(x − μ), 10 W r, 10 Φᵀ r],
 /// pixels 2 × 2 as channels, with the memory h of the phase before; t = K_1 ∗ features; twice t ← t + K″ ∗ relu(K′ ∗
@@ -39,6 +45,8 @@ struct Unrolled {
   /// outputs: the image row by row. `noise`: σ of the measurements. O(m² b²) for each of at most four kinds of blocks.
   /// @throws Error kInvalidArgument for sizes, a Φ of zeros, σ < 0.
   Network network(const Matrix& phi, Index height, Index width, double noise = 0) const;
+  /// The same, to be trained.
+  UnrolledNetwork trainable(const Matrix& phi, Index height, Index width, double noise = 0) const;
   /// Numbers that are learned.
   Index parameters() const;
   /// What is learned alone, at planes of height × width: inputs are the phases' features one after another, (12,
@@ -46,16 +54,16 @@ struct Unrolled {
   Network learned(Index height, Index width) const;
 };
 
-/// From a trained network() or learned(), of any size. @throws Error kInvalidArgument naming the node at fault.
-Unrolled unrolled_of(const Network& trained, PixelStatistics statistics);
+/// The convolutions among the nodes: in learned(), the kernels.
+std::vector<int> convolutions(const Network& network);
+/// From a trained network and those of its nodes that are the kernels, phase by phase. @throws Error kInvalidArgument
+/// naming the node at fault.
+Unrolled unrolled_of(const Network& trained, const std::vector<int>& kernels, PixelStatistics statistics);
 
 /// An ONNX model of learned(32, 32), and in its metadata the statistics and `about`, free text by keys.
 /// @throws Error kFile.
 void write_unrolled(const std::filesystem::path& path, const Unrolled& unrolled, const Metadata& about = {});
 /// @throws Error kFile, kFormat naming the file and what is missing in it.
 Unrolled read_unrolled(const std::filesystem::path& path);
-
-/// The nodes of an unrolled network that are not to be trained: all that know Φ.
-std::vector<int> sensing_nodes(const Network& unrolled);
 
 }  // namespace unrect

@@ -53,7 +53,7 @@ Unrolled read_unrolled(const std::filesystem::path& path) {
                  name, kMean, mean.size(), kLags, lags.size());
   const Network network = parse_onnx(bytes, name, {.fold = false});
   try {
-    return unrolled_of(network, {mean[0], Eigen::Map<const Matrix>(lags.data(), side, side)});
+    return unrolled_of(network, convolutions(network), {mean[0], Eigen::Map<const Matrix>(lags.data(), side, side)});
   } catch (const Error& error) {
     throw Error(ErrorCode::kFormat, fmt::format("{}: {}", name, error.what()));
   }

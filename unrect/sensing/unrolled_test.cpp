@@ -145,7 +145,7 @@ TEST(Unrolled, DeepenedLearnsInAllItsPhases) {
   // Kernels that begin at 0 must move, whatever part of themselves a step may be.
   const Unrolled deep = small_unrolled().deepened(4);
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
-  const Network network = deep.network(sampling.phi.to_matrix(), 12, 12);
+  const auto [network, kernels, sensing] = deep.trainable(sampling.phi.to_matrix(), 12, 12);
   std::vector<Image> images;
   for (std::uint64_t i = 0; i < 4; ++i) images.push_back(dead_leaves(20, 20, Rng(i)));
   const Samples samples = measured_crops(Crops(std::move(images), 12), sampling, 40, Rng(3));
@@ -153,9 +153,9 @@ TEST(Unrolled, DeepenedLearnsInAllItsPhases) {
   options.epochs = 3;
   options.batch = 4;
   options.trust = 0.03;
-  options.fixed = sensing_nodes(network);
+  options.fixed = sensing;
   const TrainResult result = train(network, samples, {}, options, {});
-  const Unrolled trained = unrolled_of(result.network, deep.statistics);
+  const Unrolled trained = unrolled_of(result.network, kernels, deep.statistics);
   for (std::size_t p = 0; p < 4; ++p) {
     for (std::size_t k = 0; k < Unrolled::kKernels; ++k)
       EXPECT_GT((trained.phases[p][k].weights - deep.phases[p][k].weights).norm(), 1e-5) << p << ' ' << k;
@@ -165,8 +165,8 @@ TEST(Unrolled, DeepenedLearnsInAllItsPhases) {
 TEST(Unrolled, GradientsAreDifferenceQuotients) {
   const Unrolled unrolled = small_unrolled();
   const Sampling sampling = draw_sampling(SensingKind::kOrthonormal, 11, kBlock, 1);
-  const Network network = unrolled.network(sampling.phi.to_matrix(), 12, 10);
-  const Model model(network, sensing_nodes(network));
+  const auto [network, kernels, sensing] = unrolled.trainable(sampling.phi.to_matrix(), 12, 10);
+  const Model model(network, sensing);
   EXPECT_EQ(model.layers().size(), 2 * Unrolled::kKernels);
   FloatMatrix inputs(2, network.input_size());
   for (Index i = 0; i < 2; ++i) {
@@ -214,7 +214,9 @@ TEST(Unrolled, RefusesWhatIsNotOne) {
   EXPECT_THROW(unrolled.network(Matrix::Ones(3, 35), 12, 12), Error);     // no square
   EXPECT_THROW(unrolled.network(Matrix::Identity(49, 49), 9, 9), Error);  // blocks larger than the statistics'
   EXPECT_THROW(unrolled.network(Matrix::Identity(36, 36), 0, 9), Error);
-  EXPECT_THROW(unrolled_of(Network::chain({Matrix::Ones(1, 1)}, {Vector::Ones(1)}), {}), Error);
+  const Network chain = Network::chain({Matrix::Ones(1, 1)}, {Vector::Ones(1)});
+  EXPECT_THROW(unrolled_of(chain, convolutions(chain), {}), Error);
+  EXPECT_THROW(unrolled_of(chain, {1}, {}), Error);  // no convolution
 }
 
 }  // namespace
