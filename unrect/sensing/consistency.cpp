@@ -37,17 +37,21 @@ Network consistent(const Network& decoder, const Matrix& phi, int rounds) {
 }
 
 std::vector<int> consistency_nodes(const Network& network, const Matrix& phi) {
-  const Matrix back = pseudo_inverse(phi);
-  const auto is = [](const Dense& op, const Matrix& matrix) {
-    return op.weight.rows() == matrix.rows() && op.weight.cols() == matrix.cols() && op.bias.isZero(0) &&
-           (op.weight - matrix).cwiseAbs().maxCoeff() <=
-               std::numeric_limits<float>::epsilon() * matrix.cwiseAbs().maxCoeff();
+  const auto nodes_of = [&](const Matrix& matrix) {
+    const double rounding = std::numeric_limits<float>::epsilon() * matrix.cwiseAbs().maxCoeff();
+    std::vector<int> nodes;
+    for (int i = 0; i < static_cast<int>(network.nodes().size()); ++i) {
+      const Dense* const op = std::get_if<Dense>(network.node(i).op.get());
+      if (op != nullptr && op->weight.rows() == matrix.rows() && op->weight.cols() == matrix.cols() &&
+          op->bias.isZero(0) && (op->weight - matrix).cwiseAbs().maxCoeff() <= rounding)
+        nodes.push_back(i);
+    }
+    return nodes;
   };
-  std::vector<int> nodes;
-  for (int i = 0; i < static_cast<int>(network.nodes().size()); ++i) {
-    const Dense* const op = std::get_if<Dense>(network.node(i).op.get());
-    if (op != nullptr && (is(*op, phi) || is(*op, back))) nodes.push_back(i);
-  }
+  std::vector<int> nodes = nodes_of(phi);
+  if (nodes.empty()) return nodes;  // what never measures never goes back: Φ⁺ need not be known
+  for (const int node : nodes_of(pseudo_inverse(phi))) nodes.push_back(node);
+  std::ranges::sort(nodes);
   return nodes;
 }
 
