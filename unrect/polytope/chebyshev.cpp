@@ -289,7 +289,8 @@ Ball find_ball(const Halfspaces& given, const Box* box, std::int64_t effort) {
   const double farthest = std::min(distances.back() > 0 ? distances.back() : 1, kFarthest);
   const double middle = std::min(distances[distances.size() / 2], kFarthest);
   std::optional<RecessionLp> recession;
-  // From a box about as large as the cell may be expected, so that the center is not farther off than it must.
+  // The box grows from about the cell's size, as its rows' distances suggest it: of an unbounded cell the center found
+  // is then as near as the cell allows.
   for (double reach = 4 * (middle > 0 ? middle : farthest);; reach *= kGrowth) {
     const LpResult& result = lp.solve(Box(Vector::Constant(n, -reach), Vector::Constant(n, reach)));
     if (lp.free_of_box(result)) return conclude(given, judge, lp, result, false);

@@ -201,7 +201,8 @@ class Finder {
     lp_->append_row(unit_.row(i).transpose(), distance_[i]);
   }
 
-  // The LP over the facets so far, in a box that is no facet's business: beyond the cell, or far.
+  // Makes the program over the facets found so far. Its box must not make a row look redundant: it lies beyond the
+  // cell, or, where the cell is unbounded, as far away as kFar.
   void bound() {
     lp_ = std::make_unique<DenseLp>(Box(Vector::Constant(n_, -kFar), Vector::Constant(n_, kFar)));
     for (Index i = 0; i < count_; ++i) {
@@ -255,9 +256,10 @@ class Finder {
     open_.resize(static_cast<std::size_t>(kept));
   }
 
-  // The last program's basis B says more than it was asked: the cell lies in the parallelepiped low ≤ B y ≤ high (high
-  // the basis' own offsets, low from the bounding box), so u = Σ m_k B_k is at most Σ (m_k⁺ high_k + m_k⁻ low_k) on it.
-  // Open rows that this keeps below their distance need no program of their own.
+  // Drops open rows that the last program's basis B proves redundant, without a program of their own. The cell lies in
+  // the parallelepiped low ≤ B y ≤ high (high are the offsets of the basis' rows, low follows from the bounding box),
+  // so a row u = Σ m_k B_k is at most Σ (m_k⁺ high_k + m_k⁻ low_k) there; where that is below the row's distance, it is
+  // redundant.
   void drop_behind_basis() {
     constexpr double kNoBound =
         1e12;  // stands for infinity, yet times the rounding of a multiplier that is 0 is nothing

@@ -37,7 +37,8 @@ struct Unrolled {
 
   /// Random kernels, 0.7 × He normal; less where they add to a shortcut or to the image.
   static Unrolled random(PixelStatistics statistics, int phases, Index channels, Rng rng);
-  /// With more phases, repeats of the last one that as yet add but W r: what to train a deeper network from.
+  /// A deeper network to train from: the last phase is repeated until there are so many. Of the copies the last kernels
+  /// are 0, so that at first they add W r to the image and nothing else.
   /// @throws Error kInvalidArgument for fewer phases than it has.
   Unrolled deepened(int phases) const;
   /// For images of height × width pixels, measured block by block (square ones, the last in a row or column may reach

@@ -82,7 +82,8 @@ const ConvolutionOf<float>* mixing(const OpOf<float>& op) {
 struct Forward::State {
   State(const Network& network, Products products);
 
-  // What reads a node's value; a Concat that stands nowhere is looked through.
+  // The nodes that read a node's value. A Concat whose parts are written straight to their places in its readers has no
+  // memory of its own ("stands nowhere"): its readers are then the parts' readers.
   void find_readers();
   bool stands_nowhere(int concat) const;
   int sole_reader(int node) const;

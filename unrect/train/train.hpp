@@ -37,18 +37,19 @@ struct TrainOptions {
   double damping = 0;      // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
   double trust = 0;        // κ ≥ 0: FeasibleAl, falls with the rate; 0 for steps as long as η alone makes them
   double decay = 0;        // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
-  int groups = 4;          // parts of a mini-batch that are summed apart: what threads and ranks can share; part of the
-                           // result's definition, where their numbers are not
+  int groups = 4;          // parts of a mini-batch whose gradients are summed apart, then in order. At most so many
+                           // threads and ranks share a step. The result depends on it, and not on how many they are
   int patience = 0;        // epochs without a better validation loss after which training stops; 0: never
   double lipschitz = 0;    // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
   bool bfloat16 = false;   // trained convolutions multiply in bfloat16 and add in float32, where the processor can:
                            // nearly twice as fast a step
   std::vector<int> fixed;  // nodes that keep their weights
-  // New samples for epoch 1, 2, … (0 has those that train() was given), always as many: endless augmentation. A
-  // function of the epoch alone, so that a resumed training sees the same.
+  // Makes the samples of epoch 1, 2, … (epoch 0 has those that train() was given), always as many of them. Called with
+  // the epoch alone, so that a training that is resumed sees the same samples.
   std::function<Samples(int epoch)> renew;
-  // With `renew`: the network that learns from them, where it is laid out anew: its nodes are the start's, but `fixed`
-  // ones may have other weights and sizes. There is no validation then. A function of the epoch alone, too.
+  // Makes the network of epoch 1, 2, …, for training one set of weights in several networks (measured images: another
+  // operator in each epoch). Its nodes are the start's in number and kind, and only those in `fixed` may have other
+  // weights and sizes. Goes with `renew`, and without a validation set. Called with the epoch alone.
   std::function<Network(int epoch)> relay;
   std::filesystem::path checkpoint;  // "" for none
   double checkpoint_seconds = 10;    // between two checkpoints

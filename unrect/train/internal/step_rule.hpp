@@ -69,12 +69,15 @@ class LayerMetric {
 
   /// Step 3: C ← eC + (1−e) sum/rows with e = min(0.95, 1 − 1/k) for the k-th call; `sum` is laid out as gram_in's.
   void update(int layer, const FloatVector& sum, Index rows, Index k);
-  /// tr(W̃ C W̃ᵀ) of the chunk, the output's mean energy; at least 10⁻⁴ of what its inputs have, a row each.
+  /// tr(W̃ C W̃ᵀ) over the chunk's rows: the mean energy of their outputs. At least 10⁻⁴ tr(C) a row, so that a layer
+  /// whose weights are nearly 0 may still move.
   double energy(const Chunk& chunk, const float* weights);
-  /// P_l for backward() where the product with it belongs there: few rows, and nothing that needs G_l itself.
+  /// P_l, if backward() should multiply by it while it makes G_l: that is cheaper for few rows, and possible where
+  /// nothing else asks for G_l itself. Null otherwise.
   const float* early(int layer, Index rows) const;
-  /// gradient → S = η G P, in place; returns tr(S C Sᵀ) of the chunk, at least 10⁻³ of tr(S (C + δ̂I) Sᵀ) (0 without a
-  /// trust region).
+  /// Replaces the gradient G by the step S = η G P, and returns tr(S C Sᵀ) over the chunk's rows, how much the step
+  /// changes their outputs; at least 10⁻³ tr(S (C + δ̂I) Sᵀ), so that rounding of C does not make it 0. Without a trust
+  /// region nobody asks: 0.
   double propose(const Chunk& chunk, float* gradient, double rate);
   /// V ← μV − scale · S, W̃ ← W̃ + V.
   void apply(const Chunk& chunk, const float* step, double scale, float* weights);
