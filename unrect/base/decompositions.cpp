@@ -1,0 +1,3 @@
+#include "unrect/base/internal/decompositions.hpp"
+
+UNRECT_DECOMPOSITIONS();
