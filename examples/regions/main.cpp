@@ -1,4 +1,5 @@
-// Boxes of inputs with the outputs that a network has over them, ready for a verdict: one a region, ten regions at most.
+// Boxes of inputs with the outputs that a network has over them, ready for a verdict: one a region, ten regions at
+// most.
 #include <iostream>
 #include <unrect/unrect.hpp>
 

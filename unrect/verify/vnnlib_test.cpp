@@ -391,7 +391,7 @@ class RealProperties : public ::testing::Test {
     if (!std::filesystem::is_directory(folder_)) GTEST_SKIP() << "no real properties at " << folder_;
   }
 
-  Property read(const char* name) const { return read_vnnlib(folder_ / name); }
+  Property read(const std::string& name) const { return read_vnnlib(folder_ / name); }
 
   const char* data_ = std::getenv("UNRECT_DATA");
   path folder_ = (data_ ? path(data_) : path(__FILE__).parent_path() / "../../../shared/data") / "onnx";
