@@ -37,11 +37,11 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 # Doubles are doubles: the x87 unit would keep more of them than a store does.
-set(CMAKE_CXX_FLAGS_INIT "-msse2 -mfpmath=sse -isystem $root/usr/include")
+set(CMAKE_CXX_FLAGS_INIT "-msse2 -mfpmath=sse -isystem $root/usr/include -isystem $root/usr/include/i386-linux-gnu")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-L$root/usr/lib/i386-linux-gnu -static")
 CMAKE
 export PKG_CONFIG_LIBDIR=$root/usr/lib/i386-linux-gnu/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
-cmake -S . -B "$work/build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$work/toolchain.cmake" -DCMAKE_BUILD_TYPE=Release \
+cmake -S . -B "$work/build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$work/toolchain.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" \
   -DUNRECT_TRAIN=OFF -DUNRECT_SENSING=OFF -DUNRECT_VIEW=OFF -DUNRECT_APPS=OFF -DUNRECT_BENCHMARKS=OFF -DUNRECT_TESTS=ON >"$work/configure.log" ||
   { cat "$work/configure.log"; exit 1; }
 cmake --build "$work/build" --parallel "$(nproc)"

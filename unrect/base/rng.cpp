@@ -4,10 +4,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "unrect/base/internal/product.hpp"
+
 namespace unrect {
 namespace {
-
-__extension__ using UInt128 = unsigned __int128;
 
 std::uint64_t splitmix(std::uint64_t& state) {
   std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
@@ -49,9 +49,7 @@ double Rng::normal() {
   return radius * std::cos(2 * std::numbers::pi * uniform());
 }
 
-Index Rng::below(Index count) {
-  return static_cast<Index>((static_cast<UInt128>(next()) * static_cast<std::uint64_t>(count)) >> 64);
-}
+Index Rng::below(Index count) { return static_cast<Index>(product(next(), static_cast<std::uint64_t>(count)).high); }
 
 Matrix Rng::normal_matrix(Index rows, Index cols) {
   Matrix m(rows, cols);

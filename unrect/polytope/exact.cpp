@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/product.hpp"
 #include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
@@ -44,9 +45,13 @@ mpz_class dot(const WholeRow& a, const WholeRow& b) {
 
 // Arithmetic modulo the prime 2⁶¹ − 1.
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
-__extension__ using Wide = unsigned __int128;
 
-std::uint64_t times(std::uint64_t a, std::uint64_t b) { return static_cast<std::uint64_t>(Wide{a} * b % kPrime); }
+std::uint64_t once_reduced(std::uint64_t a) { return a >= kPrime ? a - kPrime : a; }  // of a < 2 kPrime
+std::uint64_t times(std::uint64_t a, std::uint64_t b) {
+  const Product ab = product(a, b);  // 2⁶¹ is 1
+  return once_reduced((ab.low & kPrime) + (ab.high << 3 | ab.low >> 61));
+}
+std::uint64_t plus(std::uint64_t a, std::uint64_t b) { return once_reduced(a + b); }
 std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a >= b ? a - b : a + kPrime - b; }
 
 std::uint64_t inverse_of(std::uint64_t a) {
@@ -172,9 +177,9 @@ class LinearSystem {
       effort -= static_cast<std::int64_t>(r * r) * (words + 4);
       for (std::size_t e = 0; e < r; ++e) residues[e] = residue(rest[e], prime_);
       for (std::size_t u = 0; u < r; ++u) {
-        Wide sum = 0;
-        for (std::size_t e = 0; e < r; ++e) sum += Wide{inverse_[u][e]} * residues[e] % kPrime;
-        digit[u] = whole(static_cast<std::uint64_t>(sum % kPrime));
+        std::uint64_t sum = 0;
+        for (std::size_t e = 0; e < r; ++e) sum = plus(sum, times(inverse_[u][e], residues[e]));
+        digit[u] = whole(sum);
         mpz_addmul(y[u].get_mpz_t(), digit[u].get_mpz_t(), modulus.get_mpz_t());
       }
       modulus *= prime_;

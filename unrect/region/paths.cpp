@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <queue>
 
@@ -22,8 +23,10 @@ void check_ends(const Factors& f, Index p, Index q) {
 
 PathCount sum(const PathCount& a, const PathCount& b) {
   PathCount c;
-  c.exact = a.exact + b.exact;
-  c.overflow = a.overflow || b.overflow || c.exact < a.exact;
+  c.low = a.low + b.low;
+  const std::uint64_t carry = c.low < a.low ? 1 : 0, high = a.high + carry;
+  c.high = high + b.high;
+  c.overflow = a.overflow || b.overflow || high < carry || c.high < high;
   c.approximate = a.approximate + b.approximate;
   return c;
 }
@@ -44,12 +47,18 @@ struct Partial {
 
 std::string PathCount::to_string() const {
   if (overflow) return fmt::format("≈ {:.6g}", approximate);
+  // Long division by 10, four digits of base 2³².
+  std::array<std::uint64_t, 4> rest{high >> 32, high & 0xffffffff, low >> 32, low & 0xffffffff};
   std::string digits;
-  UInt128 rest = exact;
   do {
-    digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
-    rest /= 10;
-  } while (rest != 0);
+    std::uint64_t remainder = 0;
+    for (std::uint64_t& digit : rest) {
+      const std::uint64_t value = remainder << 32 | digit;
+      digit = value / 10;
+      remainder = value % 10;
+    }
+    digits.push_back(static_cast<char>('0' + remainder));
+  } while (rest != std::array<std::uint64_t, 4>{});
   std::reverse(digits.begin(), digits.end());
   return digits;
 }
@@ -57,7 +66,7 @@ std::string PathCount::to_string() const {
 PathCount path_count(const Factors& f, Index p, Index q) {
   check_ends(f, p, q);
   std::vector<PathCount> counts(static_cast<std::size_t>(f.diagonals[0].size()));
-  if (f.diagonals[0][q] != 0) counts[static_cast<std::size_t>(q)] = {1, false, 1};
+  if (f.diagonals[0][q] != 0) counts[static_cast<std::size_t>(q)] = {0, 1, false, 1};
   for (int l = 2; l < f.depth(); ++l) {
     const Matrix& w = f.weights[at(l)];
     std::vector<PathCount> next(static_cast<std::size_t>(w.rows()));

@@ -1,6 +1,7 @@
 // The paths behind an atom's coefficient (HH Theorem 5 (iii), maths 1.5).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,11 +9,9 @@
 
 namespace unrect {
 
-__extension__ using UInt128 = unsigned __int128;
-
 /// A number of paths, exact while it fits 128 bits.
 struct PathCount {
-  UInt128 exact = 0;  // meaningless after an overflow
+  std::uint64_t high = 0, low = 0;  // high 2⁶⁴ + low; meaningless after an overflow
   bool overflow = false;
   double approximate = 0;  // the same in floating point; infinite beyond 1e308
 
