@@ -8,10 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.hpp"
-#include "ensemble.hpp"
 #include "montage.hpp"
 #include "picture_files.hpp"
-#include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/sensing/lmmse.hpp"
@@ -167,7 +165,7 @@ void Command::run(const CLI::App& verb) const {
   const AffineDecoder best_affine = affine(sets);
   rows.push_back(scored("lmmse", test, [&](const Matrix& y) { return best_affine.decode(phi, y); }));
   const auto answers = [&](const std::string& name, const std::vector<std::filesystem::path>& files) {
-    const Ensemble ensemble(files, phi, "--net");
+    const Ensemble ensemble(files, phi);
     rows.push_back(
         scored(name, test, [&](const Matrix& y) { return Matrix(ensemble(y.cast<float>()).cast<double>()); }));
   };

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "cli.hpp"
-#include "ensemble.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
 #include "unrect/network/fold.hpp"

@@ -8,15 +8,14 @@
 #include <optional>
 
 #include "cli.hpp"
-#include "ensemble.hpp"
 #include "picture_files.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
-#include "training_data.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/lifted/chain.hpp"
-#include "unrect/sensing/consistency.hpp"
+#include "unrect/recipes/ensemble.hpp"
+#include "unrect/recipes/recipe.hpp"
 #include "unrect/train/train.hpp"
 #include "unrect/view/figure.hpp"
 #include "unrect/view/table.hpp"
@@ -25,10 +24,6 @@ namespace unrect::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Of feasible-al: held out best on MNIST of what was tried, not on all tasks (docs/benchmarks.md). With its other
-// defaults it learns images by heart within an epoch or two. Deep networks are more than three layers.
-constexpr double kDecay = 1e-3, kClassDamping = 10, kClassRate = 1, kDeepClassRate = 0.3;
 
 // What one method made of the task.
 struct Run {
@@ -46,23 +41,18 @@ struct Command {
   DataRequest data;
   std::string task = "recovery";
   std::vector<std::string> compare;
-  std::vector<Index> layers;  // none given: 512, 512
   std::filesystem::path out, phi_out, log, frames;
   PictureName plot;
   TrainOptions options;
-  std::optional<Index> batch;
-  std::optional<double> decay, trust;
-  double log_scale = 0;
+  RecipeOptions recipe_options;  // but for `train`, which is `options`
   int threads = 1;
-  int consistency = 0;  // rounds
-  bool json = false, linear_output = false;
+  bool json = false;
 
   void check(const CLI::App& verb) const;
   void run() const;
-  Network start_network(const TrainingData& sets) const;
-  Run train_one(const TrainingData& sets, const TrainOptions& chosen) const;
-  TrainOptions for_data(const TrainingData& sets, TrainOptions chosen) const;
-  std::vector<TrainOptions> contestants(const TrainingData& sets) const;
+  Recipe recipe(const TrainingData& sets, const TrainOptions& asked) const;
+  Run train_one(const TrainingData& sets, const Recipe& chosen) const;
+  std::vector<Recipe> contestants(const TrainingData& sets) const;
   Json json_of(const TrainingData& sets, const Run& run) const;
   void print(const TrainingData& sets, const std::vector<Run>& runs) const;
   void write(const TrainingData& sets, const Network& network) const;
@@ -72,46 +62,26 @@ struct Command {
   bool recovery() const { return data.task == Task::kRecovery; }
 };
 
-Index learned_layers(const Network& network) {
-  return std::ranges::count_if(network.nodes(), [](const Node& node) {
-    return std::holds_alternative<Dense>(*node.op) || std::holds_alternative<Convolution>(*node.op);
-  });
-}
-
 bool has_convolution(const Network& network) {
   return std::ranges::any_of(network.nodes(),
                              [](const Node& node) { return std::holds_alternative<Convolution>(*node.op); });
 }
 
-Network Command::start_network(const TrainingData& sets) const {
-  if (sets.images) return sets.images->network.network;
-  if (!data.start.empty()) {
-    Network start = read_network(data.start, {.fold = false});
-    UNRECT_REQUIRE(start.input_size() == sets.train.inputs.cols() && start.output_size() == sets.train.targets.cols(),
-                   ErrorCode::kInvalidArgument, "--start {}: {} → {}; the samples are {} → {}", data.start.string(),
-                   start.input_size(), start.output_size(), sets.train.inputs.cols(), sets.train.targets.cols());
-    return start;
-  }
-  std::vector<Index> widths{sets.train.inputs.cols()};
-  const std::vector<Index> hidden = layers.empty() ? std::vector<Index>{512, 512} : layers;
-  widths.insert(widths.end(), hidden.begin(), hidden.end());
-  widths.push_back(sets.train.targets.cols());
-  Vector bias = sets.train.targets.colwise().mean().cast<double>().transpose();
-  // The logarithms of the classes' shares: the best constant answer.
-  if (sets.loss.kind == Loss::Kind::kCrossEntropy) bias = bias.cwiseMax(1e-6).array().log();
-  const bool relu_output = sets.relu_output && !linear_output && consistency == 0;
-  const Network chain = to_network(initial_chain(widths, bias, relu_output, Rng(data.seed).split(10)));
-  return consistency > 0 ? consistent(chain, sets.sensing, consistency) : chain;
+Recipe Command::recipe(const TrainingData& sets, const TrainOptions& asked) const {
+  RecipeOptions wishes = recipe_options;
+  wishes.train = asked;
+  return recipe_for(data, sets, wishes);
 }
 
-Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) const {
+Run Command::train_one(const TrainingData& sets, const Recipe& recipe) const {
+  const TrainOptions& chosen = recipe.options;
   const auto line = [&](const Progress& progress, double seconds) {
     const double rate = progress.done / seconds;
     return fmt::format("{}: epoch {} of {}, {:.3g} samples/s, about {:.0f} s to go", name_of(chosen.method),
                        std::min(chosen.epochs, 1 + static_cast<int>(progress.done / progress.total * chosen.epochs)),
                        chosen.epochs, rate, (progress.total - progress.done) / rate);
   };
-  const Network begin = start_network(sets);
+  const Network& begin = recipe.start;
   if (!frames.empty() && ranks.rank == 0) draw_frame(begin, sets, 0);
   const Watch watch = [&](const EpochLog& epoch, const Network& network) {
     if (frames.empty()) return;
@@ -135,68 +105,25 @@ Run Command::train_one(const TrainingData& sets, const TrainOptions& chosen) con
   return run;
 }
 
-TrainOptions Command::for_data(const TrainingData& sets, TrainOptions chosen) const {
-  UNRECT_REQUIRE(
-      !sets.renew || (chosen.method != Method::kLbfgs && chosen.method != Method::kExplicitAl),
-      ErrorCode::kInvalidArgument,
-      "--augment, and recovery of images: new samples in every epoch go with methods of mini-batches, not with {}",
-      name_of(chosen.method));
-  const bool metric = chosen.method == Method::kFeasibleAl && chosen.lipschitz == 0;
-  const bool classes = data.task == Task::kClassify && metric;
-  // What recoveries of digits from few measurements were found to need, unless samples are ever new: without it the fit
-  // goes on past the best test loss.
-  const bool own = recovery() && !sets.renew && metric;
-  chosen.decay = decay.value_or(own || classes ? kDecay : 0);
-  // They belong together: whoever chooses one has the method's own other one.
-  if (classes && chosen.damping == 0 && chosen.rate == 0) {
-    chosen.damping = kClassDamping;
-    chosen.rate = learned_layers(start_network(sets)) <= 3 ? kClassRate : kDeepClassRate;
-  }
-  UNRECT_REQUIRE(log_scale >= 0 && std::isfinite(log_scale), ErrorCode::kInvalidArgument, "--log-loss {}; expected > 0",
-                 log_scale);
-  UNRECT_REQUIRE(log_scale == 0 || sets.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
-                 "--log-loss goes with --task recovery and regress");
-  chosen.loss = log_scale > 0 ? Loss{Loss::Kind::kLogSquared, log_scale} : sets.loss;
-  // Images: few large samples. κ, δ and η are what trainings of 900 and of 3,000 steps at 10 and 25 % were found to
-  // need: the more steps there are, the shorter, so that their noise adds up to as much whatever their number.
-  chosen.batch = batch.value_or(sets.images ? 4 : chosen.batch);
-  const bool metric_of_images = sets.images && chosen.method == Method::kFeasibleAl;
-  const auto steps = static_cast<double>(chosen.epochs * std::max<Index>(1, sets.train.size() / chosen.batch));
-  chosen.trust = trust.value_or(metric_of_images ? std::min(0.05, 0.3 / std::sqrt(steps)) : 0);
-  if (metric_of_images && chosen.trust > 0) {
-    if (chosen.damping == 0) chosen.damping = 0.05;
-    if (chosen.rate == 0) chosen.rate = 0.4;
-  }
-  chosen.renew = sets.renew;
-  chosen.warm_start = !data.start.empty();
-  if (sets.images) {
-    chosen.relay = sets.images->relay;
-    chosen.fixed = sets.images->network.fixed;
-  } else if (recovery()) {
-    chosen.fixed = consistency_nodes(start_network(sets), sets.sensing);
-  }
-  return chosen;
-}
-
 // The methods of --compare get the time that the first one takes: epochs of each are measured, but not the first, which
 // pays for what comes once.
-std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
-  if (compare.empty()) return {for_data(sets, options)};
-  std::vector<TrainOptions> all;
+std::vector<Recipe> Command::contestants(const TrainingData& sets) const {
+  if (compare.empty()) return {recipe(sets, options)};
+  std::vector<Recipe> all;
   double budget = 0;
   for (const std::string& name : compare) {
     TrainOptions asked = options;
     asked.method = method_named(name);
-    TrainOptions trial = for_data(sets, asked);
-    UNRECT_REQUIRE(trial.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
+    Recipe trial = recipe(sets, asked);
+    UNRECT_REQUIRE(asked.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
                    "--compare goes without explicit-al: its epochs do not tell its time");
-    trial.epochs = 4;
+    trial.options.epochs = 4;
     const auto line = [&](const Progress& progress, double seconds) {
       return fmt::format("{}: how long an epoch takes: {:.0f} %, {:.0f} s", name, 100 * progress.done / progress.total,
                          seconds);
     };
     const TrainResult tried =
-        train(start_network(sets), sets.train, {}, trial, ProgressLine(threads, data.seed, line).context(), ranks);
+        train(trial.start, sets.train, {}, trial.options, ProgressLine(threads, data.seed, line).context(), ranks);
     UNRECT_REQUIRE(tried.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled,
                    "interrupted before the comparison");
     const std::vector<EpochLog>& lines = tried.log;
@@ -209,7 +136,7 @@ std::vector<TrainOptions> Command::contestants(const TrainingData& sets) const {
     }
     if (budget == 0) budget = epoch * options.epochs;
     asked.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
-    all.push_back(for_data(sets, asked));
+    all.push_back(recipe(sets, asked));
   }
   return all;
 }
@@ -493,18 +420,16 @@ void Command::run() const {
   UNRECT_REQUIRE(sets.images || !(data.phases || data.channels || data.crop || data.any_operator),
                  ErrorCode::kInvalidArgument,
                  "--phases, --channels, --crop and --any-operator go with --task recovery of a folder of images");
-  UNRECT_REQUIRE(!sets.images || layers.empty(), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(!sets.images || recipe_options.layers == RecipeOptions{}.layers, ErrorCode::kInvalidArgument,
                  "--layers goes with chains; networks for images have --phases and --channels");
-  UNRECT_REQUIRE(!options.bfloat16 || has_convolution(start_network(sets)), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(!options.bfloat16 || has_convolution(recipe(sets, options).start), ErrorCode::kInvalidArgument,
                  "--bfloat16 goes with convolutions, as --task recovery of images has them");
   UNRECT_REQUIRE(!data.any_operator || phi_out.empty(), ErrorCode::kInvalidArgument,
                  "--save-phi: --any-operator draws another Φ for every epoch");
-  UNRECT_REQUIRE(consistency == 0 || (recovery() && !sets.images), ErrorCode::kInvalidArgument,
-                 "--consistent goes with --task recovery of MNIST's folder, digits and signals in files");
   // Better before the training than after it.
   if (!out.empty()) {
     UNRECT_REQUIRE(
-        out.extension() == ".onnx" || (out.extension() == ".npz" && !to_chain(start_network(sets)).relu_output),
+        out.extension() == ".onnx" || (out.extension() == ".npz" && !to_chain(recipe(sets, options).start).relu_output),
         ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
         out.string());
   }
@@ -520,7 +445,7 @@ void Command::run() const {
   plot.require_place("--plot");
   std::vector<Run> runs;
   const auto stopped = [&] { return !runs.empty() && runs.back().result.status == TrainResult::Status::kCancelled; };
-  for (const TrainOptions& chosen : contestants(sets)) {
+  for (const Recipe& chosen : contestants(sets)) {
     if (!stopped()) runs.push_back(train_one(sets, chosen));
   }
   if (ranks.rank > 0) return;  // rank 0 writes for all
@@ -564,9 +489,10 @@ void add_train(CLI::App& app, Ranks ranks) {
           "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy; generated: spiral, digits, "
           "leaves (recovery of images)")
       ->required();
-  verb->add_option("--layers", command->layers, "widths of the hidden layers")
+  RecipeOptions& recipe = command->recipe_options;
+  verb->add_option("--layers", recipe.layers, "widths of the hidden layers")
       ->delimiter(',')
-      ->default_str("512,512")
+      ->default_str(fmt::format("{}", fmt::join(recipe.layers, ",")))
       ->check(CLI::Range(1, 65536));
   verb->add_flag(
       "--any-operator", command->data.any_operator,
@@ -585,9 +511,9 @@ void add_train(CLI::App& app, Ranks ranks) {
       ->check(CLI::Range(3, 4096));
   verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones")
       ->excludes("--channels");
-  verb->add_flag("--linear-output", command->linear_output, "recovery: no ReLU after the last layer");
+  verb->add_flag("--linear-output", recipe.linear_output, "recovery: no ReLU after the last layer");
   verb->add_option(
-          "--consistent", command->consistency,
+          "--consistent", recipe.consistency,
           "recovery of pictures: end in so many rounds of the nearest x̂ with Φx̂ = y, cut to [0, 1], instead of "
           "a ReLU")
       ->expected(0, 1)
@@ -621,7 +547,7 @@ void add_train(CLI::App& app, Ranks ranks) {
   TrainOptions& o = command->options;
   verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
       ->capture_default_str();
-  verb->add_option("--batch", command->batch, "samples a step (default 500; images: 4)")->check(positive());
+  verb->add_option("--batch", recipe.batch, "samples a step (default 500; images: 4)")->check(positive());
   verb->add_option(
       "--rate", o.rate,
       "η at its height, explicit-al's first ρ (default: the method's own; by feasible-al for classify, unless δ is "
@@ -631,16 +557,16 @@ void add_train(CLI::App& app, Ranks ranks) {
                    "δ of feasible-al (default 0.3; classify, unless η is given: 10; 30 under a budget; images, unless "
                    "κ is 0: 0.05)");
   verb->add_option(
-      "--trust", command->trust,
+      "--trust", recipe.trust,
       "κ of feasible-al: a step's length goes with κ and the gradient's root, and changes a layer's output by at most "
       "κ of itself, before momentum (default 0: steps as long as η alone makes them; images: 0.3/√steps, at most "
       "0.05)");
-  verb->add_option("--decay", command->decay,
+  verb->add_option("--decay", recipe.decay,
                    "r: adds r/2 Σ ‖W‖² to the loss (default 0; by feasible-al, without a budget, 1e-3 for classify and "
                    "for recovery without --augment)")
       ->check(not_negative());
   verb->add_option(
-      "--log-loss", command->log_scale,
+      "--log-loss", recipe.log_scale,
       "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)");
   verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
   verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");

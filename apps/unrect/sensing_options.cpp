@@ -43,16 +43,6 @@ Sampling SensingOptions::sampling() const {
   return draw_sampling(drawn, measurements_for(*ratio, side * side), side, seed);
 }
 
-std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count) {
-  if (data != kLeavesName) return read_images(data);
-  std::vector<NamedImage> images;
-  images.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i)
-    images.push_back(
-        {fmt::format("leaves {}", i + 1), dead_leaves(180, 180, rng.split(static_cast<std::uint64_t>(i)))});
-  return images;
-}
-
 DecoderOptions Learned::options(double noise, std::uint64_t seed) const {
   return {.noise = noise,
           .statistics = statistics ? &*statistics : nullptr,

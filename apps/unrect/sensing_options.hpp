@@ -27,11 +27,6 @@ struct SensingOptions {
   Sampling sampling() const;
 };
 
-/// Stands for generated images where a folder of images is expected.
-inline constexpr std::string_view kLeavesName = "leaves";
-/// The images of a folder, or for "leaves" so many dead leaves of 180 × 180. @throws Error as read_images.
-std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count);
-
 /// What methods look at that learn, or were trained.
 struct Learned {
   std::optional<BlockStatistics> statistics;  // lmmse

@@ -167,6 +167,16 @@ Image dead_leaves(Index height, Index width, Rng rng) {
   return image;
 }
 
+std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count) {
+  if (data != kLeavesName) return read_images(data);
+  std::vector<NamedImage> images;
+  images.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i)
+    images.push_back(
+        {fmt::format("leaves {}", i + 1), dead_leaves(180, 180, rng.split(static_cast<std::uint64_t>(i)))});
+  return images;
+}
+
 Image symmetry(const MatrixRef& image, int which) {
   UNRECT_REQUIRE(which >= 0 && which < 8, ErrorCode::kInvalidArgument, "symmetry {}, expected 0 to 7", which);
   Image result = (which & 4) != 0 ? Image(image.transpose()) : Image(image);

@@ -1,4 +1,4 @@
-#include "training_data.hpp"
+#include "unrect/recipes/training_data.hpp"
 
 #include <fmt/format.h>
 
@@ -9,14 +9,13 @@
 #include <numbers>
 #include <numeric>
 
-#include "ensemble.hpp"
-#include "sensing_options.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/recipes/ensemble.hpp"
 #include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/deformation.hpp"
 
-namespace unrect::cli {
+namespace unrect {
 namespace {
 
 using Rows = MatrixOf<float>;
@@ -119,7 +118,7 @@ Content read_mnist(const std::filesystem::path& folder, const std::string& part)
 Content read_npy_content(const std::string& names, Task task) {
   const std::size_t comma = names.find(',');
   UNRECT_REQUIRE((comma == std::string::npos) == (task == Task::kRecovery), ErrorCode::kInvalidArgument,
-                 "--data {}: expected {}", names,
+                 "{}: expected {}", names,
                  task == Task::kRecovery ? "a folder with MNIST or one file of signals, x.npy"
                                          : "two files, x.npy,y.npy, or a folder with MNIST");
   const std::string x = names.substr(0, comma);
@@ -166,7 +165,7 @@ Matrix sensing_matrix(const DataRequest& request, Index signal) {
   }
   const Index m = request.measurements;
   UNRECT_REQUIRE(m >= 1 && m <= signal, ErrorCode::kInvalidArgument,
-                 "--measurements {}: expected 1 … {}, the values of a signal, or --phi FILE.npy", m, signal);
+                 "measurements: {}; expected 1 … {}, the values of a signal, or Φ from a file", m, signal);
   return Rng(request.seed).split(kSensing).normal_matrix(m, signal) / std::sqrt(static_cast<double>(m));
 }
 
@@ -186,7 +185,7 @@ Sampling image_sampling(const DataRequest& request) {
   if (!request.phi.empty()) return read_sampling(request.phi);
   if (request.any_operator) return draw_sampling(SensingKind::kOrthonormal, 1, kBlock, 0);  // for its block alone
   UNRECT_REQUIRE(request.measurements >= 1 && request.measurements <= kBlock * kBlock, ErrorCode::kInvalidArgument,
-                 "--measurements {}: expected 1 … {}, the pixels of a block, or --phi FILE.npy or --any-operator",
+                 "measurements: {}; expected 1 … {}, the pixels of a block, or Φ from a file, or any operator",
                  request.measurements, kBlock * kBlock);
   return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlock, request.seed);
 }
@@ -209,8 +208,7 @@ Sensor any_sensor(Index block, const Rng& rng, int epoch) {
 
 TrainingData image_recovery(const DataRequest& request) {
   UNRECT_REQUIRE(request.teachers.empty() && request.augment == 0, ErrorCode::kInvalidArgument,
-                 "--data {}: images; --teachers and --augment go with MNIST's folder and signals in files",
-                 request.data);
+                 "{}: images; teachers and augmentation go with MNIST's folder and signals in files", request.data);
   constexpr Index kHeldCrops = 64, kCrop = 124;
   const Rng rng(request.seed);
   std::vector<Image> train, held;
@@ -284,7 +282,7 @@ std::function<Samples(int)> bent(Content train, const Matrix& phi, const Ensembl
                                  const DataRequest& request) {
   UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
                  ErrorCode::kInvalidArgument,
-                 "--augment: {} has {} extents; expected a recovery of pictures that are nowhere negative, count × "
+                 "augmentation: {} has {} extents; expected a recovery of pictures that are nowhere negative, count × "
                  "height × width",
                  request.data, train.extents.size());
   const Deformation plain;
@@ -308,7 +306,7 @@ TrainingData read_training_data(const DataRequest& request) {
   Content all, test;
   if (folder) {
     UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
-                   "--data {}: a folder; --task regress takes two files, x.npy,y.npy", request.data);
+                   "{}: a folder; regression takes two files, x.npy,y.npy", request.data);
     all = read_mnist(request.data, "train");
     test = read_mnist(request.data, "t10k");
     UNRECT_REQUIRE(test.values() == all.values(), ErrorCode::kFormat,
@@ -316,13 +314,12 @@ TrainingData read_training_data(const DataRequest& request) {
                    test.values());
   } else {
     if (request.data == "spiral") {
-      UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument,
-                     "--data spiral goes with --task classify");
+      UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument, "spiral: a task of classes alone");
       all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : 2500,
                    rng.split(kSpiral));
     } else if (request.data == "digits") {
       UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
-                     "--data digits goes with --task recovery or classify");
+                     "digits: tasks of recovery or classes alone");
       all = digits(request);
     } else {
       all = read_npy_content(request.data, request.task);
@@ -336,9 +333,9 @@ TrainingData read_training_data(const DataRequest& request) {
   }
   const Index validation_size = request.validation.value_or(std::min<Index>(1000, all.size() / 10));
   UNRECT_REQUIRE(validation_size < all.size(), ErrorCode::kInvalidArgument,
-                 "--validation {}: {} samples are there; expected fewer", validation_size, all.size());
+                 "validation: {} of {} samples; expected fewer", validation_size, all.size());
   const Index most = all.size() - validation_size;
-  UNRECT_REQUIRE(request.samples <= all.size(), ErrorCode::kInvalidArgument, "--samples {}: {} has {} to train on",
+  UNRECT_REQUIRE(request.samples <= all.size(), ErrorCode::kInvalidArgument, "samples: {}; {} has {} to train on",
                  request.samples, request.data, all.size());
   const Index count = request.samples > 0 ? std::min(request.samples, most) : most;
   const std::vector<Index> order = permutation(all.size(), rng.split(kOrder));
@@ -374,8 +371,8 @@ TrainingData read_training_data(const DataRequest& request) {
   };
   if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
   UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
-                 "--teachers goes with --task recovery");
-  const Ensemble teachers(request.teachers, result.sensing, "--teachers");
+                 "teachers go with recovery");
+  const Ensemble teachers(request.teachers, result.sensing);
   if (request.augment > 0) result.renew = bent(std::move(train), result.sensing, teachers, request);
   result.train = result.renew ? result.renew(0) : taught(samples(std::move(train)), teachers);
   result.validation = samples(std::move(validation));
@@ -386,4 +383,4 @@ TrainingData read_training_data(const DataRequest& request) {
   return result;
 }
 
-}  // namespace unrect::cli
+}  // namespace unrect

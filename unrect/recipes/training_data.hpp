@@ -11,7 +11,7 @@
 #include "unrect/sensing/unrolled.hpp"
 #include "unrect/train/samples.hpp"
 
-namespace unrect::cli {
+namespace unrect {
 
 enum class Task { kRecovery, kClassify, kRegress };
 
@@ -22,7 +22,7 @@ struct ImageRecovery {
   std::function<Network(int epoch)> relay;  // for networks that are to work with any Φ
 
   Unrolled unrolled_of(const Network& trained) const {
-    return unrect::unrolled_of(trained, network.learned, start.statistics);
+    return ::unrect::unrolled_of(trained, network.learned, start.statistics);
   }
 };
 
@@ -43,8 +43,8 @@ struct TrainingData {
 
 struct DataRequest {
   Task task = Task::kRecovery;
-  std::string
-      data;  // a folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy", "spiral", "digits", "leaves"
+  // A folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy"; generated: "spiral", "digits", "leaves".
+  std::string data;
   Index samples = 0;                // of the training set; 0 for all that are left
   std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
   Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
@@ -64,4 +64,4 @@ struct DataRequest {
 /// own give a tenth of their rows. @throws Error naming the file, what it holds and what was expected.
 TrainingData read_training_data(const DataRequest& request);
 
-}  // namespace unrect::cli
+}  // namespace unrect

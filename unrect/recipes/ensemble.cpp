@@ -1,4 +1,4 @@
-#include "ensemble.hpp"
+#include "unrect/recipes/ensemble.hpp"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,10 @@
 #include "unrect/base/file.hpp"
 #include "unrect/base/internal/hash.hpp"
 #include "unrect/network/mean.hpp"
+#include "unrect/train/internal/model.hpp"
 #include "unrect/train/internal/pass.hpp"
 
-namespace unrect::cli {
+namespace unrect {
 
 Metadata about_operator(const Matrix& phi) {
   Hash hash;
@@ -18,24 +19,23 @@ Metadata about_operator(const Matrix& phi) {
   return {{kPhi, fmt::format("{} × {}, {:016x}", phi.rows(), phi.cols(), hash.value())}};
 }
 
-Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi, const std::string& option) {
+Ensemble::Ensemble(const std::vector<std::filesystem::path>& files, const Matrix& phi) {
   std::vector<Network> networks;
   for (const std::filesystem::path& file : files) {
     const Network network = read_network(file, {});
     UNRECT_REQUIRE(network.input_size() == phi.rows() && network.output_size() == phi.cols(),
-                   ErrorCode::kInvalidArgument, "{} {}: {} → {}; expected {} → {}", option, file.string(),
-                   network.input_size(), network.output_size(), phi.rows(), phi.cols());
+                   ErrorCode::kInvalidArgument, "{}: {} → {}; expected {} → {}", file.string(), network.input_size(),
+                   network.output_size(), phi.rows(), phi.cols());
     if (file.extension() == ".onnx") {
       const Metadata says = parse_onnx_metadata(read_file(file), file.string());
       const auto trained_for = says.find(kPhi);
       const std::string own = about_operator(phi).at(kPhi);
       UNRECT_REQUIRE(trained_for == says.end() || trained_for->second == own, ErrorCode::kInvalidArgument,
-                     "{} {}: trained for another operator ({}; this one is {})", option, file.string(),
-                     trained_for->second, own);
+                     "{}: trained for another operator ({}; this one is {})", file.string(), trained_for->second, own);
     }
     networks.push_back(network);
   }
-  if (!networks.empty()) mean_.emplace(mean(networks));
+  if (!networks.empty()) mean_ = std::make_shared<const Model>(mean(networks));
 }
 
 MatrixOf<float> Ensemble::operator()(const MatrixOf<float>& inputs) const {
@@ -49,4 +49,4 @@ MatrixOf<float> Ensemble::operator()(const MatrixOf<float>& inputs) const {
   return answers;
 }
 
-}  // namespace unrect::cli
+}  // namespace unrect
