@@ -284,6 +284,28 @@ TEST(HalfspaceCell, AProofChargesItsRoundings) {
   }
 }
 
+// That x ≥ 0.5 leaves nothing of x < 0 says nothing of x ≤ 0.5, whichever of 64 marks its wall has.
+TEST(HalfspaceCell, AProofIsAnotherCellsOnlyWithAllItsSides) {
+  const double lower = -1, upper = 1;
+  const std::vector<double> half{1, -0.5}, zero{1, 0};
+  constexpr std::uint64_t kAsked = 1000;
+  HalfspaceGeometry geometry(1);
+  Arena arena;
+  const HalfspaceCell box = geometry.box(arena, &lower, &upper);
+  const auto judge = [](int, int, std::span<const HalfspaceCell::Side>) { return true; };
+  int wall = 2;
+  for (std::uint64_t id = 1; id < 300; ++id) {
+    HalfspaceCell below, above;
+    geometry.reach(box, {half.data(), 0, id}, judge);
+    geometry.split(arena, box, wall++, below, above);
+    if (id == 1) {
+      EXPECT_FALSE(geometry.reach(above, {zero.data(), 0, kAsked}, judge).below);
+    } else {
+      EXPECT_TRUE(geometry.reach(below, {zero.data(), 0, kAsked}, judge).below) << id;
+    }
+  }
+}
+
 // 2^m orthants of k ≥ m dimensions: each is bounded by its m walls and by k + (k − m) sides of the box.
 TEST(HalfspaceCell, OrthantsOfTwentyDimensions) {
   const Index k = 20;
