@@ -98,8 +98,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/mutation", help="where to work")
     parser.add_argument("--only", default="", help="mutants whose name contains this")
-    parser.add_argument("--filter", default="*", help="tests that are asked, as for gtest: quicker, and what survives them may "
-                        "yet be killed by the others")
+    parser.add_argument("--filter", default="*",
+                        help="tests that are asked, as for gtest: quicker, but what survives others may kill")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     arguments = parser.parse_args()
     mutants = [m for m in read_mutants() if arguments.only in m["name"]]
