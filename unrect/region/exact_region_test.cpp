@@ -104,6 +104,19 @@ TEST(LargestBall, FlatThinAndEmptyAreToldApart) {
   EXPECT_EQ(status(-1 - 0x1p-52).occurs(), std::optional(false));
 }
 
+// Between two neighbouring doubles, far beyond all other walls: empty as far as they let one look, and yet it is there.
+TEST(LargestBall, AThinRegionFarAwayIsNotCalledEmpty) {
+  for (const double far : {1e5, 1e6, 1e9}) {
+    for (const int steps : {1, 0, -1}) {
+      const double end = steps == 0 ? far : std::nextafter(far, steps > 0 ? 1e300 : 0);
+      const Network network = Network::chain({Matrix{{1}, {2}, {3}, {4}, {5}, {1}, {-1}}, Matrix::Ones(1, 7)},
+                                             {Vector{{1, 1, 1, 1, 1, -far, end}}, Vector::Zero(1)});
+      const Region region(network, {{{1, 1, 1, 1, 1, 1, 1}}});  // x > −1/5, far < x < end
+      EXPECT_EQ(largest_ball(region, region.polytope()).occurs(), std::optional(steps > 0)) << far << ' ' << steps;
+    }
+  }
+}
+
 // A unit that is 0 everywhere is on its lower piece; the other one occurs nowhere, though its inequality 0 ≤ 0 holds.
 TEST(LargestBall, AConstantUnitIsOnThePieceOfTheConvention) {
   const Network network = Network::chain({Matrix{{1}, {0}}, Matrix::Ones(1, 2)}, {Vector::Zero(2), Vector::Zero(1)});
