@@ -265,6 +265,10 @@ double ExactRegion::clearance(const VectorRef& t, const Halfspaces& rows, double
     terms += 2 + static_cast<double>(stage.biases.size());
     if (stage.layer < 0) continue;
     for (Index i = first_wall_[at(stage.layer)]; i < first_wall_[at(stage.layer) + 1]; ++i) {
+      if (known_ && known_->rows.contains(i)) {  // `rows` may hold a multiple of it
+        most = std::min(most, exact_distance(i, t));
+        continue;
+      }
       const Hyperplane& plane = walls_[at(i)].plane;
       const auto [raw, doubt] = value_of(plane, values.back());
       const Vector& paths = reach.back().error;

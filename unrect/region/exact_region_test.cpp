@@ -77,7 +77,7 @@ TEST(SettlePieces, AgreeWithRationals) {
   int differ = 0, at_breaks = 0;
   for (int trial = 0; trial < 300; ++trial) {
     Rng rng = root.split(static_cast<std::uint64_t>(trial));
-    const oracle::Case c = trial % 2 ? oracle::cancelling_case(rng.split(1)) : oracle::random_case(rng.split(1));
+    const oracle::Case c = oracle::cancelling_case(rng.split(1));
     const Domain& domain = c.domain;
     Vector t(domain.dimension());
     for (Index j = 0; j < t.size(); ++j) {
@@ -89,7 +89,7 @@ TEST(SettlePieces, AgreeWithRationals) {
     Configuration got = trace(c.network, x).configuration;
     const Configuration rounded = got;
     at_breaks += static_cast<int>(settle_pieces(c.network, x, got).size());
-    EXPECT_EQ(flat(got), oracle::pieces_at(c.network, inputs, oracle::exact_point(x))) << oracle::describe(c);
+    EXPECT_EQ(flat(got), oracle::pieces_at(c.network, inputs, oracle::exact_point(x))) << c.name << " " << trial;
     differ += got != rounded;
   }
   EXPECT_GT(differ, 5);
