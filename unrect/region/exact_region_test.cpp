@@ -125,8 +125,9 @@ TEST(LargestBall, TheBallHoldsInRationals) {
     for (std::uint64_t bits = 0; bits < 32; ++bits) {
       const Region region(network, configuration_of(network, bits));
       const RegionPolytope polytope = region.polytope();
-      const Ball ball = largest_ball(region, polytope, box).ball;
-      if (ball.status != BallStatus::kBall || ball.radius <= 0) continue;
+      const RegionBall found = largest_ball(region, polytope, box);
+      const Ball& ball = found.ball;
+      if (found.occurs() != true || ball.radius <= 0) continue;
       ++balls;
       const mpq_class radius(ball.radius);
       for (Index j = 0; j < n; ++j) {
