@@ -250,6 +250,16 @@ TEST(Witness, AFloatThatOverflowsIsNoNumberToCompare) {
   }
 }
 
+TEST(Witness, AnInputBeyondFloatIsRealOnly) {
+  const Network network = Network::chain({Matrix{{1, 0}}, Matrix{{1}}}, {Vector::Zero(1), Vector::Zero(1)});
+  const VerifyResult result = verify(
+      network, property_of(network, Box(Vector{{0, 1e60}}, Vector{{1, 1e60}}), {at_least(Vector::Ones(1), 0.5)}));
+  ASSERT_EQ(result.verdict, Verdict::kSat);
+  EXPECT_TRUE(result.witness->real);
+  EXPECT_FALSE(result.witness->float32);
+  EXPECT_FALSE(result.witness->representable);
+}
+
 TEST(Witness, WhatIsNoPointIsNoWitness) {
   const Network network = Network::chain({Matrix{{1}}, Matrix{{1}}}, {Vector::Zero(1), Vector::Zero(1)});
   const Stages stages = stages_of(network);
