@@ -126,6 +126,22 @@ TEST(Bounds, AreAllZeroWhereAWholeLayerIsOff) {
   }
 }
 
+// The product of the middle weights is 1e-400, that of all 1e-50, and that of the outer ones 1e350.
+TEST(AllBounds, NoneIsGivenThatLeftTheRangeOfDoubles) {
+  const Network network = Network::chain({Matrix{{1e100}}, Matrix{{1e-200}}, Matrix{{1e-200}}, Matrix{{1e250}}},
+                                         {Vector::Ones(1), Vector::Ones(1), Vector::Ones(1), Vector::Zero(1)});
+  const Region region = unrectify(network, Vector::Ones(1));
+  const auto bounds = all_bounds(region, region.affine_map());
+  ASSERT_FALSE(bounds.empty());
+  EXPECT_EQ(bounds.front().first, "exact");
+  EXPECT_NEAR(bounds.front().second, 1e-50, 1e-60);
+  for (const auto& [name, bound] : bounds) {
+    EXPECT_NE(name, "atoms");
+    EXPECT_GE(bound, 1e-50 * (1 - 1e-9)) << name;
+    EXPECT_TRUE(std::isfinite(bound)) << name;
+  }
+}
+
 // HH Theorem 6 (i) is tight: all atoms alike, all active weights α.
 TEST(CountsBound, IsAttainedWhenAllAtomsCoincide) {
   const double alpha = 0.25;
