@@ -9,6 +9,7 @@
 
 #include "unrect/base/types.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
 
