@@ -18,7 +18,7 @@ HalfspaceJudge::HalfspaceJudge(const Refinement::Prepared& prepared, const Stage
       exact_(prepared.stages, prepared.domain),
       glance_(prepared.stages),
       oracle_([this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
-        const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? *asked_ : walls_[wall];
+        const Hyperplane& form = wall == kAskedForm ? *asked_ : walls_[wall];
         return exact_.positive_over(form, sign, walls_of(sides), forms_.pieces());
       }) {}
 

@@ -54,7 +54,7 @@ class HalfspaceJudge {
   /// Sides of the cell as those of walls. Good until the next call.
   const std::vector<WallSide>& walls_of(std::span<const HalfspaceCell::Side> sides);
   /// Whether a form is positive (negative: sign −1) somewhere on the domain's box with these sides: exact.
-  const HalfspaceGeometry::Judge& oracle() const { return oracle_; }
+  const HalfspaceOracle& oracle() const { return oracle_; }
 
  private:
   const Refinement::Prepared& p_;
@@ -65,7 +65,7 @@ class HalfspaceJudge {
   Glance glance_;
   const Hyperplane* asked_ = nullptr;
   std::vector<WallSide> sides_;
-  HalfspaceGeometry::Judge oracle_;
+  HalfspaceOracle oracle_;
 };
 
 class HalfspaceRegion final : public RegionAtHand {

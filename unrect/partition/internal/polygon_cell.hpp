@@ -33,7 +33,6 @@ struct PolygonCell {
 class PolygonGeometry {
  public:
   using Cell = PolygonCell;
-  static constexpr bool kVertices = true;
 
   explicit PolygonGeometry(Index) {}
   Index dimension() const { return 2; }

@@ -33,7 +33,6 @@ struct VertexCell {
 class VertexGeometry {
  public:
   using Cell = VertexCell;
-  static constexpr bool kVertices = true;
 
   /// Up to kMostVertexDimensions (Worker sees to it).
   explicit VertexGeometry(Index dimension) : k_(dimension) {}
