@@ -36,8 +36,8 @@ void CellProgram::follow(const HalfspaceCell& cell) {
   }
 }
 
-// A side's true form may be as much below the one in double as its error, so a multiplier y takes y times that off the
-// bound. safe_bound has charged its own roundings.
+// Each side's true form may be as much below the one in double as its error: a multiplier y takes y times that off the
+// bound. The program's safe_bound has charged its own roundings.
 bool CellProgram::proves(const HalfspaceCell& cell, const LpResult& result, double constant, double error,
                          std::vector<HalfspaceCell::Side>& used) const {
   used.clear();
@@ -48,7 +48,8 @@ bool CellProgram::proves(const HalfspaceCell& cell, const LpResult& result, doub
     charge += kRoundedUp * multiplier * walls_.of(cell.sides[i]).error;
     used.push_back(cell.sides[i]);
   }
-  // The charge is a sum that may have been rounded down; the other one may be rounded, but not across a number.
+  // The charge is a sum of at most sides + 1 numbers, and as much is added as it can have lost twice over. The sum on
+  // the other side is rounded once, which does not take it past the charge: that is a double itself.
   charge += static_cast<double>(cell.sides.size() + 4) * kEpsilon * charge;
   return result.status != LpStatus::kInfeasible && result.safe_bound + constant > charge;
 }

@@ -11,10 +11,13 @@ namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
-// An optimum is known well enough to stop where it is so many times the form's own error beyond 0.
+// A program stops where its optimum is known to be so many times the form's own error beyond 0. The walls' errors, of a
+// like size, are charged with their multipliers; up to a thousand of them together, the proof is there. A choice of
+// speed: where it is not there, the program goes on.
 constexpr double kMargin = 1e3;
 
-// A program's pivots are expensive from here on.
+// From so many dimensions on a program's pivots are dearer than steps of affine scaling, of which no more than kSteps
+// are taken, and none once a step gains less than kLeastGain of what is missing: the program decides then.
 constexpr Index kManyDimensions = 32;
 constexpr int kSteps = 100;
 constexpr double kLeastGain = 1e-7;
@@ -127,7 +130,7 @@ HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& 
     for (Index v = 0; v < kPoints; ++v) value_[v] += c * x[v];
   }
   Reach reach;
-  for (Index v = 0; v < count_of(cell); ++v) {
+  for (Index v = 0; v < cell.witnesses(); ++v) {
     reach.below |= value_[v] < -form.error;
     reach.above |= value_[v] > form.error;
   }
@@ -136,7 +139,7 @@ HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& 
   return reach;
 }
 
-// Whether the cell reaches the form's side of this sign.
+// Whether the cell reaches the form's side of this sign: sets used_ to the sides of a proof that it does not.
 bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const HalfspaceOracle& oracle) {
   const std::uint64_t key = ProofCache::key_of(asked_.id, sign);
   if (proofs_.holds(key, cell)) return false;
@@ -175,7 +178,7 @@ bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const HalfspaceOracl
 
 // From the witness where the form comes nearest, straight across.
 bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
-  const Index count = count_of(cell);
+  const Index count = cell.witnesses();
   if (count == 0) return false;
   Index from = 0;
   for (Index v = 1; v < count; ++v) {
@@ -205,7 +208,7 @@ bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
 // ellipsoid inside the cell, and its multipliers may prove that there is nothing to reach. O(m² k) a step for m sides,
 // where a program's pivot takes O(k²).
 std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
-  const Index count = count_of(cell);
+  const Index count = cell.witnesses();
   if (count == 0) return {};
   const auto m = static_cast<Index>(cell.sides.size());
   Index from = 0;
@@ -242,8 +245,10 @@ std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
   return {};
 }
 
-// The same proof with multipliers of any origin, for sign · form = gradient · t + …: on the cell it is at most Σ_j max
-// r_j t_j + Σ_i y_i b_i over the box, where r = gradient + Σ_i y_i a_i and y ≥ 0.
+// Whether multipliers y ≥ 0 of the cell's sides a_i · t + b_i ≥ 0, of any origin, prove that sign · form = gradient · t
+// + c is nowhere positive on the cell: there it is at most c + Σ_i y_i b_i + Σ_j max r_j t_j over the box, where r =
+// gradient + Σ_i y_i a_i. Errors of all forms are charged, and roundings: no number goes through more than k + sides +
+// 8 operations, which lose so many u of their sizes' sum, `total`; four times that is taken.
 bool HalfspaceGeometry::proves_by(const Cell& cell, const Vector& gradient, int sign, const Vector& multipliers) {
   used_.clear();
   Vector left = gradient;
@@ -272,7 +277,7 @@ bool HalfspaceGeometry::proves_by(const Cell& cell, const Vector& gradient, int 
 
 // The mean of the witnesses; null if there are none.
 const Vector* HalfspaceGeometry::center_of(const Cell& cell) {
-  const Index count = count_of(cell);
+  const Index count = cell.witnesses();
   for (Index d = 0; d < k_; ++d) {
     double sum = 0;
     for (Index v = 0; v < kPoints; ++v) sum += cell.coordinates[d * kPoints + v];
@@ -305,7 +310,7 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
     key[sides] = ProofCache::key_of(asked_.id, sign);
     child.signature = cell.signature | ProofCache::bit_of(key[sides]);
     child.clear = cell.clear;
-    for (Index v = 0; v < count_of(cell); ++v) {
+    for (Index v = 0; v < cell.witnesses(); ++v) {
       if (!(sign * value_[v] > asked_.error)) continue;
       const Index slot = child.points->met++;
       for (Index d = 0; d < k_; ++d) child.coordinates[d * kPoints + slot] = cell.coordinates[d * kPoints + v];

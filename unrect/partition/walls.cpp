@@ -24,10 +24,13 @@ void Walls::drop_to(std::size_t size) {
 // Walls from this one on have other forms or sides than they had.
 void Walls::forget_sides(std::size_t wall) { known_ = std::min(known_, wall); }
 
-// The domain's own sides have no error but the roundings of their evaluation: k + 1 products and as many sums lose at
-// most (k + 3) u of the sum of their sizes, ε = 2 u, and twice that is charged. A side of the box is a difference of
-// two numbers. The filter's errors contain the evaluation; subtracting a threshold, or another unit's form, is one more
-// rounding, of a number that is near its sum of sizes only where the sign is in no doubt.
+// Constraints have no error but their evaluation's: no number goes through more than k + 1 operations, which lose (k +
+// 1) u of the sum of their sizes, u = ε/2; four times that and more is charged. A side of the box is one difference.
+//
+// A unit's form has the filter's error, which contains an evaluation, (k + 2) u of the sum of sizes. Taking a threshold
+// off loses up to (k + 1) u of that, too; where the value is about 0, the threshold is not larger than the other sizes
+// together, and the filter's error, taken twice, has room for it. The difference of two units' forms has twice both
+// errors likewise.
 Doubt Walls::form_of(const Hyperplane& wall, double* form) const {
   if (wall.stage < 0) {
     std::fill_n(form, k_, 0.0);

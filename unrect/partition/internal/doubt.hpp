@@ -13,12 +13,15 @@ struct Doubt {
   double error = 0, gradient = 0;
 
   double at(double delta) const { return error + gradient * delta; }
-  /// For an edge whose ends have values |a| + |b| = size: how far its zero can be off, as a share of its length.
+  /// For an edge whose ends have values of opposite signs, |a| + |b| = size: how far its zero, at the share |a| / size
+  /// of its length, can be off as a share. With values off by D: by |δa b − a δb| / (size · size*) ≤ D / (size − 2 D).
+  /// The zero lies on the edge, so that no more than 1 is possible.
   double along(double size, double delta) const {
     const double doubt = at(delta);
     return size > 3 * doubt ? doubt / (size - 2 * doubt) : 1.0;
   }
-  /// Whether a new vertex owes its displacement to the form itself: solving for it would gain little.
+  /// Whether a new vertex owes most of its displacement to the form itself, and not to that of the edge's ends: solving
+  /// for it would gain little. A choice of speed alone.
   bool inherent(double delta) const { return gradient * delta < 4 * error; }
 };
 

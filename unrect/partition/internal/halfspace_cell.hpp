@@ -1,7 +1,6 @@
 // What is asked of cells of half-spaces: which sides of a form they are on, and which of their walls bound them.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -23,7 +22,7 @@ class HalfspaceGeometry {
  public:
   using Cell = HalfspaceCell;
   using Side = HalfspaceCell::Side;
-  static constexpr Index kPoints = 32;
+  static constexpr Index kPoints = Cell::kPoints;
 
   struct Reach {
     bool below = false, above = false;
@@ -68,7 +67,6 @@ class HalfspaceGeometry {
 
  private:
   Cell make(Arena& arena, std::size_t sides) const;
-  static Index count_of(const Cell& cell) { return std::min(cell.points->met, kPoints); }
   double value_at(const double* form, const double* point) const;
   bool is_inside(const Cell& cell, const double* point) const;
   bool add_if_inside(const Cell& cell, int sign);

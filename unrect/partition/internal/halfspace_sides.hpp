@@ -14,12 +14,14 @@ namespace unrect {
 /// {t in the box: sign · form_wall(t) ≥ 0 for every side}, which has an interior. Its points are witnesses: they lie
 /// inside by more than rounding can account for. A sliver thinner than that has none.
 struct HalfspaceCell {
+  static constexpr Index kPoints = 32;
+
   struct Side {
     int wall = 0;  // index into the walls on the way to the cell
     int sign = 0;
   };
   struct Points {
-    Index met = 0;  // so many were put in; the latest are kept
+    Index met = 0;  // witnesses that were put in so far; the latest kPoints of them are kept
   };
 
   std::span<const Side> sides;          // those that may bound it, the box's own apart
@@ -28,9 +30,11 @@ struct HalfspaceCell {
   Points* points = nullptr;
   std::uint64_t signature = 0;           // of the sides: one bit for each
   const unsigned char* clear = nullptr;  // of each of the box's sides, if known: 1 if it does not bound the cell
+
+  Index witnesses() const { return std::min(points->met, kPoints); }
 };
 
-/// The forms that vanish on the walls of the current cells, as the cells' own business sees them.
+/// The forms that vanish on the walls, by the walls' places on the way to the current cells.
 class HalfspaceWalls {
  public:
   struct Wall {

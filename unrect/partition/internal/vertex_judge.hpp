@@ -137,9 +137,9 @@ class VertexJudge {
   }
 
  private:
-  // Vertices displaced by more, relative to the domain, are polished before a stage is looked at. About √ε, half of a
-  // double's digits: far above what a dozen cuts leave (each adds a few ε, unless it is nearly parallel to others), so
-  // that few vertices are solved for, and far below the size of cells, so that a glance decides nearly all units.
+  // A vertex that may be displaced by more, relative to the domain, is polished before a stage is looked at. About √ε,
+  // half of a double's digits: a cut adds a few ε, unless it is nearly parallel to others, so few vertices come to it;
+  // and units that near to a vertex are few, so a glance decides nearly all. A choice of speed alone.
   static constexpr double kDrift = 1e-8;
 
   // Polishes the vertices that have drifted; the largest displacement that is left.

@@ -70,14 +70,15 @@ class VertexRegion final : public RegionAtHand {
   }
 
  private:
-  // RegionView::vertices promises less than 1e-3 of the width, 1/1024. Beyond two dimensions bounds of displacements
-  // are far above the displacements, and putting all vertices right would be dear: a sixteenth.
+  // RegionView::vertices promises displacements below 1e-3 of the region's width in a plane: the next power of two is
+  // taken. Beyond two dimensions bounds of displacements are far above the displacements, and putting vertices right
+  // for a better bound would be dear: a sixteenth.
   static constexpr double kRoom = 1024;
   static constexpr double kRoomBeyond = 16;
-  // With incidence, a vertex is put right if it may be off by so much relative to the domain, however wide the region
-  // is: neighbours are joined at their vertices then, and volumes are added up. That is half of what a double tells
-  // about a product of two lengths; polishing leaves some 1e-14, so that sums over regions that needed none decide how
-  // well volumes agree (kVolumeTolerance of certificate.cpp).
+  // A vertex that may be off by more than this, relative to the domain, is put right for whoever asks for incidence,
+  // even where the region is so wide that it has room. Volumes are added up there, and neighbours joined at vertices; a
+  // bound of a millionth is far above what such a vertex is off by. A choice on which no claim rests: a certificate
+  // looks at the sum itself (kVolumeTolerance of certificate.cpp).
   static constexpr double kSharp = 1e-6;
 
   // False: even rounding the vertices to doubles moves them by something like the region's width.
