@@ -1,10 +1,7 @@
 // What the recursion asks of a cell: on which sides of a wall it lies.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "unrect/forms/hyperplane.hpp"
@@ -76,10 +73,7 @@ class Questions {
     form[k_] -= at;
     const StageFilter& filter = p_.filter(s);
     question_.wall = {s, unit, -1, at, break_index, unit};
-    // Taking the break off is rounded once, and then k sums are: (k + 1) u of its size, u = ε/2, beside what the filter
-    // charges for the evaluation of z. (No less than 4 u, which the first look at a stage takes.)
-    const double roundings = static_cast<double>(std::max<Index>(4, k_ + 1)) / 2;
-    question_.doubt = {filter.error[unit] + roundings * std::numeric_limits<double>::epsilon() * std::abs(at),
+    question_.doubt = {filter.error[unit] + threshold_rounding(at, k_),
                        kRoundedUp * form.head(k_).cwiseAbs().sum() + filter.gradient_error[unit]};
     question_.id = first_id(s) + static_cast<std::uint64_t>(break_index * stage.size + unit);
     return question_;
