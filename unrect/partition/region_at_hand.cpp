@@ -1,5 +1,7 @@
 #include "unrect/partition/internal/region_at_hand.hpp"
 
+#include <fmt/format.h>
+
 #include "unrect/base/error.hpp"
 
 namespace unrect {

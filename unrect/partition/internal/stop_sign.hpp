@@ -1,6 +1,8 @@
 // Whether anybody waits for the recursion to stop.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <functional>
 
 #include "unrect/base/error.hpp"
