@@ -242,6 +242,20 @@ class Inspect(Case):
         self.assertIs(got["is_region"], True)
         self.assertIn("exact", got["bounds"])
 
+    def test_the_configuration_is_that_of_the_networks_own_numbers(self):
+        # Unit 1:0 is 2^-55 (x - 1), in doubles 2^-54 x - 2^-55 or 0.
+        np.savez(self.dir / "net.npz", W0=np.array([[0.1], [0.2], [1]]), b0=np.zeros(3), W1=np.array([[1, 1, -0.3], [0, 0, 1]]),
+                 b1=np.array([-2.7755575615628914e-17, -0.75]), W2=np.ones((1, 2)), b2=np.zeros(1))
+        got = json.loads(self.ok("inspect", "net.npz", "--at", "0.75", "--json"))
+        self.assertEqual(got["configuration"], [[1, 1, 1], [0, 0]])
+        self.assertEqual(got["on_boundary"], [{"layer": 1, "unit": 1}])
+        self.assertIs(got["is_region"], True)
+        # A box of one unit in the last place: there is a region, and no double strictly inside.
+        low = 0.9
+        got = json.loads(self.ok("inspect", "net.npz", f"--at={low!r}", f"--box={low!r},{np.nextafter(low, 1)!r}", "--json"))
+        self.assertEqual(got["ball"]["radius"], 0)
+        self.assertIs(got["facets_complete"], False)
+
     def test_units_that_are_0_everywhere_are_no_boundary(self):
         np.savez(self.dir / "net.npz", W0=np.array([[1.0, 2.0], [0.0, 0.0], [3.0, -1.0]]), b0=np.zeros(3), W1=np.ones((1, 3)), b1=np.zeros(1))
         self.assertNotIn("on a boundary", self.ok("inspect", "net.npz", "--at", "1,1"))

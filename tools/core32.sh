@@ -38,7 +38,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 # Doubles are doubles: the x87 unit would keep more of them than a store does.
 set(CMAKE_CXX_FLAGS_INIT "-msse2 -mfpmath=sse -isystem $root/usr/include -isystem $root/usr/include/i386-linux-gnu")
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-L$root/usr/lib/i386-linux-gnu -static")
+# Linked with the compiler's own 32-bit C and C++ libraries, which stand apart from the system's.
+set(runtime /usr/i686-linux-gnu/lib)
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-L$root/usr/lib/i386-linux-gnu -Wl,--dynamic-linker=\${runtime}/ld-linux.so.2 \
+-Wl,-rpath,\${runtime}:$root/usr/lib/i386-linux-gnu:$root/lib/i386-linux-gnu")
 CMAKE
 export PKG_CONFIG_LIBDIR=$root/usr/lib/i386-linux-gnu/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 cmake -S . -B "$work/build" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$work/toolchain.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" \

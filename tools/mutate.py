@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the guards one at a time and sees whether a test notices.
 
-Usage: mutate.py [--build DIR] [--only TEXT] [--list]
+Usage: mutate.py [--build DIR] [--only TEXT] [--filter TESTS] [--list]
 
 tools/mutants.toml lists the mutants: a file, a text that stands in it once, what takes its place, and the rooms whose
 tests are asked. Each is put into a copy of the sources (below --build, default build/mutation), built and tested alone.
@@ -45,11 +45,13 @@ def run(command: list[str], seconds: float, log: pathlib.Path) -> int:
 class Workshop:
     """The copy of the sources, its build, and the tests of a room."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, tests: str):
+        self.tests = tests
         self.sources, self.build, self.log = folder / "sources", folder / "build", folder / "log.txt"
         folder.mkdir(parents=True, exist_ok=True)
         for name in SOURCES:
             self.copy(ROOT / name)
+        self.drop_what_is_gone()
         # Unoptimised: a mutant is compiled once and tested for a second or two.
         self.must(["cmake", "-S", str(self.sources), "-B", str(self.build), "-G", "Ninja", "-DUNRECT_TESTS=ON",
                    "-DUNRECT_BENCHMARKS=OFF", "-DUNRECT_APPS=ON", "-DCMAKE_BUILD_TYPE=Release", "-DUNRECT_NATIVE=ON",
@@ -64,18 +66,26 @@ class Workshop:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, to)
 
+    def drop_what_is_gone(self) -> None:
+        """The build globs: a file that an earlier run copied, renamed since, would be built with the rest."""
+        for file in [f for f in self.sources.rglob("*") if f.is_file()]:
+            if not (ROOT / file.relative_to(self.sources)).exists():
+                file.unlink()
+
     def must(self, command: list[str]) -> None:
         if run(command, 7200, self.log) != 0:
             sys.exit(f"mutate: {' '.join(command)} failed; see {self.log}")
 
     def make(self, rooms: list[str]) -> int:
         targets = [f"{room}_tests" for room in rooms]
-        return run(["cmake", "--build", str(self.build), "--parallel", str(os.cpu_count()), "--target", *targets], 7200, self.log)
+        return run(["cmake", "--build", str(self.build), "--parallel", str(len(os.sched_getaffinity(0))),
+                    "--target", *targets], 7200, self.log)
 
     def first_failure(self, rooms: list[str]) -> str:
         """The room whose tests fail, or nothing."""
         for room in rooms:
-            program = [str(self.build / f"unrect/{room}_tests"), "--gtest_brief=1", "--gtest_fail_fast"]
+            program = [str(self.build / f"unrect/{room}_tests"), "--gtest_brief=1", "--gtest_fail_fast",
+                       f"--gtest_filter={self.tests}"]
             if run(program, TEST_SECONDS, self.log) != 0:
                 return room
         return ""
@@ -88,6 +98,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/mutation", help="where to work")
     parser.add_argument("--only", default="", help="mutants whose name contains this")
+    parser.add_argument("--filter", default="*",
+                        help="tests that are asked, as for gtest: quicker, but what survives others may kill")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     arguments = parser.parse_args()
     mutants = [m for m in read_mutants() if arguments.only in m["name"]]
@@ -95,7 +107,7 @@ def main() -> int:
         print("\n".join(m["name"] for m in mutants))
         return 0
     os.environ.setdefault("UNRECT_DATA", str(ROOT.parent / "shared/data"))
-    shop = Workshop(arguments.build)
+    shop = Workshop(arguments.build, arguments.filter)
     rooms = sorted({room for m in mutants for room in m["rooms"]})
     if shop.make(rooms) != 0:
         sys.exit(f"mutate: the sources do not build as they are; see {shop.log}")

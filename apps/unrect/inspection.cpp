@@ -210,11 +210,16 @@ std::string wall_text(const std::vector<Wall>& walls) {
 }
 
 Inspection inspect(const Network& network, const VectorRef& x, const InspectOptions& options) {
-  const Trace trace = unrect::trace(network, x);
+  Trace trace = unrect::trace(network, x);
+  Index units = 0;
+  for (const auto& layer : trace.configuration.layers) units += static_cast<Index>(layer.size());
+  // Beyond, which is no place for exact arithmetic, a unit that is within rounding of its break is said to be on it.
+  std::vector<Unit> on_boundary = units * x.size() <= kHoldElements ? settle_pieces(network, x, trace.configuration)
+                                                                    : boundary_units(network, trace);
   Inspection result(Region(network, trace.configuration));
   result.input = x;
   result.output = trace.output;
-  result.on_boundary = boundary_units(network, trace);
+  result.on_boundary = std::move(on_boundary);
   if (x.size() <= kExactInputs) result.on_boundary = units_with_a_wall(result.region, result.on_boundary);
   result.walls = result.region.offsets_and_walls().first.size();
   report(options, "affine map");

@@ -60,7 +60,7 @@ void require_payload(const std::vector<Index>& shape, std::size_t element, std::
                      std::string_view name) {
   const bool empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   // The extents beside a 0 are bounded, too: their product must not overflow.
-  const std::size_t limit = empty ? std::size_t{1} << 40 : available / element;
+  const std::size_t limit = empty ? std::numeric_limits<std::size_t>::max() / 256 : available / element;
   std::size_t count = 1;
   for (const Index extent : shape) {
     UNRECT_REQUIRE(extent == 0 || static_cast<std::size_t>(extent) <= limit / count, ErrorCode::kFormat,

@@ -13,6 +13,7 @@
 #include <climits>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <optional>
 #include <random>
 #include <utility>
@@ -99,13 +100,13 @@ int open_aside(const std::filesystem::path& path, std::filesystem::path& aside, 
 
 }  // namespace
 
-std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) fail(path, "cannot open");
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) fail(path, "cannot read");
   UNRECT_REQUIRE(S_ISREG(info.st_mode), ErrorCode::kFile, "{}: not a regular file", path.string());
-  UNRECT_REQUIRE(static_cast<std::size_t>(info.st_size) <= max_bytes, ErrorCode::kFile,
+  UNRECT_REQUIRE(static_cast<std::uint64_t>(info.st_size) <= max_bytes, ErrorCode::kFile,
                  "{}: {} bytes is more than the {} this reader takes", path.string(), info.st_size, max_bytes);
   std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
   std::size_t filled = 0;
@@ -167,7 +168,9 @@ void discard_unfinished_files() noexcept {
   }
 }
 
-std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes) {
+std::string gunzip(std::string_view bytes, std::string_view name, std::uint64_t max_bytes) {
+  const auto most =
+      static_cast<std::size_t>(std::min<std::uint64_t>(max_bytes, std::numeric_limits<std::size_t>::max() / 2));
   z_stream stream{};
   if (inflateInit2(&stream, 15 + 16) != Z_OK) throw std::bad_alloc();
   struct End {
@@ -181,13 +184,13 @@ std::string gunzip(std::string_view bytes, std::string_view name, std::size_t ma
   if (bytes.size() >= 4) {
     for (std::size_t i = 4; i > 0; --i) guess = guess << 8 | static_cast<unsigned char>(bytes[bytes.size() - 5 + i]);
   }
-  std::string out(std::min({std::max(guess, kLeast), 10 * bytes.size() + kLeast, std::max(max_bytes, kLeast)}), '\0');
+  std::string out(std::min({std::max(guess, kLeast), 10 * bytes.size() + kLeast, std::max(most, kLeast)}), '\0');
   std::size_t filled = 0;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   std::size_t left = bytes.size();
   int state = Z_OK;
   do {
-    if (filled == out.size()) out.resize(std::min(2 * filled, max_bytes + 1));
+    if (filled == out.size()) out.resize(std::min(2 * filled, most + 1));
     const std::size_t feed = std::min<std::size_t>(left, UINT_MAX),
                       room = std::min<std::size_t>(out.size() - filled, UINT_MAX);
     stream.avail_in = static_cast<uInt>(feed);
@@ -198,7 +201,7 @@ std::string gunzip(std::string_view bytes, std::string_view name, std::size_t ma
     filled += room - stream.avail_out;
     UNRECT_REQUIRE(state == Z_OK || state == Z_STREAM_END, ErrorCode::kFormat, "{}: damaged gzip stream near byte {}",
                    name, bytes.size() - left);
-    UNRECT_REQUIRE(filled <= max_bytes, ErrorCode::kFormat, "{}: unpacks to more than {} bytes", name, max_bytes);
+    UNRECT_REQUIRE(filled <= most, ErrorCode::kFormat, "{}: unpacks to more than {} bytes", name, most);
   } while (state != Z_STREAM_END);
   out.resize(filled);
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -9,7 +10,7 @@
 namespace unrect {
 
 /// The bytes of a regular file. @throws Error kFile for a missing file, a directory, or one over `max_bytes`.
-std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{8} << 30);
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{8} << 30);
 
 /// Writes beside `name`, flushes to the disk, then renames: a reader sees the old file or the whole new one. Keeps the
 /// mode of a file that it replaces and follows links. @throws Error kFile (no folder, no space, no permission, a device
@@ -21,6 +22,6 @@ void write_file(const std::filesystem::path& name, std::string_view bytes);
 void discard_unfinished_files() noexcept;
 
 /// Undoes gzip. @throws Error kFormat, naming `name`, for a damaged stream or one that grows over `max_bytes`.
-std::string gunzip(std::string_view bytes, std::string_view name, std::size_t max_bytes = std::size_t{4} << 30);
+std::string gunzip(std::string_view bytes, std::string_view name, std::uint64_t max_bytes = std::uint64_t{4} << 30);
 
 }  // namespace unrect

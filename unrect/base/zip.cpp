@@ -16,20 +16,20 @@ constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x060
 constexpr std::uint32_t kEnd64 = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr std::size_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size = 56, kLocatorSize = 20;
 
-/// Little-endian numbers at places of a byte string; every place is checked.
+/// Little-endian numbers at places of a byte string; every place is checked. Places have 64 bits, as in the file.
 class Bytes {
  public:
   Bytes(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name) {}
 
-  std::uint64_t number(std::size_t at, int width) const {
-    const std::string_view field = slice(at, static_cast<std::size_t>(width));
+  std::uint64_t number(std::uint64_t at, int width) const {
+    const std::string_view field = slice(at, static_cast<std::uint64_t>(width));
     std::uint64_t value = 0;
     for (int i = width; i-- > 0;) value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(i)]);
     return value;
   }
-  std::string_view slice(std::size_t at, std::size_t length) const {
+  std::string_view slice(std::uint64_t at, std::uint64_t length) const {
     if (at > bytes_.size() || length > bytes_.size() - at) fail("the archive is cut short");
-    return bytes_.substr(at, length);
+    return bytes_.substr(static_cast<std::size_t>(at), static_cast<std::size_t>(length));
   }
   std::size_t size() const { return bytes_.size(); }
   [[noreturn]] void fail(std::string_view what) const {
@@ -60,7 +60,7 @@ Directory find_directory(const Bytes& bytes) {
   }
   Directory directory{bytes.number(end + 10, 2), bytes.number(end + 16, 4)};
   if (end >= kLocatorSize && bytes.number(end - kLocatorSize, 4) == kEnd64Locator) {
-    const std::size_t end64 = bytes.number(end - kLocatorSize + 8, 8);
+    const std::uint64_t end64 = bytes.number(end - kLocatorSize + 8, 8);
     if (bytes.slice(end64, kEnd64Size).empty() || bytes.number(end64, 4) != kEnd64) bytes.fail("bad zip64 directory");
     directory = {bytes.number(end64 + 32, 8), bytes.number(end64 + 48, 8)};
   }
@@ -68,11 +68,11 @@ Directory find_directory(const Bytes& bytes) {
 }
 
 /// Sizes and offset that do not fit 32 bits stand in the extra field with tag 1, in this order.
-void read_zip64(const Bytes& bytes, std::size_t at, std::size_t length, Entry& entry) {
-  const std::size_t end = at + length;
+void read_zip64(const Bytes& bytes, std::uint64_t at, std::uint64_t length, Entry& entry) {
+  const std::uint64_t end = at + length;
   while (at + 4 <= end) {
     const std::uint64_t tag = bytes.number(at, 2);
-    const std::size_t stop = at + 4 + bytes.number(at + 2, 2);
+    const std::uint64_t stop = at + 4 + bytes.number(at + 2, 2);
     if (stop > end) bytes.fail(fmt::format("entry '{:.80}' has a damaged extra field", entry.name));
     at += 4;
     if (tag == 1) {
@@ -88,7 +88,7 @@ void read_zip64(const Bytes& bytes, std::size_t at, std::size_t length, Entry& e
   }
 }
 
-Entry read_entry(const Bytes& bytes, std::size_t& at) {
+Entry read_entry(const Bytes& bytes, std::uint64_t& at) {
   if (bytes.number(at, 4) != kCentral) bytes.fail("the central directory is damaged");
   Entry entry;
   entry.flags = bytes.number(at + 8, 2);
@@ -97,7 +97,7 @@ Entry read_entry(const Bytes& bytes, std::size_t& at) {
   entry.packed = bytes.number(at + 20, 4);
   entry.unpacked = bytes.number(at + 24, 4);
   entry.offset = bytes.number(at + 42, 4);
-  const std::size_t name = bytes.number(at + 28, 2), extra = bytes.number(at + 30, 2);
+  const std::uint64_t name = bytes.number(at + 28, 2), extra = bytes.number(at + 30, 2);
   entry.name = bytes.slice(at + kCentralSize, name);
   for (char& c : entry.name) {
     if (static_cast<unsigned char>(c) < ' ') bytes.fail("an entry's name holds control characters");
@@ -108,7 +108,9 @@ Entry read_entry(const Bytes& bytes, std::size_t& at) {
   return entry;
 }
 
-std::string inflate_entry(std::string_view packed, std::size_t unpacked, const Bytes& bytes, const Entry& entry) {
+std::string inflate_entry(std::string_view packed, const Bytes& bytes, const Entry& entry) {
+  const auto unpacked = static_cast<std::size_t>(entry.unpacked);
+  if (unpacked != entry.unpacked) throw std::bad_alloc();
   std::string out(unpacked, '\0');
   z_stream stream{};
   if (inflateInit2(&stream, -15) != Z_OK) throw std::bad_alloc();
@@ -165,7 +167,8 @@ ArrayMap parse_npz(std::string_view archive, std::string_view name) {
   const Bytes bytes(archive, name);
   const Directory directory = find_directory(bytes);
   ArrayMap arrays;
-  std::size_t at = directory.offset, packed_total = 0;
+  std::uint64_t at = directory.offset;
+  std::size_t packed_total = 0;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     const Entry entry = read_entry(bytes, at);
     const auto fail = [&](std::string_view what) { bytes.fail(fmt::format("entry '{:.80}' {}", entry.name, what)); };
@@ -173,7 +176,7 @@ ArrayMap parse_npz(std::string_view archive, std::string_view name) {
     if ((entry.flags & 1) != 0) fail("is encrypted");
     if (entry.method != 0 && entry.method != 8) fail("is compressed by another method than deflate");
     if (bytes.number(entry.offset, 4) != kLocal) fail("has no local header");
-    const std::size_t data =
+    const std::uint64_t data =
         entry.offset + kLocalSize + bytes.number(entry.offset + 26, 2) + bytes.number(entry.offset + 28, 2);
     const std::string_view packed = bytes.slice(data, entry.packed);
     // Entries that overlap could unpack the same bytes many times over.
@@ -183,7 +186,7 @@ ArrayMap parse_npz(std::string_view archive, std::string_view name) {
     if (entry.unpacked > most || (entry.method == 0 && entry.unpacked != entry.packed)) {
       fail(fmt::format("claims {} bytes, more than its {} packed ones can hold", entry.unpacked, entry.packed));
     }
-    const std::string content = entry.method == 0 ? std::string() : inflate_entry(packed, entry.unpacked, bytes, entry);
+    const std::string content = entry.method == 0 ? std::string() : inflate_entry(packed, bytes, entry);
     const std::string_view array = entry.method == 0 ? packed : std::string_view(content);
     if (crc_of(array) != entry.crc) fail("fails its checksum");
     const std::string key = entry.name.substr(0, entry.name.size() - 4);

@@ -126,6 +126,22 @@ TEST(Bounds, AreAllZeroWhereAWholeLayerIsOff) {
   }
 }
 
+// The product of the middle weights is 1e-400, that of all 1e-50, and that of the outer ones 1e350.
+TEST(AllBounds, NoneIsGivenThatLeftTheRangeOfDoubles) {
+  const Network network = Network::chain({Matrix{{1e100}}, Matrix{{1e-200}}, Matrix{{1e-200}}, Matrix{{1e250}}},
+                                         {Vector::Ones(1), Vector::Ones(1), Vector::Ones(1), Vector::Zero(1)});
+  const Region region = unrectify(network, Vector::Ones(1));
+  const auto bounds = all_bounds(region, region.affine_map());
+  ASSERT_FALSE(bounds.empty());
+  EXPECT_EQ(bounds.front().first, "exact");
+  EXPECT_NEAR(bounds.front().second, 1e-50, 1e-60);
+  for (const auto& [name, bound] : bounds) {
+    EXPECT_NE(name, "atoms");
+    EXPECT_GE(bound, 1e-50 * (1 - 1e-9)) << name;
+    EXPECT_TRUE(std::isfinite(bound)) << name;
+  }
+}
+
 // HH Theorem 6 (i) is tight: all atoms alike, all active weights α.
 TEST(CountsBound, IsAttainedWhenAllAtomsCoincide) {
   const double alpha = 0.25;
@@ -297,9 +313,9 @@ TEST(SpectralBoundGraph, CountsWhatOverlappingMaximaRead) {
 
 TEST(LayeredBound, IsGivenForMonotoneRectifiersAlone) {
   Rng rng(5);
-  const auto names = [&](const Piecewise& f) {
+  const auto names = [&](const Piecewise& f, double bias = 0) {
     NetworkBuilder builder(Shape{2});
-    int x = builder.add(Dense{rng.normal_matrix(3, 2), rng.normal_vector(3)}, {0});
+    int x = builder.add(Dense{rng.normal_matrix(3, 2), rng.normal_vector(3).array() + bias}, {0});
     x = builder.add(f, {x});
     x = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {x});
     const Network network = std::move(builder).build(x);
@@ -314,6 +330,20 @@ TEST(LayeredBound, IsGivenForMonotoneRectifiersAlone) {
   EXPECT_TRUE(names(parametric_relu(Vector{{-1e-9}})).contains("spectral_global"));
   EXPECT_FALSE(names(absolute()).contains("layered"));
   EXPECT_FALSE(names(parametric_relu(Vector{{1 + 1e-9}})).contains("spectral_global"));
+  // What holds for every configuration asks for the slopes of all, those of regions far from this one, too.
+  EXPECT_TRUE(names(parametric_relu(Vector{{0.5}}), 100).contains("layered"));
+  EXPECT_FALSE(names(parametric_relu(Vector{{-1e-9}}), 100).contains("layered"));
+  EXPECT_TRUE(names(parametric_relu(Vector{{-1}}), 100).contains("spectral_global"));
+  EXPECT_FALSE(names(parametric_relu(Vector{{1 + 1e-9}}), 100).contains("spectral_global"));
+  EXPECT_FALSE(names(parametric_relu(Vector{{-1 - 1e-9}}), 100).contains("spectral_global"));
+}
+
+// 2 x − 3 (−x): the bound is attained, and is none without the factors or their size.
+TEST(SpectralBoundGraph, CountsTheFactorsOfASum) {
+  NetworkBuilder builder(Shape{1});
+  const int minus = builder.add(Dense{Matrix{{-1}}, Vector{{0}}}, {0});
+  const int sum = builder.add(Sum{{2, -3}}, {0, minus});
+  EXPECT_DOUBLE_EQ(spectral_bound_graph(std::move(builder).build(sum)), 5);
 }
 
 // Both ways to the same Gram matrix; and a factor on a layer is a factor of the bound, at either end of the doubles.

@@ -236,6 +236,9 @@ std::vector<std::pair<std::string, double>> all_bounds(const Region& region, con
     bounds.emplace_back("spectral_power", spectral_power_bound(f));
     bounds.emplace_back("frobenius", frobenius_bound(f));
   }
+  // None of them is below the first; one that is, or is no number, has left the range of doubles on the way.
+  const double least = bounds.front().second * (1 - 1e-9);
+  std::erase_if(bounds, [&](const auto& bound) { return !(bound.second >= least) || !std::isfinite(bound.second); });
   return bounds;
 }
 

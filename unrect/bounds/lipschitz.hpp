@@ -49,7 +49,8 @@ double layered_bound(const Factors& factors);
 double spectral_bound_graph(const Network& network);
 
 /// Name and value of every bound above that applies, sharpest kinds first; "exact" among them. For a network that is
-/// not a chain: exact and spectral_graph. `map` is the region's affine map.
+/// not a chain: exact and spectral_graph. `map` is the region's affine map. Those whose numbers leave the range of
+/// doubles on the way (infinite, or below exact) are left out.
 std::vector<std::pair<std::string, double>> all_bounds(const Region& region, const AffineMap& map);
 
 }  // namespace unrect

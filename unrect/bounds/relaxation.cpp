@@ -13,6 +13,8 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kSmallest = 1e-290;
 constexpr double kEnlarged = 1.01;
 constexpr Index kChunk = 256;
+// Values beyond this may be infinite in the next sum: nothing is bounded there.
+constexpr double kLargest = 1e300;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -30,6 +32,9 @@ Offset offset_at(const Piecewise& f, Index row, Index piece, double p, double sl
   const double value = inner + f.offsets(row, piece) - outer;
   return {value, 4 * kEpsilon * (std::abs(inner) + std::abs(f.offsets(row, piece)) + std::abs(outer)) + kSmallest};
 }
+
+constexpr std::pair<double, double> kEverything{-std::numeric_limits<double>::infinity(),
+                                                std::numeric_limits<double>::infinity()};
 
 // The largest and smallest offset of a line with this slope that touches f on [l, h].
 std::pair<double, double> offsets(const Piecewise& f, Index row, double low, double high, double slope) {
@@ -62,6 +67,7 @@ UnitLines relu_lines(double low, double high) {
 // The range of f over [l, h], rounded outward.
 std::pair<double, double> range_of(const Piecewise& f, Index unit, double low, double high) {
   if (f.is_relu()) return {std::max(low, 0.0), std::max(high, 0.0)};
+  if (!std::isfinite(low) || !std::isfinite(high)) return kEverything;
   return offsets(f, f.row_of(unit), low, high, 0);
 }
 
@@ -84,6 +90,7 @@ UnitLines lines_of(const Piecewise& f, Index unit, double low, double high) {
     const double slope = f.slopes(row, piece), offset = f.offsets(row, piece);
     return {slope, offset, slope, offset};
   }
+  if (!std::isfinite(low) || !std::isfinite(high)) return {0, kEverything.first, 0, kEverything.second};
   const double middle = 0.5 * (low + high);
   UnitLines best;
   double low_at = -std::numeric_limits<double>::infinity(), high_at = -low_at;
@@ -154,6 +161,11 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain)
   }
 }
 
+bool Relaxation::finite() const {
+  const auto small = [](const Vector& size) { return (size.array() < kLargest).all(); };
+  return std::ranges::all_of(magnitude_, small) && std::ranges::all_of(activation_, small);
+}
+
 void Relaxation::set_magnitude(int stage) {
   const BoundStage& st = (*graph_)[stage];
   Matrix m = (st.bias.cwiseAbs() + st.bias_error).transpose();
@@ -202,8 +214,12 @@ void Relaxation::intervals(int stage, NodeBatch& nodes) {
   for (Index b = 0; b < nodes.count(); ++b) {
     middle.row(b) += st.bias.transpose();
     radius.row(b) += charge.transpose();
-    nodes.low[at(stage)].row(b) = nodes.low[at(stage)].row(b).cwiseMax(middle.row(b) - radius.row(b));
-    nodes.high[at(stage)].row(b) = nodes.high[at(stage)].row(b).cwiseMin(middle.row(b) + radius.row(b));
+    for (Index i = 0; i < st.size; ++i) {
+      const double least = middle(b, i) - radius(b, i), most = middle(b, i) + radius(b, i);
+      double &low = nodes.low[at(stage)](b, i), &high = nodes.high[at(stage)](b, i);
+      if (std::isfinite(least)) low = std::max(low, least);
+      if (std::isfinite(most)) high = std::min(high, most);
+    }
   }
 }
 
@@ -290,6 +306,7 @@ void Relaxation::step_back(int stage, Rows& rows) {
       up_ = up_ * lines.low_offset.row(b).array() + down_ * lines.high_offset.row(b).array();
       rows.constant[r] += up_.sum();
       rows.charge[r] += rate * up_.abs().sum();
+      if (!a.row(r).allFinite()) rows.charge[r] = std::numeric_limits<double>::infinity();  // max and min lose NaNs
     }
   } else if (const Maximum* m = st.maximum()) {
     v_.setZero(a.rows(), st.size);
@@ -352,7 +369,7 @@ void Relaxation::add_splits(int stage, const Sweep& extras, Rows& rows) {
   }
 }
 
-Vector Relaxation::concretize(const NodeBatch& nodes, const Rows& rows) {
+Vector Relaxation::concretize(const NodeBatch& nodes, Rows& rows) {
   const Index count = static_cast<Index>(rows.node.size());
   resize(0, count);
   used_[0] = 0;
@@ -367,6 +384,11 @@ Vector Relaxation::concretize(const NodeBatch& nodes, const Rows& rows) {
     const double charge =
         (rows.charge[r] + rate * (a.row(r).cwiseAbs().dot(activation_[0]) + std::abs(rows.constant[r]))) * kEnlarged;
     value[r] = sum + rows.constant[r] - charge - kSmallest * static_cast<double>(a.cols() + 1);
+    if (std::isfinite(value[r]) && a.row(r).allFinite()) continue;
+    // What overflowed on the way, up or down, bounds nothing.
+    value[r] = rows.constant[r] = -std::numeric_limits<double>::infinity();
+    rows.charge[r] = 0;
+    coefficients_[0].row(r).setZero();
   }
   return value;
 }

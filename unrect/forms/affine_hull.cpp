@@ -16,6 +16,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/polytope/dense_lp.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 namespace {
@@ -135,21 +136,12 @@ double truncated(const Rational& x) {
   return value;
 }
 
-// The double next to x, and how far off it is, added to `error`.
+// The double nearest to x, and how far off it is, added to `error`.
 double nearest(const Rational& x, const Rational& weight, Rational& error) {
-  const double low = truncated(x);
-  if (low == x) return low;
-  const double high = std::nextafter(low, sgn(x) * std::numeric_limits<double>::infinity());
-  Rational below = abs(x - low);
-  if (std::isfinite(high)) {
-    const Rational above = abs(x - high);
-    if (above < below) {
-      error += above * weight;
-      return high;
-    }
-  }
-  error += below * weight;
-  return low;
+  truncated(x);
+  const double value = nearest_double(x);
+  if (value != x) error += abs(x - value) * weight;
+  return value;
 }
 
 double rounded_up(const Rational& x) {

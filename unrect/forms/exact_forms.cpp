@@ -510,7 +510,7 @@ struct ExactForms::Cache {
     const std::optional<std::vector<mpq_class>> deepest = deepest_point(normals);
     if (!deepest) return {};
     Vector t(k);
-    for (Index d = 0; d < k; ++d) t[d] = (*deepest)[static_cast<std::size_t>(d)].get_d();
+    for (Index d = 0; d < k; ++d) t[d] = nearest_double((*deepest)[static_cast<std::size_t>(d)]);
     if (is_inside(t, normals)) return t;
     if (k > kMostNeighbours) return {};
     const Vector center = t;
@@ -560,7 +560,7 @@ Vector ExactForms::point_at(std::span<const Hyperplane> at, std::span<const std:
     const auto [numerator, denominator] = cache_->value_where(coordinate, at);
     mpq_class ratio(numerator, denominator * coordinate[static_cast<std::size_t>(d)].mantissa);
     ratio.canonicalize();
-    t[d] = ratio.get_d();
+    t[d] = nearest_double(ratio);
   }
   return t;
 }

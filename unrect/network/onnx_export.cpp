@@ -110,15 +110,16 @@ class Writer {
     for (const std::int64_t extent : dims) count *= extent;
     std::string& raw = initializer(name, type(), dims);
     if (precision_ == ExportPrecision::kFloat64) {
-      raw.assign(reinterpret_cast<const char*>(data), sizeof(double) * count);
+      raw.assign(reinterpret_cast<const char*>(data), sizeof(double) * static_cast<std::size_t>(count));
       return name;
     }
-    raw.resize(sizeof(float) * count);
+    raw.resize(sizeof(float) * static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) {
       UNRECT_REQUIRE(std::abs(data[i]) <= std::numeric_limits<float>::max(), ErrorCode::kInvalidArgument,
                      "node '{}': {} holds {}, more than float32 can", label_, what, data[i]);
       const float narrow = static_cast<float>(data[i]);
-      std::copy_n(reinterpret_cast<const char*>(&narrow), sizeof narrow, &raw[sizeof narrow * i]);
+      std::copy_n(reinterpret_cast<const char*>(&narrow), sizeof narrow,
+                  &raw[sizeof narrow * static_cast<std::size_t>(i)]);
     }
     return name;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "unrect/base/error.hpp"
 
@@ -18,10 +19,15 @@ Index whole(double value, std::string_view name) {
   UNRECT_REQUIRE(value == std::floor(value) || std::isinf(value), ErrorCode::kFormat,
                  "input '{}' holds {}, expected whole numbers", name, value);
   constexpr double kLimit = 4e18;
-  return static_cast<Index>(std::clamp(value, -kLimit, kLimit));
+  return index_of(static_cast<std::int64_t>(std::clamp(value, -kLimit, kLimit)));
 }
 
 }  // namespace
+
+Index index_of(std::int64_t number) {
+  constexpr std::int64_t kMost = std::numeric_limits<Index>::max();
+  return static_cast<Index>(std::clamp(number, -kMost, kMost));
+}
 
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
@@ -143,7 +149,7 @@ Index Call::integer(std::string_view name, Index otherwise) {
   const AttributeProto* a = attribute(name);
   if (a == nullptr) return otherwise;
   UNRECT_REQUIRE(a->i.has_value(), ErrorCode::kFormat, "attribute '{}' is not an integer", name);
-  return static_cast<Index>(*a->i);
+  return index_of(*a->i);
 }
 
 double Call::real(std::string_view name, double otherwise) {
@@ -165,7 +171,9 @@ std::vector<Index> Call::integers(std::string_view name, std::vector<Index> othe
   if (a == nullptr) return otherwise;
   UNRECT_REQUIRE(!a->i && !a->f && !a->s && !a->t && a->floats.empty(), ErrorCode::kFormat,
                  "attribute '{}' is not a list of integers", name);
-  return {a->ints.begin(), a->ints.end()};
+  std::vector<Index> values(a->ints.size());
+  std::ranges::transform(a->ints, values.begin(), index_of);
+  return values;
 }
 
 const TensorProto* Call::tensor(std::string_view name) {

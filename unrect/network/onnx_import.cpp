@@ -111,7 +111,7 @@ class Walk {
  public:
   Walk(const ModelProto& model, const ImportOptions& options) : file_(graph_of(model)), options_(options) {
     for (const OperatorSetIdProto& set : model.opset_import) {
-      if (is_default_domain(set.domain)) opset_ = set.version;
+      if (is_default_domain(set.domain)) opset_ = index_of(set.version);
     }
     UNRECT_REQUIRE(opset_ >= kOldestOpset && opset_ <= kNewestOpset, ErrorCode::kUnsupported,
                    "opset {}, expected {} to {}", opset_, kOldestOpset, kNewestOpset);
@@ -168,7 +168,7 @@ class Walk {
       UNRECT_REQUIRE(known || shape.empty(), ErrorCode::kUnsupported,
                      "input '{}' leaves axis {} open, expected at most the first, the batch, to be open", name,
                      shape.size());
-      shape.push_back(known ? *extent.dim_value : 1);
+      shape.push_back(known ? index_of(*extent.dim_value) : 1);
     }
     return shape;
   }

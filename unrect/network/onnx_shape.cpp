@@ -157,7 +157,7 @@ std::vector<Value> constant(Call& call) {
     return {call.graph.constant(std::move(values), {std::ssize(a->floats)})};
   }
   if (const AttributeProto* a = call.attribute("value_int"))
-    return {of_integers(call.graph, {Index{a->i.value_or(0)}}, {})};
+    return {of_integers(call.graph, {index_of(a->i.value_or(0))}, {})};
   UNRECT_REQUIRE(call.attribute("value_ints") != nullptr, ErrorCode::kFormat, "no value");
   const std::vector<Index> values = call.integers("value_ints", {});
   return {of_integers(call.graph, values, {std::ssize(values)})};

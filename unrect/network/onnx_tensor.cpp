@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "unrect/base/array.hpp"
@@ -23,9 +24,15 @@ struct Brain {
   throw Error(ErrorCode::kFormat, fmt::format("tensor '{}': {}", tensor.name, what));
 }
 
+Shape shape_of(const TensorProto& tensor) {
+  Shape shape(tensor.dims.size());
+  std::ranges::transform(tensor.dims, shape.begin(), index_of);
+  return shape;
+}
+
 /// Elements that the dims promise, no more than `available`.
 Index promised(const TensorProto& tensor, std::size_t available) {
-  const Shape shape(tensor.dims.begin(), tensor.dims.end());
+  const Shape shape = shape_of(tensor);
   Index count = 1;
   for (const Index extent : shape) {
     if (extent < 0) fail(tensor, fmt::format("dims {} hold a negative extent", to_string(shape)));
@@ -126,7 +133,7 @@ Value read_tensor(const TensorProto& tensor) {
   if (tensor.dims.size() > 64) fail(tensor, fmt::format("{} axes, expected at most 64", tensor.dims.size()));
   Value value;
   value.constant = std::make_shared<const Vector>(numbers(tensor));
-  value.shape.assign(tensor.dims.begin(), tensor.dims.end());
+  value.shape = shape_of(tensor);
   value.integer = !is_float_type(tensor.data_type);
   value.name = tensor.name;
   return value;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "unrect/base/error.hpp"
@@ -19,6 +20,9 @@ struct Span {
   Index position(Index output, Index slot) const { return output * stride + slot * dilation - before; }
 };
 
+// Of kernels, strides, dilations and pads: a product of two fits an Index.
+constexpr Index kMostExtent = (Index{1} << std::numeric_limits<Index>::digits / 2) - 1;
+
 Index quotient_up(Index a, Index b) { return (a + b - 1) / b; }
 
 std::vector<Index> extents(Call& call, std::string_view name, std::size_t count, Index otherwise, Index least) {
@@ -26,7 +30,7 @@ std::vector<Index> extents(Call& call, std::string_view name, std::size_t count,
   UNRECT_REQUIRE(values.size() == count, ErrorCode::kFormat, "{} has {} entries, expected {}", name, values.size(),
                  count);
   for (const Index v : values) {
-    UNRECT_REQUIRE(v >= least && v < Index{1} << 31, ErrorCode::kFormat, "{} holds {}, expected at least {}", name, v,
+    UNRECT_REQUIRE(v >= least && v <= kMostExtent, ErrorCode::kFormat, "{} holds {}, expected at least {}", name, v,
                    least);
   }
   return values;
@@ -39,7 +43,7 @@ std::vector<Index> kernel_shape(Call& call, const Value& x, std::vector<Index> o
   UNRECT_REQUIRE(std::ssize(kernel) == x.rank() - 2, ErrorCode::kFormat, "kernel_shape {} for an input of shape {}",
                  to_string(kernel), to_string(x.shape));
   for (const Index k : kernel) {
-    UNRECT_REQUIRE(k >= 1 && k < Index{1} << 31, ErrorCode::kFormat, "kernel_shape holds {}", k);
+    UNRECT_REQUIRE(k >= 1 && k <= kMostExtent, ErrorCode::kFormat, "kernel_shape holds {}", k);
   }
   return kernel;
 }

@@ -335,7 +335,7 @@ RegionCounts count_regions(const Refinement& refinement, const Context& context)
 
 std::uint64_t fingerprint(const Refinement& refinement) {
   Hash hash;
-  hash.add(static_cast<std::uint64_t>(refinement.layers()));
+  hash.add(refinement.layers());
   const Domain& domain = refinement.domain();
   hash.add(domain.origin);
   hash.add(domain.axes);
@@ -344,15 +344,15 @@ std::uint64_t fingerprint(const Refinement& refinement) {
   hash.add(domain.constraints.normals);
   hash.add(domain.constraints.offsets);
   for (const Stage& stage : refinement.stages().stages) {
-    hash.add(static_cast<std::uint64_t>(stage.size));
+    hash.add(stage.size);
     hash.add(stage.biases.size());
     hash.add(stage.links.size());
     for (const Vector& bias : stage.biases) hash.add(bias);
     for (const Link& link : stage.links) {
-      hash.add(static_cast<std::uint64_t>(link.source));
+      hash.add(link.source);
       hash.add(link.columns);
-      for (const Index j : link.start) hash.add(static_cast<std::uint64_t>(j));
-      for (const Index r : link.row) hash.add(static_cast<std::uint64_t>(r));
+      for (const Index j : link.start) hash.add(j);
+      for (const Index r : link.row) hash.add(r);
       for (const double w : link.weight) hash.add(w);
     }
     if (const Piecewise* f = stage.piecewise()) {
@@ -360,8 +360,8 @@ std::uint64_t fingerprint(const Refinement& refinement) {
       hash.add(f->slopes);
       hash.add(f->offsets);
     } else if (const Maximum* m = stage.maximum()) {
-      hash.add(static_cast<std::uint64_t>(m->width));
-      for (const Index i : m->index) hash.add(static_cast<std::uint64_t>(i));
+      hash.add(m->width);
+      for (const Index i : m->index) hash.add(i);
     }
   }
   return hash.value();

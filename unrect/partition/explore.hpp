@@ -57,10 +57,13 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
-/// Hands out what is open in an exploration, and merges what comes back. Where a limit may end the exploration, which
-/// regions are found must not depend on who is faster: work then goes out in rounds. A round takes as
-/// many units from the end of `open` as together cannot pass the limit, one at least, which is then cut at it; and it
-/// is merged as a whole, in its own order. What a round does is a function of the state alone. Not thread-safe.
+/// Hands out what is open in an exploration, and merges what comes back. Not thread-safe.
+///
+/// Where a limit may end the exploration, work goes out in rounds, so that the regions that are found do not depend on
+/// who is faster. A round is a number of units from the end of `open`: as many as cannot find more regions together, by
+/// their budgets, than the limit leaves. If even one could, the round is that unit alone, stopped at the limit. The
+/// next round begins when the whole round is done, and merged in the order in which it was handed out: so what a round
+/// does is a function of the state alone.
 class TaskQueue {
  public:
   /// The state must outlive the queue; nobody else changes it meanwhile.

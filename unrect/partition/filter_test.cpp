@@ -190,6 +190,57 @@ TEST(Filter, OffsetsAreOfTheSizesThatErrorsGoWith) {
   }
 }
 
+// One element that every window of a maximum takes, with an error that a long chain has added up: it comes as often as
+// there are windows in their sum, so that the norm of what they hold is its own times the root of their number.
+TEST(Filter, WindowsThatTakeOneElementTakeItsErrorAsOften) {
+  Rng rng(14);
+  constexpr int kLayers = 100;
+  constexpr Index kWindows = 16;
+  NetworkBuilder b(Shape{1});
+  double slope = worst_of(rng, 1e-4, [](double) { return 0.0; });
+  const double start = slope;
+  int last = 0;
+  for (int l = 0; l < kLayers; ++l) {
+    const double weight = worst_of(rng, 1e-4, [&](double w) { return error_of_product(slope, w); });
+    slope *= weight;
+    last = b.add(Dense{Matrix::Constant(1, 1, weight), Vector::Zero(1)}, {last});
+    last = b.add(relu(), {last});
+  }
+  // It, and one that is always below it.
+  last = b.add(Dense{Matrix{{1}, {0}}, Vector::Zero(2)}, {last});
+  Maximum windows{2, {}};
+  for (Index w = 0; w < kWindows; ++w) windows.index.insert(windows.index.end(), {0, 1});
+  last = b.add(windows, {last});
+  last = b.add(Dense{Matrix::Ones(1, kWindows), Vector::Zero(1)}, {last});
+  last = b.add(relu(), {last});
+  const Network network = std::move(b).build(last);
+  const Domain domain(Vector::Zero(1), Matrix::Constant(1, 1, start),
+                      Box(Vector::Constant(1, 1), Vector::Constant(1, 1 + 1e-9)));
+  EXPECT_GT(measure(network, domain, 1).gradient, 0.5);
+}
+
+// The first stage is the input: the plane's own forms are exact, their values are not.
+TEST(Filter, ValuesOfTheInputAreRounded) {
+  Rng rng(15);
+  const Network network = random_chain({8, 4, 1}, rng);
+  const Domain plane(rng.normal_vector(8), rng.normal_matrix(8, 3), cube(3).box);
+  const StageFilter filter = filters_of(stages_of(network), plane).front();
+  EXPECT_TRUE(filter.gradient_error.isZero(0));
+  double worst = 0;
+  for (int sample = 0; sample < 100; ++sample) {
+    const Vector t = rng.uniform_vector(3, -1, 1);
+    for (Index i = 0; i < 8; ++i) {
+      mpq_class truth = plane.origin[i];
+      for (Index d = 0; d < 3; ++d) truth += mpq_class(plane.axes(i, d)) * mpq_class(t[d]);
+      const double value = plane.axes.row(i).dot(t) + plane.origin[i];
+      const double error = std::abs(mpq_class(mpq_class(value) - truth).get_d());
+      EXPECT_LE(error, filter.error[i]);
+      worst = std::max(worst, error / filter.error[i]);
+    }
+  }
+  EXPECT_GT(worst, 0.1);
+}
+
 TEST(Filter, BoundsCancellingNetworks) {
   const Rng root(42);
   double worst = 0;

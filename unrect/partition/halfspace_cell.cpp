@@ -3,17 +3,21 @@
 #include <Eigen/Cholesky>
 #include <cmath>
 #include <limits>
-#include <utility>
+
+#include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
-// An optimum is known well enough to stop where it is so many times the form's own error beyond 0.
+// A program stops where its optimum is known to be so many times the form's own error beyond 0. The walls' errors, of a
+// like size, are charged with their multipliers; up to a thousand of them together, the proof is there. A choice of
+// speed: where it is not there, the program goes on.
 constexpr double kMargin = 1e3;
 
-// A program's pivots are expensive from here on.
+// From so many dimensions on a program's pivots are dearer than steps of affine scaling, of which no more than kSteps
+// are taken, and none once a step gains less than kLeastGain of what is missing: the program decides then.
 constexpr Index kManyDimensions = 32;
 constexpr int kSteps = 100;
 constexpr double kLeastGain = 1e-7;
@@ -24,7 +28,9 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 HalfspaceGeometry::HalfspaceGeometry(Index dimension)
     : k_(dimension),
-      proofs_(kProofSlots + static_cast<std::size_t>(2 * dimension)),
+      program_(walls_),
+      proofs_(dimension),
+      facets_(box_, walls_, program_, proofs_),
       value_(kPoints),
       point_(dimension),
       center_(dimension),
@@ -43,8 +49,8 @@ HalfspaceCell HalfspaceGeometry::make(Arena& arena, std::size_t sides) const {
 
 HalfspaceCell HalfspaceGeometry::box(Arena& arena, const double* lower, const double* upper) {
   box_ = Box(Eigen::Map<const Vector>(lower, k_), Eigen::Map<const Vector>(upper, k_));
-  lp_ = std::make_unique<DenseLp>(box_);
-  walls_.assign(at(2 * k_), {});
+  program_.reset(box_);
+  walls_.reset(k_);
   Cell cell = make(arena, 0);
   point_ = 0.5 * box_.lower + 0.5 * box_.upper;
   if (is_inside(cell, point_.data())) {
@@ -66,9 +72,8 @@ HalfspaceCell HalfspaceGeometry::copy_of(Arena& arena, const Cell& cell) const {
 }
 
 void HalfspaceGeometry::forget() {
-  for (Proofs& proofs : proofs_) proofs = {};
-  lp_ = std::make_unique<DenseLp>(box_);
-  lp_rows_.clear();
+  proofs_.clear();
+  program_.reset(box_);
   wants_facets_ = false;
 }
 
@@ -98,7 +103,7 @@ bool HalfspaceGeometry::is_inside(const Cell& cell, const double* point) const {
     if (!(point[d] > box_.lower[d] && point[d] < box_.upper[d])) return false;
   }
   for (const Side& side : cell.sides) {
-    const WallForm& wall = wall_of(side);
+    const HalfspaceWalls::Wall& wall = walls_.of(side);
     if (!(side.sign * value_at(wall.form.data(), point) > wall.error)) return false;
   }
   return true;
@@ -114,7 +119,7 @@ bool HalfspaceGeometry::add_if_inside(const Cell& cell, int sign) {
   return true;
 }
 
-HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& form, const Judge& judge) {
+HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& form, const HalfspaceOracle& oracle) {
   asked_.form.assign(form.form, form.form + k_ + 1);
   asked_.error = form.error;
   asked_.id = form.id;
@@ -125,35 +130,35 @@ HalfspaceGeometry::Reach HalfspaceGeometry::reach(const Cell& cell, const Form& 
     for (Index v = 0; v < kPoints; ++v) value_[v] += c * x[v];
   }
   Reach reach;
-  for (Index v = 0; v < count_of(cell); ++v) {
+  for (Index v = 0; v < cell.witnesses(); ++v) {
     reach.below |= value_[v] < -form.error;
     reach.above |= value_[v] > form.error;
   }
-  if (!reach.below) reach.below = reaches(cell, -1, judge);
-  if (!reach.above) reach.above = reaches(cell, 1, judge);
+  if (!reach.below) reach.below = reaches(cell, -1, oracle);
+  if (!reach.above) reach.above = reaches(cell, 1, oracle);
   return reach;
 }
 
-// Whether the cell reaches the form's side of this sign.
-bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const Judge& judge) {
-  const std::uint64_t key = key_of(asked_.id, sign);
-  if (proved_before(cell, key)) return false;
+// Whether the cell reaches the form's side of this sign: sets used_ to the sides of a proof that it does not.
+bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const HalfspaceOracle& oracle) {
+  const std::uint64_t key = ProofCache::key_of(asked_.id, sign);
+  if (proofs_.holds(key, cell)) return false;
   if (shoot(cell, sign)) return true;
   if (k_ >= kManyDimensions) {
     if (const std::optional<bool> known = climb(cell, sign)) {
-      if (!*known) remember(key);
+      if (!*known) proofs_.remember(key, used_, walls_);
       return *known;
     }
   }
-  follow(cell);
+  program_.follow(cell);
   // min −sign · form: from where it is at least 0, nothing of the sign is left.
   for (Index d = 0; d < k_; ++d) cost_[d] = -sign * asked_.form[at(d)];
   const double constant = -sign * asked_.form[at(k_)];
   double cutoff = -constant + kMargin * asked_.error;
   for (;;) {
-    const LpResult& lp = lp_->minimize(cost_, DenseLp::Start::kLastBasis, cutoff);
-    if (proves(cell, lp, constant, asked_.error)) {
-      remember(key);
+    const LpResult& lp = program_.lp().minimize(cost_, DenseLp::Start::kLastBasis, cutoff);
+    if (program_.proves(cell, lp, constant, asked_.error, used_)) {
+      proofs_.remember(key, used_, walls_);
       return false;
     }
     if (lp.status == LpStatus::kOptimal && cross(cell, lp.x, sign)) return true;
@@ -161,78 +166,19 @@ bool HalfspaceGeometry::reaches(const Cell& cell, int sign, const Judge& judge) 
     cutoff = DenseLp::kNoCutoff;
   }
   // What a few sides prove holds for other cells too.
-  if (likely_.size() < cell.sides.size() && !judge(kAsked, sign, likely_)) {
-    remember(key);
+  if (used_.size() < cell.sides.size() && !oracle(kAskedForm, sign, used_)) {
+    proofs_.remember(key, used_, walls_);
     return false;
   }
-  if (judge(kAsked, sign, cell.sides)) return true;
-  likely_.assign(cell.sides.begin(), cell.sides.end());
-  remember(key);
+  if (oracle(kAskedForm, sign, cell.sides)) return true;
+  used_.assign(cell.sides.begin(), cell.sides.end());
+  proofs_.remember(key, used_, walls_);
   return false;
-}
-
-HalfspaceGeometry::Proofs& HalfspaceGeometry::proofs_of(std::uint64_t key) {
-  return proofs_[key >= kBoxKeys ? kProofSlots + static_cast<std::size_t>(key - kBoxKeys) : key % kProofSlots];
-}
-
-bool HalfspaceGeometry::proved_before(const Cell& cell, std::uint64_t key) {
-  Proofs& proofs = proofs_of(key);
-  if (proofs.key != key) return false;
-  for (std::size_t i = 0; i < proofs.signatures.size(); ++i) {
-    if ((proofs.signatures[i] & ~cell.signature) != 0) continue;
-    if (std::ranges::all_of(proofs.sides[i], [&](std::uint64_t side) {
-          return std::ranges::find(cell.keys, side) != cell.keys.end();
-        })) {
-      std::swap(proofs.signatures[i], proofs.signatures.front());
-      std::swap(proofs.sides[i], proofs.sides.front());
-      return true;
-    }
-  }
-  return false;
-}
-
-// That the form of this key has nothing of its sign within the likely sides.
-void HalfspaceGeometry::remember(std::uint64_t key) {
-  Proofs& proofs = proofs_of(key);
-  if (proofs.key != key) {
-    proofs.key = key;
-    proofs.found = 0;
-    proofs.signatures.clear();
-  }
-  const std::size_t slot = proofs.found++ % kProofs;
-  if (slot == proofs.signatures.size()) {
-    proofs.signatures.emplace_back();
-    if (slot == proofs.sides.size()) proofs.sides.emplace_back();
-  }
-  std::uint64_t signature = 0;
-  std::vector<std::uint64_t>& sides = proofs.sides[slot];
-  sides.clear();
-  for (const Side& side : likely_) {
-    sides.push_back(key_of(wall_of(side).id, side.sign));
-    signature |= bit_of(sides.back());
-  }
-  proofs.signatures[slot] = signature;
-}
-
-// Whether −cost · t − constant, wrong by at most `error`, is ≤ 0 on the program's polytope by its multipliers, with the
-// errors of the walls charged; which of them they belong to is in likely_ afterwards.
-bool HalfspaceGeometry::proves(const Cell& cell, const LpResult& lp, double constant, double error) {
-  likely_.clear();
-  double charge = error;
-  for (std::size_t i = 0; i < cell.sides.size(); ++i) {
-    const double multiplier = lp.row_duals[static_cast<Index>(i)];
-    if (!(multiplier > 0)) continue;
-    charge += 1.01 * multiplier * wall_of(cell.sides[i]).error;
-    likely_.push_back(cell.sides[i]);
-  }
-  // The charge is a sum that may have been rounded down; the other one may be rounded, but not across a number.
-  charge += static_cast<double>(cell.sides.size() + 4) * kEpsilon * charge;
-  return lp.status != LpStatus::kInfeasible && lp.safe_bound + constant > charge;
 }
 
 // From the witness where the form comes nearest, straight across.
 bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
-  const Index count = count_of(cell);
+  const Index count = cell.witnesses();
   if (count == 0) return false;
   Index from = 0;
   for (Index v = 1; v < count; ++v) {
@@ -248,7 +194,7 @@ bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
   const double crossing = -sign * value_[from] / gradient.squaredNorm();
   for (const Side& side : cell.sides) {
     if (!(exit > crossing)) return false;
-    const double* form = wall_of(side).form.data();
+    const double* form = walls_.of(side).form.data();
     const double rate = -side.sign * sign * gradient.dot(Eigen::Map<const Vector>(form, k_));
     if (rate > 0) exit = std::min(exit, side.sign * value_at(form, point_.data()) / rate);
   }
@@ -262,7 +208,7 @@ bool HalfspaceGeometry::shoot(const Cell& cell, int sign) {
 // ellipsoid inside the cell, and its multipliers may prove that there is nothing to reach. O(m² k) a step for m sides,
 // where a program's pivot takes O(k²).
 std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
-  const Index count = count_of(cell);
+  const Index count = cell.witnesses();
   if (count == 0) return {};
   const auto m = static_cast<Index>(cell.sides.size());
   Index from = 0;
@@ -274,7 +220,7 @@ std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
   for (int step = 0; step < kSteps; ++step) {
     for (Index i = 0; i < m; ++i) {
       const Side& side = cell.sides[at(i)];
-      const double* form = wall_of(side).form.data();
+      const double* form = walls_.of(side).form.data();
       slack[i] = side.sign * value_at(form, point_.data());
       scaled.row(i) = side.sign / slack[i] * Eigen::Map<const Vector>(form, k_);
     }
@@ -284,7 +230,7 @@ std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
     Matrix gram = Matrix::Identity(m, m) + scaled * room.asDiagonal() * scaled.transpose();
     const Vector pushed = room.cwiseProduct(gradient);
     const Vector multipliers = gram.llt().solve(scaled * pushed);
-    if (proves(cell, gradient, sign, -multipliers.cwiseQuotient(slack))) return false;
+    if (proves_by(cell, gradient, sign, -multipliers.cwiseQuotient(slack))) return false;
     const Vector direction = pushed - room.cwiseProduct(scaled.transpose() * multipliers);
     double exit = m > 0 ? 1 / std::max(0.0, -(scaled * direction).minCoeff()) : std::numeric_limits<double>::infinity();
     for (Index d = 0; d < k_; ++d) {
@@ -299,10 +245,12 @@ std::optional<bool> HalfspaceGeometry::climb(const Cell& cell, int sign) {
   return {};
 }
 
-// The same proof with multipliers of any origin, for sign · form = gradient · t + …: on the cell it is at most Σ_j max
-// r_j t_j + Σ_i y_i b_i over the box, where r = gradient + Σ_i y_i a_i and y ≥ 0.
-bool HalfspaceGeometry::proves(const Cell& cell, const Vector& gradient, int sign, const Vector& multipliers) {
-  likely_.clear();
+// Whether multipliers y ≥ 0 of the cell's sides a_i · t + b_i ≥ 0, of any origin, prove that sign · form = gradient · t
+// + c is nowhere positive on the cell: there it is at most c + Σ_i y_i b_i + Σ_j max r_j t_j over the box, where r =
+// gradient + Σ_i y_i a_i. Errors of all forms are charged, and roundings: no number goes through more than k + sides +
+// 8 operations, which lose so many u of their sizes' sum, `total`; four times that is taken.
+bool HalfspaceGeometry::proves_by(const Cell& cell, const Vector& gradient, int sign, const Vector& multipliers) {
+  used_.clear();
   Vector left = gradient;
   Vector size = gradient.cwiseAbs();
   double bound = sign * asked_.form[at(k_)];
@@ -312,14 +260,14 @@ bool HalfspaceGeometry::proves(const Cell& cell, const Vector& gradient, int sig
     const double y = multipliers[static_cast<Index>(i)];
     if (!(y > 0)) continue;
     const Side& side = cell.sides[i];
-    const WallForm& wall = wall_of(side);
+    const HalfspaceWalls::Wall& wall = walls_.of(side);
     const Eigen::Map<const Vector> normal(wall.form.data(), k_);
     left += side.sign * y * normal;
     size += y * normal.cwiseAbs();
     bound += side.sign * y * wall.form[at(k_)];
     total += y * std::abs(wall.form[at(k_)]);
-    error += 1.01 * y * wall.error;
-    likely_.push_back(side);
+    error += kRoundedUp * y * wall.error;
+    used_.push_back(side);
   }
   bound += left.cwiseProduct(box_.lower).cwiseMax(left.cwiseProduct(box_.upper)).sum();
   total += size.dot(box_.lower.cwiseAbs().cwiseMax(box_.upper.cwiseAbs()));
@@ -327,50 +275,29 @@ bool HalfspaceGeometry::proves(const Cell& cell, const Vector& gradient, int sig
   return bound + error + roundings * kEpsilon * (total + error) <= 0;
 }
 
-// The mean of the witnesses.
-bool HalfspaceGeometry::find_center(const Cell& cell) {
-  const Index count = count_of(cell);
+// The mean of the witnesses; null if there are none.
+const Vector* HalfspaceGeometry::center_of(const Cell& cell) {
+  const Index count = cell.witnesses();
   for (Index d = 0; d < k_; ++d) {
     double sum = 0;
     for (Index v = 0; v < kPoints; ++v) sum += cell.coordinates[d * kPoints + v];
     center_[d] = sum / static_cast<double>(std::max<Index>(count, 1));
   }
-  return count > 0;
+  return count > 0 ? &center_ : nullptr;
 }
 
 // A witness between an optimum with this sign of the form and the centre.
 bool HalfspaceGeometry::cross(const Cell& cell, const Vector& optimum, int sign) {
   const double there = sign * value_at(asked_.form.data(), optimum.data());
-  if (!(there > asked_.error) || !find_center(cell)) return false;
+  if (!(there > asked_.error) || center_of(cell) == nullptr) return false;
   const double here = sign * value_at(asked_.form.data(), center_.data());
   const double share = here >= 0 ? 0.5 : 0.5 * there / (there - here);
   point_ = optimum + share * (center_ - optimum);
   return add_if_inside(cell, sign);
 }
 
-// Makes the cell's sides the program's rows.
-void HalfspaceGeometry::follow(const Cell& cell) {
-  const auto identity = [&](const Side& side) { return 2 * wall_of(side).serial + (side.sign > 0 ? 1 : 0); };
-  std::size_t same = 0;
-  while (same < lp_rows_.size() && same < cell.sides.size() && lp_rows_[same] == identity(cell.sides[same])) ++same;
-  while (lp_rows_.size() > same) {
-    lp_->pop_row();
-    lp_rows_.pop_back();
-  }
-  for (; same < cell.sides.size(); ++same) {
-    const Side& side = cell.sides[same];
-    const double* form = wall_of(side).form.data();
-    point_ = -side.sign * Eigen::Map<const Vector>(form, k_);
-    lp_->append_row(point_, side.sign * form[k_]);
-    lp_rows_.push_back(identity(side));
-  }
-}
-
 void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& negative, Cell& positive) {
-  if (walls_.size() <= static_cast<std::size_t>(wall)) walls_.resize(static_cast<std::size_t>(wall) + 1);
-  walls_[static_cast<std::size_t>(wall)] = asked_;
-  walls_[static_cast<std::size_t>(wall)].serial = ++next_serial_;
-  walls_[static_cast<std::size_t>(wall)].scale = 1 / Eigen::Map<const Vector>(asked_.form.data(), k_).norm();
+  walls_.put(wall, asked_);
   for (const int sign : {-1, 1}) {
     Cell& child = sign < 0 ? negative : positive;
     const std::size_t sides = cell.sides.size();
@@ -380,10 +307,10 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
     std::ranges::copy(cell.sides, side);
     std::ranges::copy(cell.keys, key);
     side[sides] = {wall, sign};
-    key[sides] = key_of(asked_.id, sign);
-    child.signature = cell.signature | bit_of(key[sides]);
+    key[sides] = ProofCache::key_of(asked_.id, sign);
+    child.signature = cell.signature | ProofCache::bit_of(key[sides]);
     child.clear = cell.clear;
-    for (Index v = 0; v < count_of(cell); ++v) {
+    for (Index v = 0; v < cell.witnesses(); ++v) {
       if (!(sign * value_[v] > asked_.error)) continue;
       const Index slot = child.points->met++;
       for (Index d = 0; d < k_; ++d) child.coordinates[d * kPoints + slot] = cell.coordinates[d * kPoints + v];
@@ -392,7 +319,7 @@ void HalfspaceGeometry::split(Arena& arena, const Cell& cell, int wall, Cell& ne
 }
 
 std::optional<Vector> HalfspaceGeometry::interior_point(const Cell& cell) {
-  if (!find_center(cell)) return {};
+  if (center_of(cell) == nullptr) return {};
   if (!is_inside(cell, center_.data())) {
     for (Index d = 0; d < k_; ++d) center_[d] = cell.coordinates[d * kPoints];
   }
@@ -400,14 +327,46 @@ std::optional<Vector> HalfspaceGeometry::interior_point(const Cell& cell) {
 }
 
 Vector HalfspaceGeometry::guess_inside(const Cell& cell) {
-  follow(cell);
+  program_.follow(cell);
   center_.setZero();
   for (Index d = 0; d < k_; ++d) {
     cost_ = Vector::Unit(k_, d);
-    center_ += lp_->minimize(cost_).x / static_cast<double>(2 * k_);
-    center_ += lp_->maximize(cost_).x / static_cast<double>(2 * k_);
+    center_ += program_.lp().minimize(cost_).x / static_cast<double>(2 * k_);
+    center_ += program_.lp().maximize(cost_).x / static_cast<double>(2 * k_);
   }
   return center_;
+}
+
+std::vector<int> HalfspaceGeometry::facets(const Cell& cell, const HalfspaceOracle& oracle) {
+  wants_facets_ = true;
+  const std::vector<unsigned char>& bounding = facets_.bounding(cell, center_of(cell), oracle);
+  std::vector<int> out;
+  for (std::size_t c = 0; c < bounding.size(); ++c) {
+    if (bounding[c] != 0) out.push_back(c < at(2 * k_) ? static_cast<int>(c) : cell.sides[c - at(2 * k_)].wall);
+  }
+  return out;
+}
+
+HalfspaceCell HalfspaceGeometry::pruned(Arena& arena, const Cell& cell, const HalfspaceOracle& oracle) {
+  const std::vector<unsigned char>& bounding = facets_.bounding(cell, center_of(cell), oracle);
+  const auto box = at(2 * k_);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < cell.sides.size(); ++i) kept += bounding[box + i];
+  Cell out = make(arena, kept);
+  std::copy_n(cell.coordinates, k_ * kPoints, out.coordinates);
+  *out.points = *cell.points;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < cell.sides.size(); ++i) {
+    if (bounding[box + i] == 0) continue;
+    const_cast<Side&>(out.sides[next]) = cell.sides[i];
+    const_cast<std::uint64_t&>(out.keys[next]) = cell.keys[i];
+    out.signature |= ProofCache::bit_of(cell.keys[i]);
+    ++next;
+  }
+  unsigned char* const clear = arena.take<unsigned char>(box);
+  for (std::size_t c = 0; c < box; ++c) clear[c] = bounding[c] == 0 ? 1 : 0;
+  out.clear = clear;
+  return out;
 }
 
 }  // namespace unrect

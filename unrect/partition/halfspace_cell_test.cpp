@@ -181,9 +181,9 @@ TEST(HalfspaceCell, CopiesOfOneUnitCutOnce) {
 // whatever is decided without asking him must hold for every form within its error.
 class UncertainWalls {
  public:
-  explicit UncertainWalls(Index k) : k_(k), geometry_(k) {
-    const Vector lower = Vector::Constant(k, -1);
-    const Vector upper = Vector::Ones(k);
+  explicit UncertainWalls(Index k, double half = 1) : k_(k), geometry_(k) {
+    const Vector lower = Vector::Constant(k, -half);
+    const Vector upper = Vector::Constant(k, half);
     cell_ = geometry_.box(arena_, lower.data(), upper.data());
     wall_ = static_cast<int>(2 * k);
   }
@@ -271,16 +271,40 @@ TEST(HalfspaceCell, AProofChargesTheErrorsOfItsWalls) {
 // Where the whole room of a proof is a few roundings, it is no proof: the judge decides.
 TEST(HalfspaceCell, AProofChargesItsRoundings) {
   constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-  for (const Index k : {8, 31, 40}) {
-    UncertainWalls walls(k);
-    for (Index d = 0; d < k; ++d) walls.cut(Vector::Unit(k, d), 0, 0.49 * kEpsilon, 1);  // each may be at −0.49 ε
-    // Σ t_d + 1 ± 1, over t ≥ 0: as small as the constant, some ε, less what the walls are wrong by, which is more;
-    // added to the 1 one by one their errors vanish.
-    const double constant = 1 + (k == 31 ? 12 : 2) * kEpsilon;
-    EXPECT_TRUE(walls.ask(Vector::Ones(k), constant, 1, true).below) << k;
-    EXPECT_GT(walls.asked(), 0) << k;
-    EXPECT_FALSE(walls.ask(Vector::Ones(k), 1.25, 1, true).below) << k;
-    EXPECT_EQ(walls.asked(), 0) << k;
+  for (const double half : {1.0, 1e-6}) {  // of a small box a program's own bound is sharp to less than an ε
+    for (const Index k : {8, 31, 40}) {
+      UncertainWalls walls(k, half);
+      for (Index d = 0; d < k; ++d) walls.cut(Vector::Unit(k, d), 0, 0.49 * kEpsilon, 1);  // each may be at −0.49 ε
+      // Σ t_d + 1 ± 1, over t ≥ 0: as small as the constant, some ε, less what the walls are wrong by, which is more;
+      // added to the 1 one by one their errors vanish.
+      const double constant = 1 + (k == 31 ? 12 : 2) * kEpsilon;
+      EXPECT_TRUE(walls.ask(Vector::Ones(k), constant, 1, true).below) << k << ' ' << half;
+      EXPECT_GT(walls.asked(), 0) << k << ' ' << half;
+      EXPECT_FALSE(walls.ask(Vector::Ones(k), 1.25, 1, true).below) << k << ' ' << half;
+      EXPECT_EQ(walls.asked(), 0) << k << ' ' << half;
+    }
+  }
+}
+
+// That x ≥ 0.5 leaves nothing of x < 0 says nothing of x ≤ 0.5, whichever of 64 marks its wall has.
+TEST(HalfspaceCell, AProofIsAnotherCellsOnlyWithAllItsSides) {
+  const double lower = -1, upper = 1;
+  const std::vector<double> half{1, -0.5}, zero{1, 0};
+  constexpr std::uint64_t kAsked = 1000;
+  HalfspaceGeometry geometry(1);
+  Arena arena;
+  const HalfspaceCell box = geometry.box(arena, &lower, &upper);
+  const auto judge = [](int, int, std::span<const HalfspaceCell::Side>) { return true; };
+  int wall = 2;
+  for (std::uint64_t id = 1; id < 300; ++id) {
+    HalfspaceCell below, above;
+    geometry.reach(box, {half.data(), 0, id}, judge);
+    geometry.split(arena, box, wall++, below, above);
+    if (id == 1) {
+      EXPECT_FALSE(geometry.reach(above, {zero.data(), 0, kAsked}, judge).below);
+    } else {
+      EXPECT_TRUE(geometry.reach(below, {zero.data(), 0, kAsked}, judge).below) << id;
+    }
   }
 }
 

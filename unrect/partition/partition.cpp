@@ -201,8 +201,9 @@ Partition partition_of(const Refinement& refinement, const Columns& columns, con
     for (const Partition& part : parts) sum += (part.*column).size();
     return sum;
   };
-  whole.pieces.reserve(state.counts.regions);
-  whole.has_point.reserve(state.counts.regions);
+  const auto regions = static_cast<std::size_t>(state.counts.regions);  // they are in memory
+  whole.pieces.reserve(regions);
+  whole.has_point.reserve(regions);
   for (const auto column : {&Partition::points, &Partition::matrices, &Partition::constants, &Partition::vertices})
     (whole.*column).reserve(total(column));
   for (const auto column : {&Partition::vertex_starts, &Partition::facet_starts})

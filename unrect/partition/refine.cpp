@@ -9,9 +9,10 @@
 #include "unrect/base/error.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/partition/internal/engine.hpp"
-#include "unrect/partition/internal/halfspace_cell.hpp"
+#include "unrect/partition/internal/halfspace_judge.hpp"
 #include "unrect/partition/internal/polygon_cell.hpp"
 #include "unrect/partition/internal/vertex_cell.hpp"
+#include "unrect/partition/internal/vertex_region.hpp"
 
 namespace unrect {
 namespace {
@@ -50,7 +51,7 @@ Refinement::Refinement(const Network& network, Domain domain, Detail detail, int
   UNRECT_REQUIRE(domain.input_size() == network.input_size(), ErrorCode::kInvalidArgument,
                  "partition: a domain of {} inputs for a network of {}", domain.input_size(), network.input_size());
   auto prepared =
-      std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}, false, 0});
+      std::make_unique<Prepared>(Prepared{network, std::move(domain), stages_of(network), {}, {}, false, 0, {}});
   const auto depth = static_cast<int>(prepared->stages.of_layer.size());
   UNRECT_REQUIRE(layers >= -1 && layers != 0 && layers <= depth, ErrorCode::kInvalidArgument,
                  "partition by {} layers; the network has {}", layers, depth);
@@ -63,6 +64,7 @@ Refinement::Refinement(const Network& network, Domain domain, Detail detail, int
                    prepared->domain.dimension(), kMostVertexDimensions);
   }
   prepared->filters = filters_of(prepared->stages, prepared->domain);
+  prepared->reach = prepared->domain.box.lower.cwiseAbs().cwiseMax(prepared->domain.box.upper.cwiseAbs());
   const Index k = prepared->domain.dimension();
   for (const Stage& stage : prepared->stages.stages) {
     Forms bias(k, stage.size);
@@ -88,11 +90,11 @@ Worker::Worker(const Refinement& refinement, Cells cells) : refinement_(refineme
       "partition: cells of vertices in {} dimensions; expected at most {}, since a box alone has 2^k of them", k,
       kMostVertexDimensions);
   if (!incidence && (cells == Cells::kHalfspaces || (cells == Cells::kByDimension && k > kFewDimensions))) {
-    implementation_ = std::make_unique<Engine<HalfspaceGeometry>>(*refinement.prepared_);
+    implementation_ = std::make_unique<Engine<HalfspaceJudge>>(*refinement.prepared_);
   } else if (k == 2 && !incidence) {
-    implementation_ = std::make_unique<Engine<PolygonGeometry>>(*refinement.prepared_);
+    implementation_ = std::make_unique<Engine<VertexJudge<PolygonGeometry>>>(*refinement.prepared_);
   } else {
-    implementation_ = std::make_unique<Engine<VertexGeometry>>(*refinement.prepared_);
+    implementation_ = std::make_unique<Engine<VertexJudge<VertexGeometry>>>(*refinement.prepared_);
   }
 }
 

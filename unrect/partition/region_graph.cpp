@@ -99,14 +99,16 @@ Adjacency adjacency(const Partition& partition) {
   std::vector<Side> sides;
   sides.reserve(facets);
   for (std::size_t r = 0; r < partition.regions; ++r) {
-    const std::uint64_t first = partition.facet_starts[r];
-    for (std::uint64_t f = first; f < partition.facet_starts[r + 1]; ++f) {
+    const auto first = static_cast<std::size_t>(partition.facet_starts[r]);
+    for (std::size_t f = first; f < partition.facet_starts[r + 1]; ++f) {
       if (partition.facet_units[f] < 0) continue;
       sides.push_back(
           {partition.facet_keys[f].a, static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(f - first)});
     }
   }
-  const auto rest = [&](const Side& s) { return partition.facet_keys[partition.facet_starts[s.region] + s.facet].b; };
+  const auto rest = [&](const Side& s) {
+    return partition.facet_keys[static_cast<std::size_t>(partition.facet_starts[s.region]) + s.facet].b;
+  };
   std::ranges::sort(sides, [&](const Side& x, const Side& y) {
     if (x.key != y.key) return x.key < y.key;
     return std::tuple(rest(x), x.region) < std::tuple(rest(y), y.region);

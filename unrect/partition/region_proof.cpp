@@ -21,7 +21,7 @@ bool RegionProof::judge(int wall, int sign, std::span<const HalfspaceCell::Side>
   sides_.clear();
   for (const HalfspaceCell::Side& side : sides)
     sides_.push_back({planes_[static_cast<std::size_t>(side.wall)], side.sign});
-  const Hyperplane& form = wall == HalfspaceGeometry::kAsked ? wall_ : planes_[static_cast<std::size_t>(wall)];
+  const Hyperplane& form = wall == kAskedForm ? wall_ : planes_[static_cast<std::size_t>(wall)];
   return forms_.exact().positive_over(form, sign, sides_, forms_.pieces());
 }
 

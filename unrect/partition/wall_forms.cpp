@@ -1,5 +1,6 @@
 #include "unrect/partition/internal/wall_forms.hpp"
 #include "unrect/forms/stages.hpp"
+#include "unrect/partition/internal/doubt.hpp"
 #include "unrect/partition/internal/facet_keys.hpp"
 
 #include <algorithm>
@@ -62,7 +63,7 @@ WallForms::Doubt WallForms::doubt_of(const Hyperplane& wall) const {
     return {2 * static_cast<double>(k_ + 3) * kEpsilon * size, 0, 0};
   }
   const StageFilter& filter = filters_[at(wall.stage)];
-  const double value = filter.error[wall.row] + 2 * kEpsilon * std::abs(wall.threshold);
+  const double value = filter.error[wall.row] + threshold_rounding(wall.threshold, k_);
   const double gradient = filter.gradient_error[wall.row];
   return {value, gradient, value + gradient * reach_};
 }
@@ -86,7 +87,7 @@ bool WallForms::may_coincide(const Vector& f, const Doubt& f_doubt, const Vector
                          g_doubt.gradient * std::abs(f[d]) + (std::abs(g[p]) + g_doubt.gradient) * f_error +
                          4 * kEpsilon * (std::abs(one) + std::abs(other));
     // Where products vanish they say nothing.
-    if (std::abs(one - other) > 1.01 * error + std::numeric_limits<double>::min()) return false;
+    if (std::abs(one - other) > kRoundedUp * error + std::numeric_limits<double>::min()) return false;
   }
   return true;
 }

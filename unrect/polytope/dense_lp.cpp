@@ -72,7 +72,7 @@ struct Best {
       value = better ? v : value;
       index = better ? i : index;
     });
-    return index[0];
+    return static_cast<Index>(index[0]);
   }
 };
 

@@ -395,6 +395,13 @@ WholeMultiple whole_multiple(const VectorRef& vector) {
   return out;
 }
 
+double nearest_double(const mpq_class& x) {
+  const double cut = x.get_d();
+  if (!std::isfinite(cut) || cut == x) return cut;
+  const double next = std::nextafter(cut, sgn(x) * std::numeric_limits<double>::infinity());
+  return std::isfinite(next) && abs(next - x) < abs(x - cut) ? next : cut;
+}
+
 double ratio(const mpz_class& numerator, const mpz_class& denominator) {
   long top = 0, bottom = 0;
   const double a = mpz_get_d_2exp(&top, numerator.get_mpz_t());

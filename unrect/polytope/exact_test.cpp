@@ -6,6 +6,7 @@
 #include <rapidcheck/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "unrect/base/rng.hpp"
@@ -199,6 +200,19 @@ TEST(Facets, AreDecidedAboutTheExactRowsWhereTheyAreKnown) {
   options.undecided = &undecided;
   EXPECT_EQ(facets(cell, inside, options).size(), 4u);
   EXPECT_EQ(undecided, (std::vector<Index>{4}));
+}
+
+// 1/10 is nearer to the double above it; 1/3 to the one below.
+TEST(NearestDouble, IsNotTheOneThatCuts) {
+  EXPECT_EQ(nearest_double(mpq_class(1, 10)), 0.1);
+  EXPECT_EQ(nearest_double(mpq_class(-1, 10)), -0.1);
+  EXPECT_EQ(nearest_double(mpq_class(1, 3)), 1.0 / 3);
+  EXPECT_EQ(nearest_double(mpq_class(0.3)), 0.3);
+  const mpq_class least(std::numeric_limits<double>::denorm_min());
+  EXPECT_EQ(nearest_double(least * mpq_class(2, 3)), std::numeric_limits<double>::denorm_min());
+  EXPECT_EQ(nearest_double(least * mpq_class(1, 3)), 0);
+  const mpq_class most(std::numeric_limits<double>::max());
+  EXPECT_EQ(nearest_double(most + mpq_class(1, 2)), std::numeric_limits<double>::max());
 }
 
 TEST(Facets, StopWhenTold) {

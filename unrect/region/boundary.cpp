@@ -93,7 +93,7 @@ class Decision {
       const bool solid = found.ball.radius > 0;
       const std::vector<Index> doubtful = solid ? missed(found.ball.center) : support(found.ball.farkas);
       const bool news = sharpen(doubtful);
-      found.verified = (solid && doubtful.empty()) || settle_constants(doubtful, found);
+      found.verified = (solid && doubtful.empty() && fit(found.ball, box)) || settle_constants(doubtful, found);
       if (!found.verified && !solid) {
         Ball proven = found.ball;
         if (has_interior(doubtful, box, proven) == false) {
@@ -119,7 +119,8 @@ class Decision {
     Ball exact = found.ball;
     const std::optional<bool> interior = has_interior(all, box, exact);
     if (!interior) return;
-    if (*interior && !missed(exact.center).empty()) exact.radius = 0;  // the point is lost in rounding
+    // A point that is lost in rounding has no radius.
+    if (*interior && (!missed(exact.center).empty() || !fit(exact, box))) exact.radius = 0;
     found.ball = std::move(exact);
     found.verified = true;
   }
@@ -148,6 +149,19 @@ class Decision {
 
  private:
   std::vector<Index> missed(const Vector& center) { return exact_.missed(exact_.domain().point(center)); }
+
+  // Takes from the radius of a ball around a point inside what it is wider than the room that there is, rounding and
+  // all; whether the point is within the box at all.
+  bool fit(Ball& ball, const std::optional<Box>& box) {
+    if (box && !box->contains(ball.center)) return false;
+    for (Index j = 0; box && j < n_; ++j) {
+      for (const double room : {ball.center[j] - box->lower[j], box->upper[j] - ball.center[j]}) {
+        if (room < ball.radius) ball.radius = std::nextafter(room, 0.0);
+      }
+    }
+    ball.radius = exact_.clearance(ball.center, rows_, ball.radius);
+    return true;
+  }
 
   std::vector<Index> support(const Vector& farkas) const {
     std::vector<Index> rows;

@@ -40,6 +40,12 @@ Trace trace(const Network& network, const VectorRef& x);
 /// gives the same map (maths 1.2).
 std::vector<Unit> boundary_units(const Network& network, const Trace& trace, double tolerance = 1e-12);
 
+/// Sets the configuration to the one at x by the network's own numbers: error-bounded doubles, exact signs where they
+/// cannot tell, as trace() does not. Returns the units that are at a break (for a maximum: of a tie), exactly.
+/// @throws Error kInvalidArgument for another network's configuration. Cost: one forward pass, about the network's
+/// weights in exact products if a unit is in doubt.
+std::vector<Unit> settle_pieces(const Network& network, const VectorRef& x, Configuration& configuration);
+
 /// Reads "0110,10": one character (0–9) a unit, layers separated by commas, spaces or slashes.
 /// @throws Error kInvalidArgument naming the layer whose length or piece does not fit the network.
 Configuration parse_configuration(const Network& network, std::string_view text);

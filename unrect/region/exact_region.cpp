@@ -85,6 +85,17 @@ Values on_pieces(const Stage& stage, const std::uint16_t* pieces, Values z, bool
   return z;
 }
 
+// Forms over one parameter whose constants are the values at x.
+Domain domain_at(const VectorRef& x) { return Domain(Vector(x), Matrix(Vector::Unit(x.size(), 0)), unit_box(1)); }
+
+// The plane's function where a stage reads z, and how far it may be off.
+std::pair<double, double> value_of(const Hyperplane& plane, const Values& z) {
+  const bool pair = plane.other >= 0;
+  const double own = z.value[plane.row], other = pair ? z.value[plane.other] : 0;
+  const double rounding = 4 * kEpsilon * (std::abs(own) + std::abs(other) + std::abs(plane.threshold)) + kTiny;
+  return {own - other - plane.threshold, z.error[plane.row] + (pair ? z.error[plane.other] : 0) + rounding};
+}
+
 }  // namespace
 
 struct ExactRegion::Known {
@@ -92,6 +103,54 @@ struct ExactRegion::Known {
   ExactForms forms;
   std::map<Index, WholeMultiple> rows;
 };
+
+std::vector<Unit> settle_pieces(const Network& network, const VectorRef& x, Configuration& configuration) {
+  check_configuration(network, configuration);
+  const Stages stages = stages_of(network);
+  const Domain point = domain_at(x);
+  const Vector origin = Vector::Zero(1);
+  std::optional<ExactForms> exact;
+  std::vector<std::uint16_t> pieces(static_cast<std::size_t>(stages.units()), 0);
+  std::vector<Values> values;
+  std::vector<Unit> at_break;
+  for (int s = 0; s < stages.size(); ++s) {
+    const Stage& stage = stages[s];
+    values.push_back(s == 0 ? Values{Vector(x), Vector::Zero(x.size())} : pre_activations(stage, stages, values, true));
+    if (stage.layer < 0) continue;
+    const auto sign = [&](const Hyperplane& plane) {
+      const auto [value, doubt] = value_of(plane, values.back());
+      if (std::abs(value) > doubt) return value > 0 ? 1 : -1;
+      if (!exact) exact.emplace(stages, point);
+      return exact->sign_of(plane, origin, pieces);
+    };
+    std::uint16_t* const own = pieces.data() + stages.first_unit[at(stage.layer)];
+    for (Index i = 0; i < stage.units(); ++i) {
+      bool tied = false;
+      if (const Piecewise* f = stage.piecewise()) {
+        for (Index b = 0; b < f->breaks.cols(); ++b) {
+          const int side = sign({s, i, -1, f->breaks(f->row_of(i), b), b, i});
+          if (side > 0) own[i] = static_cast<std::uint16_t>(b + 1);
+          tied = tied || side == 0;
+        }
+      } else {
+        const Maximum& max = *stage.maximum();
+        const Index* const slots = max.index.data() + i * max.width;
+        Index best = -1;
+        for (Index slot = 0; slot < max.width; ++slot) {
+          if (slots[slot] < 0) continue;
+          const int side = best < 0 ? 1 : sign({s, slots[slot], slots[best], 0, best, i});
+          tied = side == 0 || (tied && side < 0);
+          if (side > 0) best = slot;
+        }
+        own[i] = static_cast<std::uint16_t>(best);
+      }
+      if (tied) at_break.push_back({stage.layer, i});
+    }
+    std::copy_n(own, stage.units(), configuration.layers[at(stage.layer)].begin());
+    values.back() = on_pieces(stage, own, std::move(values.back()), true);
+  }
+  return at_break;
+}
 
 ExactRegion::ExactRegion(const Region& region, const std::optional<Box>& box)
     : stages_(stages_of(region.network())), domain_(box ? *box : unit_box(region.network().input_size())) {
@@ -158,8 +217,7 @@ ExactRegion::Constant ExactRegion::constant(Index i) {
 
 std::vector<Index> ExactRegion::missed(const VectorRef& x) {
   std::vector<Index> out;
-  // Forms over one parameter whose constants are the values at x.
-  const Domain point(Vector(x), Matrix(Vector::Unit(x.size(), 0)), unit_box(1));
+  const Domain point = domain_at(x);
   std::optional<ExactForms> at_point;
   std::vector<Values> values;
   for (int s = 0; s < stages_.size(); ++s) {
@@ -174,11 +232,8 @@ std::vector<Index> ExactRegion::missed(const VectorRef& x) {
     for (Index i = first_wall_[at(stage.layer)]; i < first_wall_[at(stage.layer) + 1]; ++i) {
       const Hyperplane& plane = walls_[at(i)].plane;
       const int sign = walls_[at(i)].sign;
-      const double other = plane.other >= 0 ? z.value[plane.other] : 0;
-      const double value = sign * (z.value[plane.row] - other - plane.threshold);
-      const double doubt = z.error[plane.row] + (plane.other >= 0 ? z.error[plane.other] : 0) +
-                           4 * kEpsilon * (std::abs(z.value[plane.row]) + std::abs(other) + std::abs(plane.threshold)) +
-                           kTiny;
+      const auto [raw, doubt] = value_of(plane, z);
+      const double value = sign * raw;
       if (value < -doubt) continue;
       if (value > doubt) {
         out.push_back(i);
@@ -193,6 +248,64 @@ std::vector<Index> ExactRegion::missed(const VectorRef& x) {
         on_pieces(stage, pieces_.data() + stages_.first_unit[at(stage.layer)], std::move(values.back()), true);
   }
   return out;
+}
+
+double ExactRegion::clearance(const VectorRef& t, const Halfspaces& rows, double most) {
+  const Vector x = domain_.point(t);
+  std::vector<Values> values;
+  // Its errors are sums of |products of weights| along all paths: what one relative rounding of a row is relative to.
+  std::vector<Values> reach;
+  double terms = 0;
+  for (int s = 0; s < stages_.size(); ++s) {
+    const Stage& stage = stages_[s];
+    values.push_back(s == 0 ? Values{x, Vector::Zero(x.size())} : pre_activations(stage, stages_, values, true));
+    reach.push_back(s == 0 ? Values{Vector::Zero(x.size()), Vector::Ones(x.size())}
+                           : pre_activations(stage, stages_, reach, false));
+    for (const Link& link : stage.links) terms += static_cast<double>(stages_[link.source].units());
+    terms += 2 + static_cast<double>(stage.biases.size());
+    if (stage.layer < 0) continue;
+    for (Index i = first_wall_[at(stage.layer)]; i < first_wall_[at(stage.layer) + 1]; ++i) {
+      if (known_ && known_->rows.contains(i)) {  // `rows` may hold a multiple of it
+        most = std::min(most, exact_distance(i, t));
+        continue;
+      }
+      const Hyperplane& plane = walls_[at(i)].plane;
+      const auto [raw, doubt] = value_of(plane, values.back());
+      const Vector& paths = reach.back().error;
+      const double norm = rows.normals.row(i).stableNorm();
+      const double error = 8 * kEpsilon * terms * (paths[plane.row] + (plane.other >= 0 ? paths[plane.other] : 0));
+      const double slack = -walls_[at(i)].sign * raw;
+      const double bound = (slack - doubt) / (norm + error) * (1 - 8 * kEpsilon);
+      if (bound >= most) continue;
+      const bool sharp = doubt < 5e-4 * slack && error < 5e-4 * norm && std::isfinite(norm);
+      most = sharp ? bound : std::min(most, exact_distance(i, t));
+    }
+    const std::uint16_t* const own = pieces_.data() + stages_.first_unit[at(stage.layer)];
+    values.back() = on_pieces(stage, own, std::move(values.back()), true);
+    reach.back() = on_pieces(stage, own, std::move(reach.back()), false);
+  }
+  return std::max(most, 0.0);
+}
+
+// (b_i − a_i·t)/‖a_i‖, rounded down; infinite for a row without a normal.
+double ExactRegion::exact_distance(Index i, const VectorRef& t) {
+  const WholeRow& exact = row(i).row;
+  mpz_class squares;
+  for (std::size_t j = 0; j + 1 < exact.size(); ++j) squares += exact[j] * exact[j];
+  if (sgn(squares) == 0) return std::numeric_limits<double>::infinity();
+  const WholeMultiple point = whole_multiple(t);
+  // Both times 2^shift: t then is whole.
+  const long shift = std::max(point.exponent, 0L);
+  mpz_class slack = -exact.back();
+  slack <<= static_cast<mp_bitcnt_t>(shift);
+  for (std::size_t j = 0; j + 1 < exact.size(); ++j) {
+    const mpz_class scaled = point.row[j] << static_cast<mp_bitcnt_t>(shift - point.exponent);
+    slack -= exact[j] * scaled;
+  }
+  squares <<= static_cast<mp_bitcnt_t>(2 * (shift + 64));
+  slack <<= 64;
+  const mpz_class length = sqrt(squares) + 1;
+  return ratio(slack, length) * (1 - 8 * kEpsilon);
 }
 
 bool ExactRegion::recedes(const VectorRef& u) {

@@ -7,6 +7,7 @@
 
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 #include "unrect/region/boundary.hpp"
 
 namespace unrect {
@@ -59,6 +60,99 @@ TEST(LargestBall, AProofIsAboutTheNetworksOwnNumbers) {
   }
 }
 
+// At 0.75 unit 1:0 is 2⁻⁵⁵ (0.75 − 1) < 0, in doubles above 0; unit 1:1 is at its break.
+TEST(SettlePieces, AreThoseOfTheNetworksOwnNumbers) {
+  const Network network = three_and_two();
+  Configuration c = trace(network, Vector{{0.75}}).configuration;
+  EXPECT_EQ(c, (Configuration{{{1, 1, 1}, {1, 0}}}));
+  EXPECT_EQ(settle_pieces(network, Vector{{0.75}}, c), (std::vector<Unit>{{1, 1}}));
+  EXPECT_EQ(c, (Configuration{{{1, 1, 1}, {0, 0}}}));
+  EXPECT_TRUE(settle_pieces(network, Vector{{0.875}}, c).empty());
+  EXPECT_EQ(c, (Configuration{{{1, 1, 1}, {0, 1}}}));
+}
+
+// Against a pass in rationals, at points where units are at their breaks and next to them.
+TEST(SettlePieces, AgreeWithRationals) {
+  const Rng root(21);
+  int differ = 0, at_breaks = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    Rng rng = root.split(static_cast<std::uint64_t>(trial));
+    const oracle::Case c = oracle::cancelling_case(rng.split(1));
+    const Domain& domain = c.domain;
+    Vector t(domain.dimension());
+    for (Index j = 0; j < t.size(); ++j) {
+      constexpr double kPlaces[] = {0, 0.25, 0.5, 0.75, 1};
+      t[j] = domain.box.lower[j] + kPlaces[rng.below(5)] * (domain.box.upper[j] - domain.box.lower[j]);
+    }
+    const Vector x = domain.point(t);
+    const Domain inputs(Box(x, x + Vector::Ones(x.size())));
+    Configuration got = trace(c.network, x).configuration;
+    const Configuration rounded = got;
+    at_breaks += static_cast<int>(settle_pieces(c.network, x, got).size());
+    EXPECT_EQ(flat(got), oracle::pieces_at(c.network, inputs, oracle::exact_point(x))) << c.name << " " << trial;
+    differ += got != rounded;
+  }
+  EXPECT_GT(differ, 5);
+  EXPECT_GT(at_breaks, 50);
+}
+
+TEST(SettlePieces, TheFirstOfEqualsIsAMaximumsPiece) {
+  NetworkBuilder builder(Shape{2});
+  const int z = builder.add(Dense{Matrix{{1, 0}, {0.1, 0.2}, {0, 1}}, Vector::Zero(3)}, {0});
+  const int top = builder.add(Maximum{3, {0, 1, 2}}, {z});
+  const Network network = std::move(builder).build(top);
+  Configuration c = trace(network, Vector{{1, 1}}).configuration;
+  EXPECT_EQ(settle_pieces(network, Vector{{1, 1}}, c), (std::vector<Unit>{{0, 0}}));
+  EXPECT_EQ(c.layers[0], std::vector<std::uint16_t>{0});
+  EXPECT_TRUE(settle_pieces(network, Vector{{1, 2}}, c).empty());
+  EXPECT_EQ(c.layers[0], std::vector<std::uint16_t>{2});
+}
+
+// Whether rounding lies in the rows, in the point or in its distances: the ball is within every exact row and the box.
+TEST(LargestBall, TheBallHoldsInRationals) {
+  const Rng root(22);
+  int balls = 0, cut = 0;
+  for (int trial = 0; trial < 120; ++trial) {
+    Rng rng = root.split(static_cast<std::uint64_t>(trial));
+    const Index n = 1 + trial % 3;
+    std::vector<Matrix> weights{cancelling(rng, 3, n), cancelling(rng, 2, 3), cancelling(rng, 1, 2)};
+    std::vector<Vector> biases{cancelling(rng, 3, 1).col(0), cancelling(rng, 2, 1).col(0), Vector::Zero(1)};
+    if (trial % 2 == 0) biases[1] *= 0x1p-52;
+    const Network network = Network::chain(weights, biases);
+    const double reach = trial % 3 == 0 ? 0x1p-50 : 2;
+    const Vector middle = Vector::Constant(n, trial % 3 == 0 ? 0.3 : 0.0);
+    const Box box(middle.array() - reach, middle.array() + reach);
+    for (std::uint64_t bits = 0; bits < 32; ++bits) {
+      const Region region(network, configuration_of(network, bits));
+      const RegionPolytope polytope = region.polytope();
+      const RegionBall found = largest_ball(region, polytope, box);
+      const Ball& ball = found.ball;
+      if (found.occurs() != true || ball.radius <= 0) continue;
+      ++balls;
+      const mpq_class radius(ball.radius);
+      for (Index j = 0; j < n; ++j) {
+        ASSERT_GE(mpq_class(ball.center[j]) - mpq_class(box.lower[j]), radius) << trial << " " << bits;
+        ASSERT_GE(mpq_class(box.upper[j]) - mpq_class(ball.center[j]), radius) << trial << " " << bits;
+      }
+      ExactRegion exact(region, box);
+      for (Index i = 0; i < exact.size(); ++i) {
+        const WholeRow& row = exact.row(i).row;
+        mpq_class slack = -row.back(), squares = 0;
+        for (Index j = 0; j < n; ++j) {
+          slack -= row[static_cast<std::size_t>(j)] * mpq_class(ball.center[j]);
+          squares += row[static_cast<std::size_t>(j)] * row[static_cast<std::size_t>(j)];
+        }
+        if (sgn(squares) == 0) continue;
+        ASSERT_GT(slack, 0) << trial << " " << bits << " " << i;
+        ASSERT_GE(slack * slack, radius * radius * squares) << trial << " " << bits << " " << i;
+        cut += slack * slack < radius * radius * squares * mpq_class(1.01);
+      }
+    }
+  }
+  EXPECT_GT(balls, 200);
+  EXPECT_GT(cut, balls / 2);
+}
+
 TEST(LargestBall, AgreesWithThePartitionByRationals) {
   const Rng root(20);
   int occurring = 0, flat_or_tied = 0;
@@ -102,6 +196,19 @@ TEST(LargestBall, FlatThinAndEmptyAreToldApart) {
   EXPECT_EQ(status(-1 + 0x1p-53).occurs(), std::optional(true));
   EXPECT_EQ(status(-1 - 0x1p-52).ball.status, BallStatus::kEmpty);
   EXPECT_EQ(status(-1 - 0x1p-52).occurs(), std::optional(false));
+}
+
+// Between two neighbouring doubles, far beyond all other walls: empty as far as they let one look, and yet it is there.
+TEST(LargestBall, AThinRegionFarAwayIsNotCalledEmpty) {
+  for (const double far : {1e5, 1e6, 1e9}) {
+    for (const int steps : {1, 0, -1}) {
+      const double end = steps == 0 ? far : std::nextafter(far, steps > 0 ? 1e300 : 0);
+      const Network network = Network::chain({Matrix{{1}, {2}, {3}, {4}, {5}, {1}, {-1}}, Matrix::Ones(1, 7)},
+                                             {Vector{{1, 1, 1, 1, 1, -far, end}}, Vector::Zero(1)});
+      const Region region(network, {{{1, 1, 1, 1, 1, 1, 1}}});  // x > −1/5, far < x < end
+      EXPECT_EQ(largest_ball(region, region.polytope()).occurs(), std::optional(steps > 0)) << far << ' ' << steps;
+    }
+  }
 }
 
 // A unit that is 0 everywhere is on its lower piece; the other one occurs nowhere, though its inequality 0 ≤ 0 holds.

@@ -48,6 +48,9 @@ struct Varying {
       }
       const double size = size_of_row(from.slopes.row(i).transpose(), from.constants[i], low, high);
       rows.offsets[i] = -constant + doubt_of(low.size(), size);
+      if (std::isfinite(rows.offsets[i]) && rows.normals.row(i).allFinite()) continue;
+      rows.normals.row(i).setZero();  // a minorant that overflowed: no row at all
+      rows.offsets[i] = 1;
     }
   }
 };
@@ -55,6 +58,7 @@ struct Varying {
 }  // namespace
 
 bool cut_box(const VectorRef& slope, double constant, Vector& low, Vector& high) {
+  if (!std::isfinite(constant) || !slope.allFinite()) return true;  // a minorant that overflowed
   double least = constant;
   for (Index j = 0; j < low.size(); ++j) least += std::min(slope[j] * low[j], slope[j] * high[j]);
   const double doubt = doubt_of(low.size(), size_of_row(slope, constant, low, high));

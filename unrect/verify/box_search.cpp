@@ -299,6 +299,7 @@ SearchOutcome BoxSearch::run() {
     relaxation(0).minimize(root, query_.rows, minorants);
     keep_ranges(root, 0, open[0]);
     ++outcome.nodes;
+    if (!relaxation(0).finite() || !minorants.value.allFinite()) return overflows();
     if (!assess(root, minorants, 0, open[0])) {
       outcome.kind = SearchOutcome::Kind::kRefuted;
       return outcome;

@@ -320,6 +320,7 @@ bool UnitSearch::refuted_by_lp(Relaxation& relaxation, const Node& leaf, Expansi
     sides.offsets[count + others + i] = query_.input_rows.offsets[i];
   }
   const double constant = minorant(last, objectives_.rows.row(0), objectives_.offsets[0], slope);
+  if (!sides.offsets.allFinite() || !sides.normals.allFinite() || !std::isfinite(constant)) return false;
   DenseLp lp(sides, query_.box);
   const LpResult& result = lp.minimize(slope);
   ++out.nodes;
@@ -354,6 +355,11 @@ bool UnitSearch::search_polytope(Index polytope, SearchOutcome& outcome, Team& t
     ascend(relaxation(0), rows, options);
     ++outcome.nodes;
     if (rows.value[0] > 0) return true;
+    if (!relaxation(0).finite() || !std::isfinite(rows.value[0])) {
+      outcome.kind = SearchOutcome::Kind::kStuck;
+      outcome.reason = overflows().reason;
+      return false;
+    }
     keep(rows, 0, open[0]);
   }
   while (static_cast<int>(relaxations_.size()) < kTasks) relaxations_.push_back(relaxations_.front());

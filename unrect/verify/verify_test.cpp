@@ -165,6 +165,39 @@ TEST(Verify, ConstraintsOnInputsCount) {
   EXPECT_EQ(verify(diamond(), property).verdict, Verdict::kUnsat);
 }
 
+// Infinities and NaNs on the way to a bound are no proof: each of these properties can be violated.
+TEST(Verify, WhatOverflowsIsNotRefuted) {
+  struct Case {
+    Network network;
+    Box box;
+    Vector direction;
+    double threshold;
+  };
+  const Vector one = Vector::Ones(1);
+  const Box tiny(Vector::Zero(1), Vector::Constant(1, 1e-300));
+  const Network twice = Network::chain({Matrix{{1e200}}, Matrix{{1e200}}}, {Vector::Zero(1), Vector::Zero(1)});
+  const Network signs = Network::chain({Matrix{{1e200}, {1e200}}, Matrix{{1e200, -1e200}}, Matrix{{1}}},
+                                       {Vector{{0, -1e-150}}, Vector::Zero(1), Vector::Zero(1)});
+  NetworkBuilder builder(Shape{1});
+  const int z = builder.add(Dense{Matrix{{1e10}}, Vector::Zero(1)}, {0});
+  const Network leaky = std::move(builder).build(builder.add(leaky_relu(0.5), {z}));
+  const std::vector<Case> cases{
+      {Network::chain({Matrix{{-3e21, 1e21}, {0, -3e99}}}, {Vector{{-3e-19, 0}}}), cube(2, 1e300), Vector{{1, 0}}, 0},
+      {twice, tiny, one, 1e99},
+      {signs, tiny, one, 0},
+      {leaky, cube(1, 1e300), one, 1e200},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& c = cases[i];
+    const Property property = property_of(c.network, c.box, {at_least(c.direction, c.threshold)});
+    VerifyOptions options;
+    options.time_limit = 20;
+    EXPECT_NE(verify(c.network, property, options).verdict, Verdict::kUnsat) << i;
+    for (const bool units : {false, true})
+      EXPECT_NE(searched(c.network, property, units).kind, SearchOutcome::Kind::kRefuted) << i << units;
+  }
+}
+
 TEST(Verify, RefusesAnotherNetworksProperty) { EXPECT_THROW(verify(diamond(), Property{3, 1, {}}), Error); }
 
 // The rounding term is what keeps these below: a bound over a single point leaves no other slack.
@@ -203,6 +236,39 @@ TEST(Witness, ExactPassSeesWhatDoublesDoNot) {
   const ExactPass exact(stages);
   const Vector x = Vector::Constant(1, big), up = Vector::Ones(1);
   EXPECT_EQ(exact.sides(x, {at_least(up, 1), at_least(up, 0.5), at_least(up, 1.5)}), (std::vector<int>{0, 1, -1}));
+}
+
+TEST(Witness, AFloatThatOverflowsIsNoNumberToCompare) {
+  // y = x by way of 1e65 x, which is infinite in float32; y = ∞ − ∞ there.
+  for (const double sign : {1.0, -1.0}) {
+    const Network network = Network::chain({Matrix{{1e65}, {2e65}}, Matrix{{sign * 1e-65, 0}, {-1e65, 1e65}}},
+                                           {Vector::Zero(2), Vector::Zero(2)});
+    const VerifyResult result = verify(network, property_of(network, cube(1, 1), {at_least(Vector{{sign, 0}}, 0.25)}));
+    ASSERT_EQ(result.verdict, Verdict::kSat);
+    EXPECT_TRUE(result.witness->real);
+    EXPECT_FALSE(result.witness->float32);
+  }
+}
+
+TEST(Witness, AnInputBeyondFloatIsRealOnly) {
+  const Network network = Network::chain({Matrix{{1, 0}}, Matrix{{1}}}, {Vector::Zero(1), Vector::Zero(1)});
+  const VerifyResult result = verify(
+      network, property_of(network, Box(Vector{{0, 1e60}}, Vector{{1, 1e60}}), {at_least(Vector::Ones(1), 0.5)}));
+  ASSERT_EQ(result.verdict, Verdict::kSat);
+  EXPECT_TRUE(result.witness->real);
+  EXPECT_FALSE(result.witness->float32);
+  EXPECT_FALSE(result.witness->representable);
+}
+
+TEST(Witness, WhatIsNoPointIsNoWitness) {
+  const Network network = Network::chain({Matrix{{1}}, Matrix{{1}}}, {Vector::Zero(1), Vector::Zero(1)});
+  const Stages stages = stages_of(network);
+  const WitnessJudge judge(network, stages);
+  const Property property = property_of(network, cube(1, 1), {at_least(Vector::Ones(1), 0)});
+  const Query query(property.cases[0]);
+  EXPECT_TRUE(judge.judge(query, Vector::Ones(1)));
+  for (const double x : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    EXPECT_FALSE(judge.judge(query, Vector::Constant(1, x)));
 }
 
 TEST(Witness, AValueThatFloatsMissIsRealOnly) {

@@ -82,6 +82,7 @@ WitnessJudge::WitnessJudge(const Network& network, const Stages& stages)
     : network_(&network), exact_(stages), evaluator_(network) {}
 
 std::optional<Witness> WitnessJudge::judge(const Query& query, const VectorRef& candidate) const {
+  if (!candidate.allFinite()) return std::nullopt;
   Witness witness;
   witness.input.resize(candidate.size());
   for (Index j = 0; j < candidate.size(); ++j)
@@ -94,13 +95,15 @@ std::optional<Witness> WitnessJudge::judge(const Query& query, const VectorRef& 
   if (!witness.real) return std::nullopt;
   const VectorOf<float> x = witness.input.cast<float>();
   const Vector in_order = float_pass(*network_, x).cast<double>();
-  const Vector once = evaluator_(x.transpose()).transpose().cast<double>();
+  const bool finite = x.allFinite();  // an input that is held beyond float32 is none
+  const Vector once = finite ? Vector(evaluator_(x.transpose()).transpose().cast<double>()) : in_order;
   witness.output = in_order;
-  // Slacks of float32 outputs: exact, so that no tolerance hides in them.
+  // Slacks of float32 outputs: exact, so that no tolerance hides in them. One that overflows is no number to compare.
   const auto holds = [&](const Vector& y) {
-    return std::ranges::any_of(query.unsafe, [&](const Halfspaces& polytope) { return exact_side(y, polytope) >= 0; });
+    return y.allFinite() &&
+           std::ranges::any_of(query.unsafe, [&](const Halfspaces& polytope) { return exact_side(y, polytope) >= 0; });
   };
-  witness.float32 = holds(in_order) && holds(once);
+  witness.float32 = finite && holds(in_order) && holds(once);
   witness.representable = x.cast<double>() == witness.input;
   return witness;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -20,18 +21,22 @@ inline std::uint64_t mix(std::uint64_t x) {
 
 class Hash {  // every word is mixed in whole: flipped signs must not cancel
  public:
-  void add(std::uint64_t w) { value_ = mix(value_ ^ w); }
+  /// Integers as 64 bits, whatever they have here.
+  template <std::integral Integer>
+  void add(Integer w) {
+    value_ = mix(value_ ^ static_cast<std::uint64_t>(w));
+  }
   void add(double x) { add(std::bit_cast<std::uint64_t>(x)); }
   void add(const Vector& v) {
-    add(static_cast<std::uint64_t>(v.size()));
+    add(v.size());
     for (const double x : v) add(x);
   }
   void add(const Matrix& m) {
-    add(static_cast<std::uint64_t>(m.rows()));
+    add(m.rows());
     add(Vector(Eigen::Map<const Vector>(m.data(), m.size())));
   }
   void add(std::string_view bytes) {
-    add(static_cast<std::uint64_t>(bytes.size()));
+    add(bytes.size());
     for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
       std::uint64_t w = 0;
       std::memcpy(&w, bytes.data(), 8);

@@ -12,7 +12,8 @@
 //     e += γ_N Σ_i |v_i| m_i,    γ_N = N ε / (1 − N ε),  N = size of the stage + links of the graph + 16
 // (spec: charge γ_n Σ|u||L||x| a step). (3) Sums of constants and the last product over the box are charged alike.
 // Products too small for γ are covered by a smallest number a term. m is computed from bounds that were proved in the
-// same way, stage by stage, and enlarged by 1 %, which is far more than its own rounding.
+// same way, stage by stage, and enlarged by 1 %, which is far more than its own rounding. A row in which anything was
+// infinite or NaN on the way bounds nothing: its value is −∞, its minorant 0·x − ∞.
 #pragma once
 
 #include <vector>
@@ -71,6 +72,9 @@ class Relaxation {
   /// |z| of a stage's numbers is at most this on the whole domain.
   const Vector& magnitude(int stage) const { return magnitude_[static_cast<std::size_t>(stage)]; }
 
+  /// Whether no value can come near the largest double anywhere on the domain. Where one can, bounds are −∞.
+  bool finite() const;
+
   /// Tightens the ranges of every stage, from the first on: by intervals, then by a sweep for each unit that they leave
   /// undecided. Ranges only shrink.
   void tighten(NodeBatch& nodes);
@@ -111,7 +115,7 @@ class Relaxation {
   void step_back(int stage, Rows& rows);
   void propagate(int stage, Rows& rows);
   void start_at_units(int stage, std::size_t begin, Index units, Rows& rows);
-  Vector concretize(const NodeBatch& nodes, const Rows& rows);
+  Vector concretize(const NodeBatch& nodes, Rows& rows);
   void intervals(int stage, NodeBatch& nodes);
   void tighten_by_sweeps(int stage, NodeBatch& nodes);
   void set_magnitude(int stage);

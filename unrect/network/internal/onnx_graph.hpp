@@ -144,6 +144,8 @@ Value transposed(Graph& graph, const Value& x, const std::vector<Index>& permuta
 /// numpy's rule. @throws Error kFormat for extents that do not go together.
 Shape broadcast(const Shape& a, const Shape& b);
 Value broadcast_to(Graph& graph, const Value& x, const Shape& shape);
+/// A file's number as an index; far beyond what there can be ("to the end") where Index has fewer bits.
+Index index_of(std::int64_t number);
 /// −rank ≤ axis < rank, counted from the front. @throws Error kFormat.
 Index checked_axis(Index axis, Index rank);
 /// Finite, or Error kFormat naming the constant.

@@ -42,18 +42,4 @@ class Arena {
   Mark top_;
 };
 
-/// How wrong an affine form's value at a vertex can be: error + gradient · (the vertex's own displacement).
-struct Doubt {
-  double error = 0, gradient = 0;
-
-  double at(double delta) const { return error + gradient * delta; }
-  /// For an edge whose ends have values |a| + |b| = size: how far its zero can be off, as a share of its length.
-  double along(double size, double delta) const {
-    const double doubt = at(delta);
-    return size > 3 * doubt ? doubt / (size - 2 * doubt) : 1.0;
-  }
-  /// Whether a new vertex owes its displacement to the form itself: solving for it would gain little.
-  bool inherent(double delta) const { return gradient * delta < 4 * error; }
-};
-
 }  // namespace unrect

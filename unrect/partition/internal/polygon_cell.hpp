@@ -9,6 +9,7 @@
 
 #include "unrect/base/types.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
 
@@ -32,7 +33,6 @@ struct PolygonCell {
 class PolygonGeometry {
  public:
   using Cell = PolygonCell;
-  static constexpr bool kVertices = true;
 
   explicit PolygonGeometry(Index) {}
   Index dimension() const { return 2; }
@@ -73,6 +73,7 @@ class PolygonGeometry {
       const double x = cell.x(i) + share * dx;
       const double y = cell.y(i) + share * dy;
       const double inherited = std::max(cell.delta[i], cell.delta[next]);
+      // Its own roundings: VertexGeometry::cross.
       const double delta = inherited + std::max(std::abs(dx), std::abs(dy)) * doubt.along(size, inherited) +
                            4 * std::numeric_limits<double>::epsilon() *
                                (std::max(std::abs(x), std::abs(y)) + std::max(std::abs(dx), std::abs(dy)));

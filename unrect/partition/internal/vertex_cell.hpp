@@ -10,6 +10,7 @@
 
 #include "unrect/base/types.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
 
@@ -32,7 +33,6 @@ struct VertexCell {
 class VertexGeometry {
  public:
   using Cell = VertexCell;
-  static constexpr bool kVertices = true;
 
   /// Up to kMostVertexDimensions (Worker sees to it).
   explicit VertexGeometry(Index dimension) : k_(dimension) {}
@@ -225,6 +225,8 @@ class VertexGeometry {
       reach = std::max(reach, std::abs(at));
     }
     const double inherited = std::max(cell.delta[u], cell.delta[v]);
+    // Its own roundings are four of the step (the difference, the share's sum and division, the product), which lose 2
+    // ε of it, and one of the point, ε/2: more than that is charged.
     to.delta[i] = inherited + length * doubt.along(size, inherited) +
                   4 * std::numeric_limits<double>::epsilon() * (reach + length);
     for (Index w = 0; w < cell.words; ++w) to.walls[i * to.words + w] = cell.walls_of(u)[w] & cell.walls_of(v)[w];

@@ -39,6 +39,8 @@ class VertexDictionary {
   double room();
 
  private:
+  // Entries are rates of one distance against another: one below this is taken for the rounding of a 0, since dividing
+  // by it would leave few digits. What the dictionary proposes is proved elsewhere.
   static constexpr double kPivot = 1e-9;
 
   Index k_ = 0, rows_ = 0;

@@ -28,6 +28,9 @@ WholeMultiple whole_multiple(const VectorRef& vector);
 /// underflow of the two by themselves.
 double ratio(const mpz_class& numerator, const mpz_class& denominator);
 
+/// The double nearest to x (get_d() cuts off); infinite beyond the doubles.
+double nearest_double(const mpq_class& x);
+
 /// Farkas' lemma for whole rows: multipliers are of these. @throws Error kInvalidArgument for sizes that disagree.
 FarkasAlternative farkas_alternative(std::span<const WholeRow> generators, const WholeRow& target,
                                      std::span<const Index> start = {}, std::int64_t effort = kNoLimit);

@@ -26,7 +26,8 @@ class ExactRegion {
   /// (a_i, −b_i) times 2^exponent: a_i·t ≤ b_i over the parameters. Cost of the first of a layer: exact forms of the
   /// layers before.
   const WholeMultiple& row(Index i);
-  /// Row i rounded to nearest doubles: normal, then offset b_i, both times one power of two where they would overflow.
+  /// Row i rounded to doubles, each off by less than its last bit: normal, then offset b_i, both times one power of two
+  /// where they would overflow.
   Vector rounded_row(Index i);
 
   /// What holds of a row without a normal, which is no boundary: the unit's value has one sign to its break everywhere.
@@ -42,6 +43,11 @@ class ExactRegion {
   /// if the network's configuration all around x is the region's. Error-bounded doubles, exact where they cannot tell.
   std::vector<Index> missed(const VectorRef& x);
 
+  /// A radius of at most `most` around parameters t that are strictly inside: every row holds on that ball, whatever
+  /// the rounding of `rows`, the region's over the parameters (a row that row() was asked for is not read). Error
+  /// bounds, exact rows where these would cost a thousandth.
+  double clearance(const VectorRef& t, const Halfspaces& rows, double most);
+
   /// Whether a_i·u < 0 for every row with a normal: from any point inside, u leads ever deeper. Over all inputs, none
   /// of them fixed. As missed().
   bool recedes(const VectorRef& u);
@@ -55,6 +61,8 @@ class ExactRegion {
     int sign = 1;        // sign · plane's function ≤ 0
     bool closed = true;  // whether 0 is on this side by convention
   };
+
+  double exact_distance(Index i, const VectorRef& t);
 
   Stages stages_;
   Domain domain_;

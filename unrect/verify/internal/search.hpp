@@ -37,4 +37,13 @@ struct SearchOutcome {
   std::string reason;       // of kStuck
 };
 
+/// Where bounds in doubles say nothing.
+inline SearchOutcome overflows() {
+  return {SearchOutcome::Kind::kStuck,
+          {},
+          1,
+          0,
+          "values can overflow over the domain; expected smaller weights or a smaller domain"};
+}
+
 }  // namespace unrect
