@@ -266,6 +266,10 @@ TEST(Decoders, FitNoFurtherThanAskedWithoutAMatrix) {
   const Image found = decoder_named("tv", sampling, {.noise = 0.1})(measured);
   EXPECT_LE(residual(measured, found), asked_residual(measured));
   EXPECT_GT(residual(measured, found), 0.5 * asked_residual(measured));
+  const Fit fit(sampling, whitened(sampling, 0.1));
+  const Image from_black = fit(Image::Zero(128, 128), measured);
+  EXPECT_LE(residual(measured, from_black), asked_residual(measured));
+  EXPECT_GT(residual(measured, from_black), (1 - 1e-6) * asked_residual(measured));
 }
 
 TEST(Decoders, OneColourSmallImagesAndDependentRows) {
