@@ -12,6 +12,7 @@
 #include "picture_files.hpp"
 #include "sensing_options.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/sensing/datasets.hpp"
 #include "unrect/sensing/fit.hpp"
 #include "unrect/sensing/recovery_region.hpp"
 #include "unrect/sensing/scores.hpp"

@@ -12,6 +12,8 @@
 #include "picture_files.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/recipes/ensemble.hpp"
+#include "unrect/recipes/training_data.hpp"
 #include "unrect/sensing/lmmse.hpp"
 #include "unrect/signal/fourier.hpp"
 #include "unrect/signal/lasso.hpp"

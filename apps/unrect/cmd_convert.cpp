@@ -8,6 +8,7 @@
 #include "unrect/base/file.hpp"
 #include "unrect/network/fold.hpp"
 #include "unrect/network/mean.hpp"
+#include "unrect/recipes/ensemble.hpp"
 
 namespace unrect::cli {
 namespace {

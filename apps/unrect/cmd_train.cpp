@@ -59,7 +59,7 @@ struct Command {
   void write_results(const TrainingData& sets, const TrainResult& result, const std::vector<Run>& runs) const;
   void keep_interrupted(const TrainingData& sets, const Run& run) const;
   void draw_frame(const Network& network, const TrainingData& sets, int epoch) const;
-  bool recovery() const { return data.task == Task::kRecovery; }
+  bool recovery() const { return data.task == LearningTask::kRecovery; }
 };
 
 bool has_convolution(const Network& network) {
@@ -182,7 +182,7 @@ Json Command::json_of(const TrainingData& sets, const Run& run) const {
               {"train_loss", judged(sets, run.train)},
               {"test_loss", judged(sets, run.test)}};
   if (recovery()) result["test_psnr"] = psnr(run.test.squared_error);
-  if (data.task == Task::kClassify) {
+  if (data.task == LearningTask::kClassify) {
     result["train_accuracy"] = run.train.accuracy;
     result["test_accuracy"] = run.test.accuracy;
   }
@@ -218,7 +218,7 @@ void Command::print(const TrainingData& sets, const std::vector<Run>& runs) cons
   Table table;
   table.header = {"method", "epochs", "seconds", "train loss", "test loss"};
   if (recovery()) table.header.push_back("test PSNR");
-  if (data.task == Task::kClassify) table.header.push_back("test accuracy");
+  if (data.task == LearningTask::kClassify) table.header.push_back("test accuracy");
   table.header.push_back("dead units");
   for (const Run& run : runs) {
     Index dead = 0, units = 0;
@@ -231,7 +231,7 @@ void Command::print(const TrainingData& sets, const std::vector<Run>& runs) cons
                                  fmt::format("{:.5f}", judged(sets, run.train)),
                                  fmt::format("{:.5f}", judged(sets, run.test))};
     if (recovery()) row.push_back(fmt::format("{:.2f} dB", psnr(run.test.squared_error)));
-    if (data.task == Task::kClassify) row.push_back(fmt::format("{:.2f} %", 100 * run.test.accuracy));
+    if (data.task == LearningTask::kClassify) row.push_back(fmt::format("{:.2f} %", 100 * run.test.accuracy));
     row.push_back(fmt::format("{} of {}", dead, units));
     table.rows.push_back(row);
   }
@@ -259,7 +259,7 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   const Index shown = std::min(sets.train.size(), kMostShown);
   const Matrix points = sets.train.inputs.topRows(shown).cast<double>(),
                targets = sets.train.targets.topRows(shown).cast<double>();
-  const bool classes = data.task == Task::kClassify;
+  const bool classes = data.task == LearningTask::kClassify;
   if (!classes) {  // one scale for the function and what it should be
     const auto [low, high] = std::ranges::minmax(coloring.values);
     coloring.range =
@@ -397,7 +397,7 @@ void Command::check(const CLI::App& verb) const {
        {"--crop", recovery(), "--task recovery of images"},
        {"--linear-output", recovery() && data.start.empty(), "--task recovery, and not with --start"},
        {"--layers", data.start.empty(), "random weights, not with --start, which has its own layers"},
-       {"--log-loss", data.task != Task::kClassify, "--task recovery or regress"},
+       {"--log-loss", data.task != LearningTask::kClassify, "--task recovery or regress"},
        {"--rate", stepped || any({Method::kExplicitAl}), "--method feasible-al, adam, sgd or explicit-al"},
        {"--warm-up", stepped, "--method feasible-al, adam or sgd"},
        {"--lipschitz-budget", stepped, "--method feasible-al, adam or sgd"},
@@ -473,8 +473,9 @@ void add_train(CLI::App& app, Ranks ranks) {
   auto command = std::make_shared<Command>();
   command->ranks = std::move(ranks);
   CLI::App* verb = app.add_subcommand("train", "Find the weights of a network");
-  const std::map<std::string, Task> tasks{
-      {"recovery", Task::kRecovery}, {"classify", Task::kClassify}, {"regress", Task::kRegress}};
+  const std::map<std::string, LearningTask> tasks{{"recovery", LearningTask::kRecovery},
+                                                  {"classify", LearningTask::kClassify},
+                                                  {"regress", LearningTask::kRegress}};
   verb->add_option_function<std::string>(
           "--task",
           [command, tasks](const std::string& name) {

@@ -320,9 +320,9 @@ TEST(LayeredBound, IsGivenForMonotoneRectifiersAlone) {
     x = builder.add(Dense{rng.normal_matrix(2, 3), rng.normal_vector(2)}, {x});
     const Network network = std::move(builder).build(x);
     const Region region = unrectify(network, rng.normal_vector(2));
-    std::set<std::string> names;
-    for (const auto& [name, bound] : all_bounds(region, region.affine_map())) names.insert(name);
-    return names;
+    std::set<std::string> found;
+    for (const auto& [name, bound] : all_bounds(region, region.affine_map())) found.insert(name);
+    return found;
   };
   EXPECT_TRUE(names(parametric_relu(Vector{{0}})).contains("layered"));
   EXPECT_TRUE(names(parametric_relu(Vector{{0.5}})).contains("layered"));

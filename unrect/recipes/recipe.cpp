@@ -51,7 +51,7 @@ void check(const DataRequest& request, const TrainingData& data, const RecipeOpt
                  "a logarithmic loss of scale {}; expected > 0", wishes.log_scale);
   UNRECT_REQUIRE(wishes.log_scale == 0 || data.loss.kind == Loss::Kind::kSquared, ErrorCode::kInvalidArgument,
                  "a logarithmic loss goes with recovery and regression");
-  UNRECT_REQUIRE(wishes.consistency == 0 || (request.task == Task::kRecovery && !data.images),
+  UNRECT_REQUIRE(wishes.consistency == 0 || (request.task == LearningTask::kRecovery && !data.images),
                  ErrorCode::kInvalidArgument,
                  "rounds of consistency go with recovery of MNIST's folder, digits and signals in files");
 }
@@ -68,9 +68,9 @@ Recipe recipe_for(const DataRequest& request, const TrainingData& data, const Re
   check(request, data, wishes);
   Recipe recipe{start_of(request, data, wishes), wishes.train};
   TrainOptions& own = recipe.options;
-  const bool recovery = request.task == Task::kRecovery;
+  const bool recovery = request.task == LearningTask::kRecovery;
   const bool metric = own.method == Method::kFeasibleAl;
-  const bool classes = request.task == Task::kClassify && metric && own.lipschitz == 0;
+  const bool classes = request.task == LearningTask::kClassify && metric && own.lipschitz == 0;
   // What recoveries of digits from few measurements were found to need, unless samples are ever new: without it the fit
   // goes on past the best test loss.
   const bool fixed_recovery = recovery && !data.renew && metric && own.lipschitz == 0;

@@ -15,11 +15,11 @@ struct RecipeOptions {
   std::vector<Index> layers{512, 512};  // widths of a chain's hidden layers; images: DataRequest's phases and channels
   bool linear_output = false;           // recovery: no ReLU after the last layer, where targets are nowhere negative
   int consistency = 0;                  // recovery: end in so many rounds of meeting what was measured (consistent())
-  std::optional<Index> batch;           // images: 4
-  std::optional<double> decay;          // FeasibleAl without a budget: 1e-3 for classes and recoveries of fixed samples
-  std::optional<double> trust;          // FeasibleAl on images: 0.3/√steps, at most 0.05
+  std::optional<Index> batch{};         // images: 4
+  std::optional<double> decay{};        // FeasibleAl without a budget: 1e-3 for classes and recoveries of fixed samples
+  std::optional<double> trust{};        // FeasibleAl on images: 0.3/√steps, at most 0.05
   double log_scale = 0;                 // D > 0: the logarithmic loss, for the mean of PSNRs
-  TrainOptions train;                   // a rate or damping of 0 is the task's, or else the method's own
+  TrainOptions train{};                 // a rate or damping of 0 is the task's, or else the method's own
 };
 
 /// What train() takes beside the data.

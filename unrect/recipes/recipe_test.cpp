@@ -12,18 +12,18 @@
 namespace unrect {
 namespace {
 
-DataRequest digits(Task task) {
+DataRequest digits(LearningTask task) {
   DataRequest request;
   request.task = task;
   request.data = "digits";
   request.samples = 60;
   request.validation = 20;
-  if (task == Task::kRecovery) request.measurements = 12;
+  if (task == LearningTask::kRecovery) request.measurements = 12;
   return request;
 }
 
 TEST(TrainingData, IsTheSameForASeedAndSplitAsAsked) {
-  const DataRequest request = digits(Task::kClassify);
+  const DataRequest request = digits(LearningTask::kClassify);
   const TrainingData data = read_training_data(request);
   EXPECT_EQ(data.train.size(), 60);
   EXPECT_EQ(data.validation.size(), 20);
@@ -37,7 +37,7 @@ TEST(TrainingData, IsTheSameForASeedAndSplitAsAsked) {
 }
 
 TEST(TrainingData, OfARecoveryIsMeasured) {
-  const TrainingData data = read_training_data(digits(Task::kRecovery));
+  const TrainingData data = read_training_data(digits(LearningTask::kRecovery));
   ASSERT_EQ(data.sensing.rows(), 12);
   const MatrixOf<float> measured = (data.train.targets.cast<double>() * data.sensing.transpose()).cast<float>();
   EXPECT_EQ(data.train.inputs, measured);
@@ -45,18 +45,18 @@ TEST(TrainingData, OfARecoveryIsMeasured) {
 }
 
 TEST(TrainingData, RefusesWhatDoesNotGoTogether) {
-  DataRequest regress = digits(Task::kRegress);
+  DataRequest regress = digits(LearningTask::kRegress);
   EXPECT_THROW(read_training_data(regress), Error);
-  DataRequest teachers = digits(Task::kClassify);
+  DataRequest teachers = digits(LearningTask::kClassify);
   teachers.teachers = {"pupil.onnx"};
   EXPECT_THROW(read_training_data(teachers), Error);
-  DataRequest none = digits(Task::kRecovery);
+  DataRequest none = digits(LearningTask::kRecovery);
   none.measurements = 785;
   EXPECT_THROW(read_training_data(none), Error);
 }
 
 TEST(Recipe, HasTheTasksDefaultsUnlessTheyAreWishedOtherwise) {
-  const DataRequest request = digits(Task::kClassify);
+  const DataRequest request = digits(LearningTask::kClassify);
   const TrainingData data = read_training_data(request);
   const Recipe plain = recipe_for(request, data);
   EXPECT_EQ(learned_layers(plain.start), 3);
@@ -83,7 +83,7 @@ TEST(Recipe, HasTheTasksDefaultsUnlessTheyAreWishedOtherwise) {
 }
 
 TEST(Recipe, KeepsWhatKnowsTheOperator) {
-  const DataRequest request = digits(Task::kRecovery);
+  const DataRequest request = digits(LearningTask::kRecovery);
   const TrainingData data = read_training_data(request);
   EXPECT_TRUE(recipe_for(request, data).options.fixed.empty());
   const Recipe met = recipe_for(request, data, {.layers = {16}, .consistency = 2});

@@ -115,23 +115,23 @@ Content read_mnist(const std::filesystem::path& folder, const std::string& part)
   return content;
 }
 
-Content read_npy_content(const std::string& names, Task task) {
+Content read_npy_content(const std::string& names, LearningTask task) {
   const std::size_t comma = names.find(',');
-  UNRECT_REQUIRE((comma == std::string::npos) == (task == Task::kRecovery), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE((comma == std::string::npos) == (task == LearningTask::kRecovery), ErrorCode::kInvalidArgument,
                  "{}: expected {}", names,
-                 task == Task::kRecovery ? "a folder with MNIST or one file of signals, x.npy"
-                                         : "two files, x.npy,y.npy, or a folder with MNIST");
+                 task == LearningTask::kRecovery ? "a folder with MNIST or one file of signals, x.npy"
+                                                 : "two files, x.npy,y.npy, or a folder with MNIST");
   const std::string x = names.substr(0, comma);
   Content content;
   const Array signals = read_npy(x);
   content.extents = signals.shape;
   content.x = to_rows(signals, x);
-  if (task == Task::kRecovery) return content;
+  if (task == LearningTask::kRecovery) return content;
   const std::string y = names.substr(comma + 1);
   const Array array = read_npy(y);
   UNRECT_REQUIRE(!array.shape.empty() && array.shape[0] == content.size(), ErrorCode::kInvalidArgument,
                  "{}: {} rows for {} of {}", y, array.shape.empty() ? 0 : array.shape[0], content.size(), x);
-  if (task == Task::kClassify) {
+  if (task == LearningTask::kClassify) {
     UNRECT_REQUIRE(array.size() == content.size(), ErrorCode::kInvalidArgument,
                    "{}: {} values for {} samples; expected one label each", y, array.size(), content.size());
     content.labels = to_labels(array, y);
@@ -280,7 +280,7 @@ Samples taught(Samples samples, const Ensemble& teachers) {
 // The training pictures, bent by the seed and the epoch.
 std::function<Samples(int)> bent(Content train, const Matrix& phi, const Ensemble& teachers,
                                  const DataRequest& request) {
-  UNRECT_REQUIRE(request.task == Task::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
+  UNRECT_REQUIRE(request.task == LearningTask::kRecovery && train.extents.size() == 3 && train.x.minCoeff() >= 0,
                  ErrorCode::kInvalidArgument,
                  "augmentation: {} has {} extents; expected a recovery of pictures that are nowhere negative, count × "
                  "height × width",
@@ -300,12 +300,12 @@ std::function<Samples(int)> bent(Content train, const Matrix& phi, const Ensembl
 
 TrainingData read_training_data(const DataRequest& request) {
   const bool folder = std::filesystem::is_directory(request.data);
-  if (request.task == Task::kRecovery && (request.data == kLeavesName || (folder && !holds_idx(request.data))))
+  if (request.task == LearningTask::kRecovery && (request.data == kLeavesName || (folder && !holds_idx(request.data))))
     return image_recovery(request);
   const Rng rng(request.seed);
   Content all, test;
   if (folder) {
-    UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
+    UNRECT_REQUIRE(request.task != LearningTask::kRegress, ErrorCode::kInvalidArgument,
                    "{}: a folder; regression takes two files, x.npy,y.npy", request.data);
     all = read_mnist(request.data, "train");
     test = read_mnist(request.data, "t10k");
@@ -314,11 +314,12 @@ TrainingData read_training_data(const DataRequest& request) {
                    test.values());
   } else {
     if (request.data == "spiral") {
-      UNRECT_REQUIRE(request.task == Task::kClassify, ErrorCode::kInvalidArgument, "spiral: a task of classes alone");
+      UNRECT_REQUIRE(request.task == LearningTask::kClassify, ErrorCode::kInvalidArgument,
+                     "spiral: a task of classes alone");
       all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : 2500,
                    rng.split(kSpiral));
     } else if (request.data == "digits") {
-      UNRECT_REQUIRE(request.task != Task::kRegress, ErrorCode::kInvalidArgument,
+      UNRECT_REQUIRE(request.task != LearningTask::kRegress, ErrorCode::kInvalidArgument,
                      "digits: tasks of recovery or classes alone");
       all = digits(request);
     } else {
@@ -355,22 +356,22 @@ TrainingData read_training_data(const DataRequest& request) {
   UNRECT_REQUIRE(classes <= all.size(), ErrorCode::kInvalidArgument,
                  "{}: label {} among {} samples; expected fewer classes than samples", request.data, classes - 1,
                  all.size());
-  if (request.task == Task::kRecovery) {
+  if (request.task == LearningTask::kRecovery) {
     result.sensing = sensing_matrix(request, all.values());
     result.relu_output = all.is_nowhere_negative();
   }
   const auto samples = [&](Content content) -> Samples {
     switch (request.task) {
-      case Task::kRecovery:
+      case LearningTask::kRecovery:
         return sensed(std::move(content.x), result.sensing);
-      case Task::kClassify:
+      case LearningTask::kClassify:
         return {std::move(content.x), one_hot(content.labels, classes, request.data)};
       default:
         return {std::move(content.x), std::move(content.y)};
     }
   };
-  if (request.task == Task::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
-  UNRECT_REQUIRE(request.teachers.empty() || request.task == Task::kRecovery, ErrorCode::kInvalidArgument,
+  if (request.task == LearningTask::kClassify) result.loss.kind = Loss::Kind::kCrossEntropy;
+  UNRECT_REQUIRE(request.teachers.empty() || request.task == LearningTask::kRecovery, ErrorCode::kInvalidArgument,
                  "teachers go with recovery");
   const Ensemble teachers(request.teachers, result.sensing);
   if (request.augment > 0) result.renew = bent(std::move(train), result.sensing, teachers, request);

@@ -13,7 +13,7 @@
 
 namespace unrect {
 
-enum class Task { kRecovery, kClassify, kRegress };
+enum class LearningTask { kRecovery, kClassify, kRegress };
 
 /// Recovery of images: a network that is laid out for crops.
 struct ImageRecovery {
@@ -42,7 +42,7 @@ struct TrainingData {
 };
 
 struct DataRequest {
-  Task task = Task::kRecovery;
+  LearningTask task = LearningTask::kRecovery;
   // A folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy"; generated: "spiral", "digits", "leaves".
   std::string data;
   Index samples = 0;                // of the training set; 0 for all that are left

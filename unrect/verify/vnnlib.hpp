@@ -23,7 +23,7 @@ struct Property {
   Index inputs = 0;
   Index outputs = 0;
   std::vector<Case> cases;
-  std::string contradiction;  // two bounds that leave the first of the cases that were left out no input; often empty
+  std::string contradiction{};  // two bounds that leave the first of the cases that were left out no input; often empty
 
   /// Whether (x, y) is unsafe, with the tolerance of Box and Halfspaces. @throws Error kInvalidArgument for other
   /// sizes.
