@@ -252,7 +252,7 @@ class Sensing(Case):
         self.refused(2, *recover, "--method", "net", ["--model"])
         self.refused(4, "inspect", "other.onnx", "--measurement", "y.npz", ["other.onnx", "unrect.mean"])
         self.refused(2, "inspect", "other.onnx", "--random", "--filter", "f.png", ["--measurement"])
-        self.refused(2, *self.TRAIN, "--data", "leaves", ["--measurements 0"])
+        self.refused(2, *self.TRAIN, "--data", "leaves", ["measurements: 0"])
         self.refused(2, *self.TRAIN, "--data", "leaves", "--measurements", 1090, ["1089"])
         self.refused(2, *self.TRAIN, "--data", "leaves", "--measurements", 9, "--layers", 9, ["--layers", "--channels"])
         self.refused(2, *self.TRAIN, "--data", "leaves", "--any-operator", "--save-phi", "p.npy", ["--save-phi", "--any-operator"])

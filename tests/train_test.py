@@ -150,7 +150,7 @@ class Train(Case):
         self.train(*args, "--log-loss", "0.01", "--out", "decibels.onnx")
         self.assertNotEqual((self.dir / "decibels.onnx").read_bytes(), (self.dir / "plain.onnx").read_bytes())
         self.refused(2, "train", "--task", "classify", "--data", "spiral", "--log-loss", "1", ["--log-loss"])
-        self.refused(2, "train", *args, "--log-loss", "-1", ["--log-loss"])
+        self.refused(2, "train", *args, "--log-loss", "-1", ["logarithmic loss", "-1"])
         # A pupil comes nearer to its teachers than what it would have learned from the digits does.
         pupil = self.train(*args, "--teachers", "met.onnx,plain.onnx", "--out", "pupil.onnx")
         self.assertLess(pupil["train_loss"], plain["train_loss"])
@@ -285,7 +285,7 @@ class Train(Case):
         self.assertEqual((self.dir / "pieces.onnx").read_bytes(), (self.dir / "bent.onnx").read_bytes())
         resumable[resumable.index("0.5")] = "0.6"
         self.refused(2, *resumable, ["bent.npz", "other samples"])
-        self.refused(2, *args, "--augment", "1", "--method", "lbfgs", ["--augment", "lbfgs"])
+        self.refused(2, *args, "--augment", "1", "--method", "lbfgs", ["augmented", "lbfgs"])
         self.refused(2, "train", "--task", "classify", "--data", "mnist", "--augment", "1", ["--augment"])
         self.refused(2, "train", "--task", "recovery", "--data", "x.npy", "--measurements", "2", "--augment", "1", ["--augment", "x.npy"])
 
@@ -408,7 +408,7 @@ class Train(Case):
             self.refused(2, *task, *bad, words)
         self.refused(4, *task, "--out", "nowhere/net.onnx", ["nowhere"])
         self.refused(4, "train", "--task", "classify", "--data", "nothing.npy,y.npy", ["nothing.npy"])
-        self.refused(2, "train", "--task", "recovery", "--data", "mnist", ["--measurements"])
+        self.refused(2, "train", "--task", "recovery", "--data", "mnist", ["measurements: 0", "64"])
         self.refused(2, "train", "--task", "recovery", "--data", "mnist", "--measurements", "65", ["65", "64"])
         self.refused(2, "train", "--task", "regress", "--data", "mnist", ["x.npy,y.npy"])
         self.refused(2, "train", "--task", "classify", "--data", "x.npy,y.npy", ["y.npy"])

@@ -127,10 +127,12 @@ class Finder {
       const double span = std::abs(rows_.offsets[first.row]) / norm[first.row] + first.distance;
       std::vector<Index> twins;
       for (std::size_t b = a + 1; b < keys.size() && keys[b].key <= keys[a].key + 4 * coincide * (1 + span); ++b) {
-        if (used[b] || std::abs(keys[b].distance - keys[a].distance) > coincide * span ||
-            (unit.row(keys[b].row) - unit.row(keys[a].row)).cwiseAbs().maxCoeff() > coincide) {
-          continue;
-        }
+        const double apart = (unit.row(keys[b].row) - unit.row(keys[a].row)).cwiseAbs().maxCoeff();
+        if (used[b] || std::abs(keys[b].distance - keys[a].distance) > coincide * span || apart > coincide) continue;
+        // From an interior point far away parallel rows look alike: their own offsets tell them apart.
+        const double here = rows_.offsets[keys[a].row] / norm[keys[a].row],
+                     there = rows_.offsets[keys[b].row] / norm[keys[b].row];
+        if (apart == 0 && std::abs(here - there) > coincide * (std::abs(here) + std::abs(there))) continue;
         used[b] = 1;
         twins.push_back(keys[b].row);
         if (twins.back() < first.row) std::swap(twins.back(), first.row);

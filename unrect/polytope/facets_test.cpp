@@ -133,5 +133,18 @@ TEST(Facets, OfAConeAreToldFromRowsThatTouchWithinRounding) {
   EXPECT_GT(cut, 20);
 }
 
+// x ≥ 1 and x ≥ 2, seen from 4·10¹⁵ where doubles are one apart: the second is the facet.
+TEST(Facets, ParallelRowsAreToldApartFromAFarInteriorPoint) {
+  const Halfspaces cell(Matrix{{-0.1, 0}, {-0.1, 0}, {0.2, -0.2}}, Vector{{-0.1, -0.2, -0.4}});
+  const Vector far{{0x1p52, 0x1p53 + 0x1p51}};
+  ASSERT_GT(cell.slacks(far).minCoeff(), 0);
+  std::vector<Index> rows;
+  for (const Facet& facet : facets(cell, far)) {
+    ASSERT_EQ(facet.rows.size(), 1U);
+    rows.push_back(facet.rows[0]);
+  }
+  EXPECT_EQ(rows, (std::vector<Index>{1, 2}));
+}
+
 }  // namespace
 }  // namespace unrect
