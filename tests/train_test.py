@@ -287,7 +287,7 @@ class Train(Case):
         self.refused(2, *resumable, ["bent.npz", "other samples"])
         self.refused(2, *args, "--augment", "1", "--method", "lbfgs", ["augmented", "lbfgs"])
         self.refused(2, "train", "--task", "classify", "--data", "mnist", "--augment", "1", ["--augment"])
-        self.refused(2, "train", "--task", "recovery", "--data", "x.npy", "--measurements", "2", "--augment", "1", ["--augment", "x.npy"])
+        self.refused(2, "train", "--task", "recovery", "--data", "x.npy", "--measurements", "2", "--augment", "1", ["augmentation", "x.npy"])
 
     def test_scores_recoveries_on_the_test_set(self):
         got = self.train("--task", "recovery", "--data", "mnist", "--measurements", "20", "--seed", "3", "--layers", "60", "--batch",
