@@ -182,7 +182,7 @@ class Judge {
   // Multipliers of whole rows, and of one more at the end, as multipliers of the rows; the largest is 1.
   Vector in_given_rows(const Vector& multipliers) const {
     Vector out = multipliers.head(rows_.size());
-    long top = std::numeric_limits<long>::min();
+    long top = std::numeric_limits<long>::min() / 2;  // of none, whose differences are numbers, too
     for (Index i = 0; i < out.size(); ++i) {
       if (out[i] > 0) top = std::max(top, std::ilogb(out[i]) + exponents_[static_cast<std::size_t>(i)]);
     }

@@ -186,7 +186,7 @@ BallStatus status_exactly(const Halfspaces& cell) {
   std::vector<Index> rows(cell.size());
   for (Index i = 0; i < cell.size(); ++i) rows[i] = i;
   dd_MatrixPtr matrix = rational_matrix(cell, rows);
-  dd_rowset implicit = nullptr;
+  dd_rowset implicit = nullptr, basis = nullptr;
   dd_ErrorType error = dd_NoError;
   BallStatus status = BallStatus::kBall;
   dd_LPSolutionPtr solution = nullptr;
@@ -194,7 +194,7 @@ BallStatus status_exactly(const Halfspaces& cell) {
   set_initialize(&equalities, cell.size());
   if (!dd_ExistsRestrictedFace(matrix, equalities, equalities, &error)) {
     status = BallStatus::kEmpty;
-  } else if (dd_FindRelativeInterior(matrix, &implicit, &equalities, &solution, &error)) {
+  } else if (dd_FindRelativeInterior(matrix, &implicit, &basis, &solution, &error)) {
     status = BallStatus::kBall;
     for (Index i = 0; i < cell.size(); ++i) {  // a zero row with b = 0 is an equality that bounds nothing
       if (implicit != nullptr && set_member(i + 1, implicit) && !cell.normals.row(i).isZero(0)) {
@@ -203,6 +203,8 @@ BallStatus status_exactly(const Halfspaces& cell) {
     }
   }
   if (implicit != nullptr) set_free(implicit);
+  if (basis != nullptr) set_free(basis);
+  set_free(equalities);
   if (solution != nullptr) dd_FreeLPSolution(solution);
   dd_FreeMatrix(matrix);
   return status;

@@ -259,7 +259,7 @@ class Decision {
     }
     ball.status = status;
     ball.farkas = Vector::Zero(m + (box ? 2 * n_ : 0));
-    long top = std::numeric_limits<long>::min();
+    long top = std::numeric_limits<long>::min() / 2;  // of none, whose differences are numbers, too
     const auto place = [&](Index k) {
       const auto r = static_cast<Index>(rows.size());
       return k < r ? rows[static_cast<std::size_t>(k)] : m + (k - r);

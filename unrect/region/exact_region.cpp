@@ -189,14 +189,14 @@ Vector ExactRegion::rounded_row(Index i) {
   const WholeMultiple& exact = row(i);
   std::vector<double> mantissas;
   std::vector<long> exponents;
-  long top = std::numeric_limits<long>::min();
+  std::optional<long> top;  // none of a row of zeros
   for (const mpz_class& x : exact.row) {
     long e = 0;
     mantissas.push_back(mpz_get_d_2exp(&e, x.get_mpz_t()));
     exponents.push_back(e - exact.exponent);
-    if (sgn(x) != 0) top = std::max(top, exponents.back());
+    if (sgn(x) != 0) top = std::max(top.value_or(exponents.back()), exponents.back());
   }
-  const long shift = std::abs(top) > 900 ? -top : 0;
+  const long shift = top && std::abs(*top) > 900 ? -*top : 0;
   Vector out(static_cast<Index>(exact.row.size()));
   for (Index j = 0; j < out.size(); ++j) {
     out[j] = std::ldexp(mantissas[at(j)], static_cast<int>(std::max(exponents[at(j)] + shift, -3000L)));
