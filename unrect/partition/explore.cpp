@@ -90,7 +90,7 @@ class Reader {
     WorkUnit unit;
     unit.path.resize(length(sizeof(std::uint16_t)));
     const std::string_view path = take(unit.path.size() * sizeof(std::uint16_t));
-    std::memcpy(unit.path.data(), path.data(), path.size());
+    std::ranges::copy(path, reinterpret_cast<char*>(unit.path.data()));
     unit.generation = static_cast<int>(word() & 0xffff);
     return unit;
   }

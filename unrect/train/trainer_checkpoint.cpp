@@ -1,6 +1,7 @@
 // Checkpoints: everything that the next step depends on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -101,8 +102,7 @@ void Trainer::load() {
     return found->second;
   };
   const auto floats = [&](const std::string& key, FloatVector& into) {
-    std::memcpy(into.data(), array(key, DType::kFloat32, into.size()).bytes.data(),
-                static_cast<std::size_t>(into.size()) * sizeof(float));
+    std::ranges::copy(array(key, DType::kFloat32, into.size()).bytes, reinterpret_cast<char*>(into.data()));
   };
   const auto doubles = [&](const std::string& key, std::span<double> into) {
     const Vector values = array(key, DType::kFloat64, static_cast<Index>(into.size())).to_vector();
@@ -123,7 +123,7 @@ void Trainer::load() {
   RuleState state = std::visit([](auto& rule) { return rule.state(); }, rule_);
   for (auto& [key, values] : state) {
     const Array& stored = array(key, DType::kFloat32, static_cast<Index>(values.size()));
-    std::memcpy(values.data(), stored.bytes.data(), values.size_bytes());
+    std::ranges::copy(stored.bytes, reinterpret_cast<char*>(values.data()));
   }
   for (const auto& [key, values] : replicated()) floats(key, *values);
   doubles("numbers", rule_numbers());
