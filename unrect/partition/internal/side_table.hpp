@@ -2,6 +2,7 @@
 #pragma once
 
 #include "unrect/partition/internal/halfspace_sides.hpp"
+#include "unrect/partition/internal/vertex_dictionary.hpp"
 
 namespace unrect {
 
@@ -28,9 +29,32 @@ class SideTable {
   void rates_of(const double* direction, double* out) const;
 
  private:
+  static constexpr Index kLanes = VertexDictionary::kLanes;
+  using LaneArray = Eigen::Array<double, kLanes, 1>;
+
   Index k_ = 0, size_ = 0;
   Matrix columns_;  // (k + 1) × width
   Vector errors_, scale_;
 };
+
+inline void SideTable::values_at(const double* point, double* out) const {
+  const Index w = width();
+  for (Index i = 0; i < w; i += kLanes) {
+    const double* column = columns_.data() + i;
+    LaneArray sum = Eigen::Map<const LaneArray>(column + k_ * w);
+    for (Index d = 0; d < k_; ++d) sum += point[d] * Eigen::Map<const LaneArray>(column + d * w);
+    Eigen::Map<LaneArray>(out + i) = sum;
+  }
+}
+
+inline void SideTable::rates_of(const double* direction, double* out) const {
+  const Index w = width();
+  for (Index i = 0; i < w; i += kLanes) {
+    const double* column = columns_.data() + i;
+    LaneArray sum = LaneArray::Zero();
+    for (Index d = 0; d < k_; ++d) sum += direction[d] * Eigen::Map<const LaneArray>(column + d * w);
+    Eigen::Map<LaneArray>(out + i) = sum;
+  }
+}
 
 }  // namespace unrect
