@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/base/internal/team.hpp"
 #include "unrect/verify/internal/box_cuts.hpp"
+#include "unrect/verify/internal/round.hpp"
 #include "unrect/verify/internal/unit_cases.hpp"
 
 namespace unrect {
@@ -18,9 +18,8 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// A round: so many tasks of so many boxes each.
-constexpr int kTasks = 8;
-constexpr std::size_t kParents = 4;
+// A round of boxes.
+constexpr RoundSize kRound{.portions = 8, .nodes = 4};
 // Directions that are tried, the most promising ones.
 constexpr std::size_t kDirections = 6;
 // What a half that gains nothing counts for, and the smallest gap.
@@ -305,7 +304,7 @@ SearchOutcome BoxSearch::run() {
       return outcome;
     }
   }
-  while (static_cast<int>(relaxations_.size()) < kTasks) relaxations_.push_back(relaxations_.front());
+  while (relaxations_.size() < kRound.portions) relaxations_.push_back(relaxations_.front());
   Team team(task_.context.threads);
   double closed = 0;
   Rng rng = Rng(task_.context.seed).split(1);
@@ -323,17 +322,9 @@ SearchOutcome BoxSearch::run() {
         break;
       }
     }
-    const std::size_t taken = std::min(open.size(), kParents * kTasks);
-    const std::vector<Node> parents(std::make_move_iterator(open.end() - static_cast<std::ptrdiff_t>(taken)),
-                                    std::make_move_iterator(open.end()));
-    open.resize(open.size() - taken);
-    const auto tasks = static_cast<int>((taken + kParents - 1) / kParents);
-    std::vector<Expansion> expansions(static_cast<std::size_t>(tasks));
-    team.run(tasks, [&](int i) {
-      const std::size_t begin = static_cast<std::size_t>(i) * kParents;
-      expand(relaxation(i), std::span(parents).subspan(begin, std::min(kParents, taken - begin)),
-             expansions[static_cast<std::size_t>(i)]);
-    });
+    std::vector<Expansion> expansions = expand_round<Expansion>(
+        open, kRound, team,
+        [&](int k, std::span<const Node> parents, Expansion& out) { expand(relaxation(k), parents, out); });
     for (Expansion& expansion : expansions) {
       outcome.nodes += expansion.nodes;
       closed += expansion.closed;

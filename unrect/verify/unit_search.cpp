@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "unrect/base/internal/team.hpp"
 #include "unrect/bounds/internal/dual_ascent.hpp"
 #include "unrect/polytope/dense_lp.hpp"
+#include "unrect/verify/internal/round.hpp"
 
 namespace unrect {
 namespace {
@@ -17,8 +17,7 @@ namespace {
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int kTasks = 4;
-constexpr std::size_t kParents = 8;
+constexpr RoundSize kRound{.portions = 4, .nodes = 8};
 // Units that are tried before one is split.
 constexpr std::size_t kCandidates = 4;
 // Beyond so many inputs a leaf's linear program is not tried.
@@ -362,7 +361,7 @@ bool UnitSearch::search_polytope(Index polytope, SearchOutcome& outcome, Team& t
     }
     keep(rows, 0, open[0]);
   }
-  while (static_cast<int>(relaxations_.size()) < kTasks) relaxations_.push_back(relaxations_.front());
+  while (relaxations_.size() < kRound.portions) relaxations_.push_back(relaxations_.front());
   double closed = 0;
   while (!open.empty()) {
     if (late()) {
@@ -374,17 +373,9 @@ bool UnitSearch::search_polytope(Index polytope, SearchOutcome& outcome, Team& t
       outcome.kind = SearchOutcome::Kind::kCancelled;
       return false;
     }
-    const std::size_t taken = std::min(open.size(), kParents * kTasks);
-    const std::vector<Node> parents(std::make_move_iterator(open.end() - static_cast<std::ptrdiff_t>(taken)),
-                                    std::make_move_iterator(open.end()));
-    open.resize(open.size() - taken);
-    const auto tasks = static_cast<int>((taken + kParents - 1) / kParents);
-    std::vector<Expansion> expansions(static_cast<std::size_t>(tasks));
-    team.run(tasks, [&](int i) {
-      const std::size_t first = static_cast<std::size_t>(i) * kParents;
-      expand(relaxation(i), std::span(parents).subspan(first, std::min(kParents, taken - first)),
-             expansions[static_cast<std::size_t>(i)]);
-    });
+    std::vector<Expansion> expansions = expand_round<Expansion>(
+        open, kRound, team,
+        [&](int k, std::span<const Node> parents, Expansion& out) { expand(relaxation(k), parents, out); });
     for (Expansion& expansion : expansions) {
       outcome.nodes += expansion.nodes;
       closed += expansion.closed;
