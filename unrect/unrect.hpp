@@ -85,6 +85,8 @@
 #include "unrect/signal/wavelet.hpp"
 #include "unrect/train/samples.hpp"
 #include "unrect/train/train.hpp"
+#include "unrect/verify/certificate.hpp"
+#include "unrect/verify/check.hpp"
 #include "unrect/verify/verify.hpp"
 #include "unrect/verify/vnnlib.hpp"
 #include "unrect/verify/witness.hpp"

@@ -48,9 +48,16 @@ int complain(const char* message, int status) {
 
 }  // namespace
 
-void NetworkOptions::add_to(CLI::App& verb) {
-  verb.add_option("NETWORK", file, "network: .onnx, or .npz with W0, b0, W1, b1, …")->required();
+void NetworkOptions::add_to(CLI::App& verb, const std::string& name) {
+  verb.add_option(name, file, "network: .onnx, or .npz with W0, b0, W1, b1, …")->required();
   verb.add_flag("--cut-softmax", import.cut_softmax, "drop a Softmax that ends the network");
+}
+
+Network NetworkOptions::read_unfolded() const {
+  ImportOptions as_it_stands = import;
+  as_it_stands.fold = false;
+  as_it_stands.max_elements = std::max(as_it_stands.max_elements, Index{1} << 28);  // which is larger
+  return read_network(file, as_it_stands);
 }
 
 namespace {

@@ -44,6 +44,7 @@ void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_check(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 
@@ -52,8 +53,10 @@ struct NetworkOptions {
   std::filesystem::path file;
   ImportOptions import;
 
-  void add_to(CLI::App& verb);
+  void add_to(CLI::App& verb, const std::string& name = "NETWORK");
   Network read() const { return read_network(file, import); }
+  /// Without folding, which rounds products: for proofs about the file's own numbers.
+  Network read_unfolded() const;
 };
 
 /// What `work` returns; its errors with `name` before them. @throws Error.

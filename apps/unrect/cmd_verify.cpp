@@ -13,7 +13,7 @@ namespace {
 
 struct Command {
   NetworkOptions network;
-  std::filesystem::path property, results;
+  std::filesystem::path property, results, certificate;
   double time_limit = 0;
   int threads = 1;
   bool json = false;
@@ -35,16 +35,15 @@ std::string results_text(const VerifyResult& result) {
 
 void Command::run() const {
   require_place(results, {".txt", ".out", ""}, "--results");
-  ImportOptions as_it_stands = network.import;
-  as_it_stands.fold = false;  // folding rounds products: the proof is about the file's own numbers
-  as_it_stands.max_elements = std::max(as_it_stands.max_elements, Index{1} << 28);  // which also makes it larger
-  const Network net = read_network(network.file, as_it_stands);
+  require_place(certificate, {".npz"}, "--certificate");
+  const Network net = network.read_unfolded();
   const Property requirement = read_vnnlib(property);
   const ProgressLine line(threads, 0, [](const Progress& progress, double seconds) {
     const double left = progress.done > 0 ? seconds * (1 - progress.done) / progress.done : 0;
     return fmt::format("{:.1f} % of the domain refuted, {:.0f} s, {:.0f} s to go", 100 * progress.done, seconds, left);
   });
-  const VerifyResult result = verify(net, requirement, {time_limit}, line.context());
+  const VerifyResult result = verify(net, requirement, {time_limit, !certificate.empty()}, line.context());
+  if (result.certificate) write_certificate(certificate, *result.certificate);
   if (!results.empty()) write_file(results, results_text(result));
   if (json) {
     nlohmann::ordered_json out{{"result", to_string(result.verdict)},
@@ -61,6 +60,10 @@ void Command::run() const {
       out["real"] = result.witness->real;
       out["float32"] = result.witness->float32;
       out["representable"] = result.witness->representable;
+    }
+    if (!certificate.empty()) {
+      out["certificate"] = nullptr;
+      if (result.certificate) out["certificate"] = certificate.string();
     }
     if (result.verdict == Verdict::kUnknown || result.verdict == Verdict::kTimeout) {
       out["gap"] = result.gap;
@@ -81,6 +84,12 @@ void Command::run() const {
     fmt::print("  {}; open gap {:.3g}\n", result.reason.empty() ? "the time limit came first" : result.reason,
                result.gap);
   }
+  if (result.certificate)
+    fmt::print("  certificate of {} steps in {}\n", result.certificate->steps.size(), certificate.string());
+  else if (!certificate.empty())
+    fmt::print("  no certificate: {}\n", result.verdict == Verdict::kSat || result.verdict == Verdict::kUnsat
+                                             ? "the time limit came first, or too many inputs vary"
+                                             : "there is no verdict");
   fmt::print("  {} nodes, {:.2f} s\n", result.nodes, result.seconds);
 }
 
@@ -98,6 +107,7 @@ void add_verify(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   verb->add_option("--results", command->results, "write verdict and witness as the competition's harness reads them");
+  verb->add_option("--certificate", command->certificate, "write what unrect check accepts: .npz");
   verb->add_flag("--json", command->json, "one JSON object");
   verb->footer(
       "sat: an input of the domain has an unsafe output; it is printed, and judged in exact arithmetic and in "
@@ -106,7 +116,7 @@ void add_verify(CLI::App& app) {
       "The exit status is 0 for any of them.\n\n"
       "Examples:\n  unrect verify net.onnx requirement.vnnlib\n"
       "  unrect verify net.onnx.gz requirement.vnnlib.gz --time-limit 60 --json\n"
-      "  unrect verify net.npz requirement.vnnlib --results out.txt");
+      "  unrect verify net.npz requirement.vnnlib --results out.txt --certificate proof.npz");
   verb->callback([command] { command->run(); });
 }
 

@@ -112,7 +112,7 @@ Deepest deepest_point(const AffineRows& rows, const Vector& low, const Vector& h
   box.upper << varying.box.upper, reach;
   DenseLp lp(sides, box);
   const LpResult& result = lp.minimize(Vector::Unit(k + 1, k));
-  Deepest deepest{result.safe_bound, low};
+  Deepest deepest{result.safe_bound, low, result.row_duals};
   for (Index d = 0; d < k; ++d)
     deepest.point[varying.input[at(d)]] = std::clamp(result.x[d], varying.box.lower[d], varying.box.upper[d]);
   return deepest;

@@ -43,11 +43,21 @@ struct Node {
   double volume = 1;  // of the box after its cuts, relative to what was bounded
   Vector deepest;     // a point where they do
   double share = 1;   // of the domain, by halvings
+  int record = 0;     // in the tree of the search
+};
+
+// Which node was halved, where, and which of the expansion's children are its halves; −1: refuted.
+struct Halving {
+  int node;
+  Index input;
+  double at;
+  int child[2];
 };
 
 struct Expansion {
   std::vector<Node> children;
   std::vector<Node> stuck;
+  std::vector<Halving> halvings;
   double closed = 0;  // share
   std::uint64_t nodes = 0;
   Vector candidate;
@@ -74,6 +84,8 @@ class BoxSearch {
   std::vector<Index> directions(const Node& node) const;
   void expand(Relaxation& relaxation, std::span<const Node> parents, Expansion& out) const;
   bool try_candidate(const Expansion& from, SearchOutcome& outcome);
+  int record(const Node& node);
+  void record(Expansion& expansion);
 
   const SearchTask& task_;
   const BoundGraph& graph_;
@@ -240,6 +252,9 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
         best = last;
       }
     }
+    const Index input = pairs[best].direction;
+    Halving& halving = out.halvings.emplace_back(
+        Halving{parents[pairs[best].parent].record, input, halves[2 * best].high[input], {-1, -1}});
     std::size_t order[2] = {2 * best, 2 * best + 1};
     if (halves[order[0]].value < halves[order[1]].value) std::swap(order[0], order[1]);  // the worse one is next
     for (const std::size_t i : order) {
@@ -267,6 +282,7 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
         }
         if (cases.candidate.size() > 0) child.deepest = cases.candidate;
       }
+      halving.child[i % 2] = static_cast<int>(out.children.size());
       promising.push_back(child.deepest.size() > 0 ? child.deepest : Vector(0.5 * (low + high)));
       out.children.push_back(std::move(child));
     }
@@ -289,6 +305,28 @@ bool BoxSearch::try_candidate(const Expansion& from, SearchOutcome& outcome) {
   return true;
 }
 
+int BoxSearch::record(const Node& node) {
+  const Index inputs = graph_.inputs();
+  task_.tree->nodes.push_back({Box(node.low.head(inputs), node.high.head(inputs))});
+  return static_cast<int>(task_.tree->nodes.size()) - 1;
+}
+
+void BoxSearch::record(Expansion& expansion) {
+  for (const Halving& halving : expansion.halvings) {
+    int kept[2] = {-1, -1};
+    for (const int side : {0, 1}) {
+      if (halving.child[side] < 0) continue;
+      Node& child = expansion.children[static_cast<std::size_t>(halving.child[side])];
+      kept[side] = child.record = record(child);
+    }
+    SearchTree::Node& node = task_.tree->nodes[static_cast<std::size_t>(halving.node)];
+    node.input = halving.input;
+    node.at = halving.at;
+    node.below = kept[0];
+    node.above = kept[1];
+  }
+}
+
 SearchOutcome BoxSearch::run() {
   SearchOutcome outcome;
   std::vector<Node> open(1), stuck;
@@ -299,9 +337,14 @@ SearchOutcome BoxSearch::run() {
     keep_ranges(root, 0, open[0]);
     ++outcome.nodes;
     if (!relaxation(0).finite() || !minorants.value.allFinite()) return overflows();
+    if (task_.tree != nullptr) record(open[0]);
     if (!assess(root, minorants, 0, open[0])) {
       outcome.kind = SearchOutcome::Kind::kRefuted;
       return outcome;
+    }
+    if (task_.tree != nullptr) {
+      const Index inputs = graph_.inputs();
+      task_.tree->nodes[0].box = Box(open[0].low.head(inputs), open[0].high.head(inputs));
     }
   }
   while (relaxations_.size() < kRound.portions) relaxations_.push_back(relaxations_.front());
@@ -328,6 +371,7 @@ SearchOutcome BoxSearch::run() {
     for (Expansion& expansion : expansions) {
       outcome.nodes += expansion.nodes;
       closed += expansion.closed;
+      if (task_.tree != nullptr) record(expansion);
       for (Node& node : expansion.children) open.push_back(std::move(node));
       for (Node& node : expansion.stuck) stuck.push_back(std::move(node));
     }

@@ -8,6 +8,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/verify/internal/box_search.hpp"
+#include "unrect/verify/internal/certify.hpp"
 #include "unrect/verify/internal/unit_search.hpp"
 
 namespace unrect {
@@ -39,6 +40,24 @@ std::optional<Witness> attacked(const SearchTask& task, Rng rng) {
     if (best && best->strict && best->float32) break;
   }
   return best;
+}
+
+// What the verdict rests on; nothing if the deadline comes first.
+std::optional<Certificate> certificate_of(const Network& network, const Property& property, const VerifyResult& result,
+                                          std::vector<SearchTree>& trees, Clock::time_point deadline) {
+  Certificate out;
+  out.network = fingerprint(network);
+  out.property = fingerprint(property);
+  if (result.verdict == Verdict::kSat) {
+    out.witness = result.witness->input;
+    return out;
+  }
+  if (result.verdict != Verdict::kUnsat) return std::nullopt;
+  for (std::size_t i = 0; i < property.cases.size(); ++i) {
+    if (trees[i].nodes.empty()) trees[i].nodes.push_back({property.cases[i].box});
+    if (!certify(network, property.cases[i], trees[i], deadline, out)) return std::nullopt;
+  }
+  return out;
 }
 
 }  // namespace
@@ -96,6 +115,7 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
         return;
     }
   };
+  std::vector<SearchTree> trees(options.certificate ? property.cases.size() : 0);
   std::vector<Query> queries(property.cases.begin(), property.cases.end());
   Rng rng(context.seed);
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
@@ -107,10 +127,11 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
   }
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
     const Attack attack(graph, queries[i]);
-    const SearchTask task{graph, queries[i], attack, judge, context, deadline};
+    const SearchTask task{graph, queries[i], attack, judge, context, deadline, trees.empty() ? nullptr : &trees[i]};
     take(queries[i].dimension() <= kFewInputs ? search_boxes(task) : search_units(task));
     if (result.verdict == Verdict::kTimeout || result.reason == "cancelled") break;
   }
+  if (options.certificate) result.certificate = certificate_of(network, property, result, trees, deadline);
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

@@ -7,6 +7,7 @@
 
 #include "unrect/base/context.hpp"
 #include "unrect/network/network.hpp"
+#include "unrect/verify/certificate.hpp"
 #include "unrect/verify/vnnlib.hpp"
 #include "unrect/verify/witness.hpp"
 
@@ -21,7 +22,8 @@ enum class Verdict {
 std::string_view to_string(Verdict verdict);
 
 struct VerifyOptions {
-  double time_limit = 0;  // seconds; 0: none
+  double time_limit = 0;     // seconds; 0: none
+  bool certificate = false;  // of sat and unsat: what check_certificate() accepts
 };
 
 struct VerifyResult {
@@ -31,6 +33,7 @@ struct VerifyResult {
   double gap = 0;  // of what is open: how far below zero its lowest bound is
   double seconds = 0;
   std::string reason;
+  std::optional<Certificate> certificate;  // where it was asked for and found within the time limit
 };
 
 /// Decides whether some input has an unsafe output: about the network as a function of real numbers, whose weights are

@@ -23,6 +23,7 @@ bool shrink_box(const AffineRows& rows, Vector& low, Vector& high);
 struct Deepest {
   double value = 0;  // ≤ min over the box of the largest row
   Vector point;      // where it is attained, up to rounding
+  Vector weights;    // of the rows, ≥ 0: their sum that is at least that everywhere
 };
 /// One linear program.
 Deepest deepest_point(const AffineRows& rows, const Vector& low, const Vector& high);

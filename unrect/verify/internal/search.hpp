@@ -8,6 +8,7 @@
 
 #include "unrect/base/context.hpp"
 #include "unrect/verify/internal/attack.hpp"
+#include "unrect/verify/internal/search_tree.hpp"
 #include "unrect/verify/internal/witness_judge.hpp"
 
 namespace unrect {
@@ -20,6 +21,7 @@ struct SearchTask {
   const WitnessJudge& judge;
   const Context& context;
   std::chrono::steady_clock::time_point deadline;
+  SearchTree* tree = nullptr;  // where to record how it went, for a certificate
 };
 
 struct SearchOutcome {
