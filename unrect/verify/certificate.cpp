@@ -200,8 +200,9 @@ Certificate parse_certificate(std::string_view bytes, std::string_view name) {
   }
   reader.finish();
   for (std::size_t i = 0; i < kind.size(); ++i) {
-    UNRECT_REQUIRE(kind[i] >= 0 && kind[i] <= 3 && node[i] >= 0 && node[i] <= 0x7fffffff && unit[i] >= 0,
-                   ErrorCode::kFormat, "{}: step {} is of kind {} about node {}, unit {}; expected a kind of 0 … 3",
+    UNRECT_REQUIRE(kind[i] >= 0 && kind[i] <= static_cast<int>(ProofStep::Kind::kBound) && node[i] >= 0 &&
+                       node[i] <= 0x7fffffff && unit[i] >= 0,
+                   ErrorCode::kFormat, "{}: step {} is of kind {} about node {}, unit {}; expected a kind of 0 … 4",
                    name, i, kind[i], node[i], unit[i]);
     out.steps.push_back(
         {static_cast<ProofStep::Kind>(kind[i]), static_cast<int>(node[i]), static_cast<Index>(unit[i]), at[i]});

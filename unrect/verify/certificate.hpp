@@ -19,6 +19,7 @@ struct ProofStep {
     kSplit,    // the number is ≤ at, or it is ≥ at: the part's two halves, in this order
     kCutBelow,  // an input: no input of the part with the number ≤ at is unsafe (multipliers follow); go on with ≥ at
     kCutAbove,  // alike with ≥ at; go on with ≤ at
+    kBound,     // what holds for the smallest part around it that was bounded is bounded anew
   };
   Kind kind = Kind::kRefuted;
   // Whose number: input `unit` of the network for node 0, else what the piecewise-linear node reads for its unit.

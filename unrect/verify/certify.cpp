@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <utility>
 
 #include "unrect/verify/internal/box_cuts.hpp"
@@ -14,6 +16,8 @@ namespace {
 constexpr double kWorthIt = 0.05, kLeft = 0.01;
 // With so few units undecided a part is split by units, else by halving its widest input.
 constexpr Index kFewUnits = 24;
+// A part that units split is bounded anew after so many of them.
+constexpr std::size_t kBoundEvery = 4;
 // Steps that a proof may have beyond the search's own.
 constexpr std::size_t kSteps = 2'000'000;
 // Units that a part is split by, at most; a box narrower than this, relative to the domain, is given up.
@@ -26,13 +30,18 @@ class Certifier {
             std::chrono::steady_clock::time_point deadline, Certificate& out)
       : network_(network), case_(one), tree_(tree), deadline_(deadline), out_(out), referee_(network, one.box) {}
 
-  bool follow(int node, Box box);
+  using Bounded = std::shared_ptr<const Referee::Ranges>;
+
+  bool run() { return follow(0, case_.box, bounded()); }
 
  private:
+  bool follow(int node, Box box, Bounded outer);
+  Bounded bounded() const { return std::make_shared<const Referee::Ranges>(referee_.ranges()); }
   using Weights = std::vector<Vector>;  // by unsafe polytope
 
-  bool close(const Box& box, const std::vector<Side>& sides);
-  bool cut(Box& box, const Box& target);
+  bool close(const Box& box, const std::vector<Side>& sides, const Bounded& outer);
+  void cut(Box& box, const Box& target);
+  void nothing_left();
   std::vector<AffineRows> rows();
   bool refuted(const std::vector<AffineRows>& rows, const Box& slice, Weights& weights);
   Side first_undecided(Index& count) const;
@@ -105,7 +114,8 @@ Side Certifier::first_undecided(Index& count) const {
       bool open = false;
       for (Index b = 0; b < f->breaks.cols(); ++b) {
         const double here = f->breaks(f->row_of(i), b);
-        const double inside = std::min(here - referee_.low(z)[i], referee_.high(z)[i] - here);
+        const double inside = std::min(here - referee_.ranges().low[static_cast<std::size_t>(z)][i],
+                                       referee_.ranges().high[static_cast<std::size_t>(z)][i] - here);
         open |= inside > 0;
         if (found || !(inside > depth)) continue;
         depth = inside;
@@ -117,18 +127,38 @@ Side Certifier::first_undecided(Index& count) const {
   return best;
 }
 
-bool Certifier::close(const Box& box, const std::vector<Side>& sides) {
+// The part that the referee could not enter.
+void Certifier::nothing_left() {
+  Weights weights;
+  for (const Halfspaces& polytope : case_.unsafe_outputs)
+    weights.push_back(Vector::Zero(referee_.size({polytope, case_.input_rows})));
+  put({ProofStep::Kind::kRefuted}, weights);
+}
+
+bool Certifier::close(const Box& box, const std::vector<Side>& sides, const Bounded& outer) {
   if (spent()) return false;
   Weights weights;
-  if (!referee_.enter(box, sides)) {
-    for (const Halfspaces& polytope : case_.unsafe_outputs)
-      weights.push_back(Vector::Zero(referee_.size({polytope, case_.input_rows})));
-    put({ProofStep::Kind::kRefuted}, weights);
+  // With the bounds of the part around it first, which cost the checker little.
+  if (!referee_.enter_within(box, sides, *outer)) {
+    nothing_left();
     return true;
   }
   if (refuted(rows(), box, weights)) {
     put({ProofStep::Kind::kRefuted}, weights);
     return true;
+  }
+  Bounded inner = outer;
+  if (sides.size() % kBoundEvery == 0) {
+    put({ProofStep::Kind::kBound});
+    if (!referee_.enter(box, sides, *outer)) {
+      nothing_left();
+      return true;
+    }
+    if (refuted(rows(), box, weights)) {
+      put({ProofStep::Kind::kRefuted}, weights);
+      return true;
+    }
+    inner = bounded();
   }
   Index undecided = 0;
   const Side unit = first_undecided(undecided);
@@ -137,7 +167,7 @@ bool Certifier::close(const Box& box, const std::vector<Side>& sides) {
     for (const int sign : {-1, 1}) {
       std::vector<Side> half = sides;
       half.push_back({unit.node, unit.unit, unit.at, sign});
-      if (!close(box, half)) return false;
+      if (!close(box, half, inner)) return false;
     }
     return true;
   }
@@ -149,26 +179,18 @@ bool Certifier::close(const Box& box, const std::vector<Side>& sides) {
   Box below = box, above = box;
   below.upper[widest] = above.lower[widest] = 0.5 * box.lower[widest] + 0.5 * box.upper[widest];
   put({ProofStep::Kind::kSplit, 0, widest, below.upper[widest]});
-  return close(below, sides) && close(above, sides);
+  return close(below, sides, inner) && close(above, sides, inner);
 }
 
-// Cuts the box to the search's, side by side; false if nothing is left of it: it is refuted then.
-bool Certifier::cut(Box& box, const Box& target) {
+// Cuts the box that the referee entered to the search's, side by side.
+void Certifier::cut(Box& box, const Box& target) {
   const Vector width = box.upper - box.lower;
-  const auto worth = [&](double taken, Index j) { return taken > kWorthIt * width[j]; };
-  bool any = false;
-  for (Index j = 0; j < width.size(); ++j)
-    any |= worth(target.lower[j] - box.lower[j], j) || worth(box.upper[j] - target.upper[j], j);
-  if (!any) return true;
-  if (!referee_.enter(box, {})) {
-    close(box, {});
-    return false;
-  }
-  const std::vector<AffineRows> minorants = rows();
+  std::vector<AffineRows> minorants;
   for (Index j = 0; j < width.size(); ++j) {
     for (const bool below : {true, false}) {
       const double taken = below ? target.lower[j] - box.lower[j] : box.upper[j] - target.upper[j];
-      if (!worth(taken, j)) continue;
+      if (!(taken > kWorthIt * width[j])) continue;
+      if (minorants.empty()) minorants = rows();
       Box slice = box;
       const double here = below ? target.lower[j] - kLeft * taken : target.upper[j] + kLeft * taken;
       (below ? slice.upper : slice.lower)[j] = here;
@@ -178,26 +200,31 @@ bool Certifier::cut(Box& box, const Box& target) {
       (below ? box.lower : box.upper)[j] = here;
     }
   }
-  return true;
 }
 
-bool Certifier::follow(int index, Box box) {
-  if (spent()) return false;
+bool Certifier::follow(int index, Box box, Bounded outer) {
   const SearchTree::Node& node = tree_.nodes[static_cast<std::size_t>(index)];
-  if (!cut(box, node.box)) return true;
-  if (node.input < 0) return close(box, {});
+  if (node.input < 0) return close(box, {}, outer);
+  if (spent()) return false;
+  put({ProofStep::Kind::kBound});
+  if (!referee_.enter(box, {}, *outer)) {
+    nothing_left();
+    return true;
+  }
+  outer = bounded();
+  cut(box, node.box);
   put({ProofStep::Kind::kSplit, 0, node.input, node.at});
   Box below = box, above = std::move(box);
   below.upper[node.input] = above.lower[node.input] = node.at;
-  return (node.below < 0 ? close(below, {}) : follow(node.below, std::move(below))) &&
-         (node.above < 0 ? close(above, {}) : follow(node.above, std::move(above)));
+  return (node.below < 0 ? close(below, {}, outer) : follow(node.below, std::move(below), outer)) &&
+         (node.above < 0 ? close(above, {}, outer) : follow(node.above, std::move(above), outer));
 }
 
 }  // namespace
 
 bool certify(const Network& network, const Property::Case& one, const SearchTree& tree,
              std::chrono::steady_clock::time_point deadline, Certificate& out) {
-  return Certifier(network, one, tree, deadline, out).follow(0, one.box);
+  return Certifier(network, one, tree, deadline, out).run();
 }
 
 }  // namespace unrect

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -148,6 +149,7 @@ Objection judge_witness(const Network& network, const Property& property, const 
 struct Part {
   Box box;
   std::vector<Side> sides;
+  std::shared_ptr<const Referee::Ranges> ranges;  // of the smallest part around it that was bounded
 };
 
 class Proof {
@@ -231,7 +233,7 @@ Objection Proof::split(const ProofStep& step, Part part) {
 
 Objection Proof::judge(const Property::Case& one) {
   referee_.emplace(network_, one.box);
-  open_.push_back({one.box, {}});
+  open_.push_back({one.box, {}, std::make_shared<const Referee::Ranges>(referee_->ranges())});
   while (!open_.empty()) {
     Part part = std::move(open_.back());
     open_.pop_back();
@@ -244,7 +246,12 @@ Objection Proof::judge(const Property::Case& one) {
         if (Objection objection = split(step, std::move(part))) return objection;
         break;
       }
-      if (!entered_) entered_ = referee_->enter(part.box, part.sides);
+      if (step.kind == ProofStep::Kind::kBound) {
+        entered_ = referee_->enter(part.box, part.sides, *part.ranges);
+        if (*entered_) part.ranges = std::make_shared<const Referee::Ranges>(referee_->ranges());
+        continue;
+      }
+      if (!entered_) entered_ = referee_->enter_within(part.box, part.sides, *part.ranges);
       Box slice = part.box;
       if (step.kind == ProofStep::Kind::kRefuted) {
         done = true;

@@ -111,8 +111,7 @@ Referee::Referee(const Network& network, const Box& domain)
     : network_(network),
       affine_(network.nodes().size()),
       magnitude_(network.nodes().size()),
-      low_(network.nodes().size()),
-      high_(network.nodes().size()),
+      ranges_{std::vector<Vector>(network.nodes().size()), std::vector<Vector>(network.nodes().size())},
       lines_(network.nodes().size()) {
   Index widest = 0, links = 0;
   for (int v = 0; v < static_cast<int>(network.nodes().size()); ++v) {
@@ -122,14 +121,18 @@ Referee::Referee(const Network& network, const Box& domain)
     widest = std::max(widest, node.size);
     links += static_cast<Index>(node.inputs.size());
     const auto source = [&](std::size_t k) { return node.inputs[k]; };
+    constexpr int kMany = 2;
+    for (const int input : node.inputs) affine.products = std::max(affine.products, affine_[at(input)].products);
     by_kind(
         *node.op,
         [&](const Dense& dense) {
           affine.weight = &dense.weight;
           affine.size = dense.weight.cwiseAbs();
           affine.bias = dense.bias;
+          ++affine.products;
         },
         [&](const Convolution& c) {
+          ++affine.products;
           const Window& w = c.window;
           const Index height = w.out_height(), width = w.out_width(), channels = c.kernel.rows(),
                       group = w.channels / c.groups, each = channels / c.groups;
@@ -159,7 +162,9 @@ Referee::Referee(const Network& network, const Box& domain)
           affine.bias = scale.shift;
         },
         [&](const Select& select) {
+          std::vector<char> taken(at(network.node(source(0)).size), 0);
           for (Index i = 0; i < node.size; ++i) {
+            if (select.index[at(i)] >= 0 && taken[at(select.index[at(i)])]++ != 0) affine.products = kMany;
             if (select.index[at(i)] >= 0)
               affine.terms.push_back({source(0), i, select.index[at(i)], 1});
             else
@@ -167,31 +172,30 @@ Referee::Referee(const Network& network, const Box& domain)
           }
         },
         [&](const Sum& sum) {
+          affine.products = kMany;
           for (std::size_t k = 0; k < node.inputs.size(); ++k) {
             for (Index i = 0; i < node.size; ++i) affine.terms.push_back({source(k), i, i, sum.factors[k]});
           }
         },
         [&](const Concat&) {
+          affine.products = kMany;
           Index row = 0;
           for (std::size_t k = 0; k < node.inputs.size(); ++k) {
             for (Index i = 0; i < network.node(source(k)).size; ++i) affine.terms.push_back({source(k), row++, i, 1});
           }
         },
-        alike<Input, Piecewise, Maximum>([](const auto&) {}));
+        [](const Input&) {}, alike<Piecewise, Maximum>([&](const auto&) { affine.products = kMany; }));
   }
   terms_ = widest + links + 32;
   set_rate(0);
   box_ = domain;
-  low_[0] = domain.lower;
-  high_[0] = domain.upper;
+  ranges_.low[0] = domain.lower;
+  ranges_.high[0] = domain.upper;
   set_magnitude(0);
   for (int v = 1; v < static_cast<int>(network.nodes().size()); ++v) {
-    low_[at(v)].resize(0);
-    forward(v);
+    forward(v, nullptr);
     set_magnitude(v);
   }
-  all_low_ = low_;
-  all_high_ = high_;
 }
 
 // N of a combination of so many claims.
@@ -202,52 +206,46 @@ void Referee::set_rate(Index claims) {
 
 void Referee::set_magnitude(int v) {
   Vector& m = magnitude_[at(v)];
-  m = low_[at(v)].cwiseAbs().cwiseMax(high_[at(v)].cwiseAbs()) * kEnlarged;
+  m = ranges_.low[at(v)].cwiseAbs().cwiseMax(ranges_.high[at(v)].cwiseAbs()) * kEnlarged;
   UNRECT_REQUIRE((m.array() < kLargest).all(), ErrorCode::kUnsupported,
                  "values of node '{}' may overflow over the domain; expected them below {}", network_.node(v).name,
                  kLargest);
 }
 
 // The range of a node's value from those of its inputs; what it feeds is sharpened when it is reached.
-void Referee::forward(int v) {
+// False where a range is empty.
+bool Referee::forward(int v, const Ranges* outer) {
   const Node& node = network_.node(v);
-  Vector &low = low_[at(v)], &high = high_[at(v)];
-  const bool first = low.size() == 0;  // over the whole domain
+  Vector &low = ranges_.low[at(v)], &high = ranges_.high[at(v)];
   const int z = node.inputs.front();
   if (const auto* f = std::get_if<Piecewise>(node.op.get())) {
-    if (!sharpen(v)) return;
+    sharpen(v);
+    if (!draw_lines(v)) return false;
     low.resize(node.size);
     high.resize(node.size);
-    Lines& lines = lines_[at(v)];
-    for (Vector* part : {&lines.low_slope, &lines.low_offset, &lines.high_slope, &lines.high_offset})
-      part->resize(node.size);
     for (Index i = 0; i < node.size; ++i) {
-      const double least = low_[at(z)][i], most = high_[at(z)][i];
+      const double least = ranges_.low[at(z)][i], most = ranges_.high[at(z)][i];
       if (f->is_relu()) {
         low[i] = std::max(least, 0.0);
         high[i] = std::max(most, 0.0);
       } else {
         std::tie(low[i], high[i]) = gaps(*f, f->row_of(i), least, most, 0);
       }
-      const UnitBand unit = band(*f, i, least, most);
-      lines.low_slope[i] = unit.low_slope;
-      lines.low_offset[i] = unit.low_offset;
-      lines.high_slope[i] = unit.high_slope;
-      lines.high_offset[i] = unit.high_offset;
     }
   } else if (const auto* m = std::get_if<Maximum>(node.op.get())) {
-    if (!sharpen(v)) return;
+    sharpen(v);
+    if (!(ranges_.low[at(z)].array() <= ranges_.high[at(z)].array()).all()) return false;
     low.setConstant(node.size, -kInfinity);
     high = low;
     for (std::size_t k = 0; k < m->index.size(); ++k) {
       if (m->index[k] < 0) continue;
       const Index unit = static_cast<Index>(k) / m->width;
-      low[unit] = std::max(low[unit], low_[at(z)][m->index[k]]);
-      high[unit] = std::max(high[unit], high_[at(z)][m->index[k]]);
+      low[unit] = std::max(low[unit], ranges_.low[at(z)][m->index[k]]);
+      high[unit] = std::max(high[unit], ranges_.high[at(z)][m->index[k]]);
     }
   } else {
     Affine& affine = affine_[at(v)];
-    if (first) {
+    if (outer == nullptr) {  // over the whole domain
       affine.magnitude = affine.bias.cwiseAbs();
       double size = 1;
       if (affine.weight != nullptr) affine.magnitude += affine.size * magnitude_[at(z)];
@@ -259,7 +257,7 @@ void Referee::forward(int v) {
     }
     Vector middle = affine.bias, radius = 4 * rate_ * affine.magnitude + Vector::Constant(node.size, affine.tiny);
     const auto halves = [&](int source) {
-      const Vector &least = low_[at(source)], &most = high_[at(source)];
+      const Vector &least = ranges_.low[at(source)], &most = ranges_.high[at(source)];
       const Vector mid = 0.5 * least + 0.5 * most;
       return std::pair<Vector, Vector>(mid, (most - mid).cwiseMax(mid - least) * (1 + 4 * kEpsilon));
     };
@@ -278,9 +276,10 @@ void Referee::forward(int v) {
     low = middle - radius;
     high = middle + radius;
   }
-  if (first) return;
-  low = low.cwiseMax(all_low_[at(v)]);
-  high = high.cwiseMin(all_high_[at(v)]);
+  if (outer == nullptr) return true;
+  low = low.cwiseMax(outer->low[at(v)]);
+  high = high.cwiseMin(outer->high[at(v)]);
+  return (low.array() <= high.array()).all();
 }
 
 bool Referee::undecided(int v, Index unit) const {
@@ -289,21 +288,46 @@ bool Referee::undecided(int v, Index unit) const {
   if (f == nullptr) return true;
   const Index row = f->row_of(unit);
   for (Index b = 0; b < f->breaks.cols(); ++b) {
-    if (low_[at(z)][unit] < f->breaks(row, b) && f->breaks(row, b) < high_[at(z)][unit]) return true;
+    if (ranges_.low[at(z)][unit] < f->breaks(row, b) && f->breaks(row, b) < ranges_.high[at(z)][unit]) return true;
   }
   return false;
 }
 
-// Ranges of what a piecewise-linear node reads: of what intervals leave undecided by going back to the input, then by
-// the sides. False if one is empty.
-bool Referee::sharpen(int v) {
+// The lines around a piecewise-linear node's units on their sides; false where one has no range left.
+bool Referee::draw_lines(int v) {
+  const auto& f = std::get<Piecewise>(*network_.node(v).op);
+  const int z = network_.node(v).inputs.front();
+  Vector &low = ranges_.low[at(z)], &high = ranges_.high[at(z)];
+  for (const Side& side : sides_) {
+    if (side.node != v) continue;
+    if (side.sign > 0)
+      low[side.unit] = std::max(low[side.unit], side.at);
+    else
+      high[side.unit] = std::min(high[side.unit], side.at);
+  }
+  Lines& lines = lines_[at(v)];
+  for (Vector* part : {&lines.low_slope, &lines.low_offset, &lines.high_slope, &lines.high_offset})
+    part->resize(low.size());
+  for (Index i = 0; i < low.size(); ++i) {
+    if (!(low[i] <= high[i])) return false;
+    const UnitBand unit = band(f, i, low[i], high[i]);
+    lines.low_slope[i] = unit.low_slope;
+    lines.low_offset[i] = unit.low_offset;
+    lines.high_slope[i] = unit.high_slope;
+    lines.high_offset[i] = unit.high_offset;
+  }
+  return true;
+}
+
+// Ranges of what a piecewise-linear node reads, where intervals leave a unit undecided: by going back to the input.
+void Referee::sharpen(int v) {
   const Node& node = network_.node(v);
   const int z = node.inputs.front();
-  Vector &low = low_[at(z)], &high = high_[at(z)];
+  Vector &low = ranges_.low[at(z)], &high = ranges_.high[at(z)];
   std::vector<Index> open;
   const bool maximum = std::holds_alternative<Maximum>(*node.op);
   for (Index i = 0; i < low.size(); ++i) {
-    if (maximum || undecided(v, i)) open.push_back(i);
+    if (affine_[at(z)].products > 1 && (maximum || undecided(v, i))) open.push_back(i);
   }
   for (std::size_t begin = 0; begin < open.size(); begin += at(kChunk / 2)) {
     const Index units = static_cast<Index>(std::min(open.size() - begin, at(kChunk / 2)));
@@ -321,30 +345,29 @@ bool Referee::sharpen(int v) {
       high[i] = std::min(high[i], -least(bounds, 2 * k + 1, box_));
     }
   }
-  for (const Side& side : sides_) {
-    if (side.node != v) continue;
-    if (side.sign > 0)
-      low[side.unit] = std::max(low[side.unit], side.at);
-    else
-      high[side.unit] = std::min(high[side.unit], side.at);
-  }
-  return (low.array() <= high.array()).all();
 }
 
-bool Referee::enter(const Box& box, const std::vector<Side>& sides) {
+bool Referee::enter_within(const Box& box, const std::vector<Side>& sides, const Ranges& outer) {
   box_ = box;
   sides_ = sides;
   set_rate(0);
-  low_[0] = box.lower;
-  high_[0] = box.upper;
+  ranges_ = outer;
+  ranges_.low[0] = box.lower;
+  ranges_.high[0] = box.upper;
+  for (const int v : network_.layers()) {
+    if (std::holds_alternative<Piecewise>(*network_.node(v).op) && !draw_lines(v)) return false;
+  }
+  return true;
+}
+
+bool Referee::enter(const Box& box, const std::vector<Side>& sides, const Ranges& outer) {
+  box_ = box;
+  sides_ = sides;
+  set_rate(0);
+  ranges_.low[0] = box.lower;
+  ranges_.high[0] = box.upper;
   for (int v = 1; v < static_cast<int>(network_.nodes().size()); ++v) {
-    forward(v);
-    const Vector &low = low_[at(v)], &high = high_[at(v)];
-    if ((low.array() > high.array()).any()) return false;
-    if (is_piecewise(*network_.node(v).op)) {
-      const int z = network_.node(v).inputs.front();
-      if ((low_[at(z)].array() > high_[at(z)].array()).any()) return false;
-    }
+    if (!forward(v, &outer)) return false;
   }
   return true;
 }
@@ -371,20 +394,18 @@ void Referee::through_units(int v, const Matrix& a, Rows& rows) const {
   const int z = network_.node(v).inputs.front();
   const Lines& lines = lines_[at(v)];
   Matrix& to = rows.of(z, network_.node(z).size);
+  const double tiny = kUnderflow * (static_cast<double>(a.cols()) + magnitude_[at(z)].sum());
+  Eigen::Array<double, 1, Eigen::Dynamic> up, down, slope;
   for (Index r = 0; r < a.rows(); ++r) {
-    double constant = 0, charge = 0;
-    for (Index i = 0; i < a.cols(); ++i) {
-      const double c = a(r, i);
-      if (c == 0) continue;
-      const double slope = c * (c > 0 ? lines.low_slope[i] : lines.high_slope[i]);
-      const double offset = c * (c > 0 ? lines.low_offset[i] : lines.high_offset[i]);
-      to(r, i) += slope;
-      constant += offset;
-      charge +=
-          rate_ * (std::abs(slope) * magnitude_[at(z)][i] + std::abs(offset)) + kUnderflow * (1 + magnitude_[at(z)][i]);
-    }
-    rows.constant[r] += constant;
-    rows.charge[r] += charge + 2 * kEpsilon * std::abs(rows.constant[r]);
+    up = a.row(r).cwiseMax(0.0);
+    down = a.row(r).cwiseMin(0.0);
+    slope = up * lines.low_slope.transpose().array() + down * lines.high_slope.transpose().array();
+    up = up * lines.low_offset.transpose().array() + down * lines.high_offset.transpose().array();
+    to.row(r).array() += slope;
+    rows.constant[r] += up.sum();
+    rows.charge[r] += rate_ * (slope.abs().matrix().dot(magnitude_[at(z)].transpose()) + up.abs().sum()) +
+                      2 * kEpsilon * std::abs(rows.constant[r]) + tiny;
+    if (!a.row(r).allFinite()) rows.charge[r] = kInfinity;  // max and min lose NaNs
   }
 }
 
@@ -392,7 +413,7 @@ void Referee::through_units(int v, const Matrix& a, Rows& rows) const {
 void Referee::through_maxima(int v, const Matrix& a, Rows& rows) const {
   const auto& m = std::get<Maximum>(*network_.node(v).op);
   const int z = network_.node(v).inputs.front();
-  const Vector &low = low_[at(z)], &high = high_[at(z)];
+  const Vector &low = ranges_.low[at(z)], &high = ranges_.high[at(z)];
   Matrix& to = rows.of(z, network_.node(z).size);
   for (Index unit = 0; unit < m.units(); ++unit) {
     Index best = -1;

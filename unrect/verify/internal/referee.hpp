@@ -38,9 +38,16 @@ class Referee {
   /// domain may overflow.
   Referee(const Network& network, const Box& domain);
 
-  /// Takes up the inputs of the box that are on all of these sides; false if there are none. O(undecided units ·
-  /// weights).
-  bool enter(const Box& box, const std::vector<Side>& sides);
+  /// Of every node's value, over some part of the domain.
+  struct Ranges {
+    std::vector<Vector> low, high;
+  };
+  /// Takes up the inputs of the box that are on all of these sides; false if there are none. `outer` are ranges of a
+  /// part that holds it. O(undecided units · weights).
+  bool enter(const Box& box, const std::vector<Side>& sides, const Ranges& outer);
+  /// The same with the outer part's ranges but for the sides: O(units).
+  bool enter_within(const Box& box, const std::vector<Side>& sides, const Ranges& outer);
+  const Ranges& ranges() const { return ranges_; }
 
   /// What an unsafe input x of what was entered makes ≤ 0: each row of G y − h, of the domain's rows A x − b, and
   /// −sign (z − at) of each side.
@@ -57,10 +64,6 @@ class Referee {
   /// A lower bound of row r over a box.
   static double least(const AffineBounds& bounds, Index row, const Box& box);
 
-  /// Ranges of a node's value over what was entered.
-  const Vector& low(int node) const { return low_[static_cast<std::size_t>(node)]; }
-  const Vector& high(int node) const { return high_[static_cast<std::size_t>(node)]; }
-
  private:
   struct Term {
     int source = 0;
@@ -74,6 +77,9 @@ class Referee {
     Vector bias;
     Vector magnitude;  // Σ_j |W_ij| m_j + |b_i|
     double tiny = 0;   // what products that underflow can do to one row
+    // Products with matrices between the input and the value, if nothing else reads a number twice: up to one, its
+    // range by intervals is exact.
+    int products = 0;
   };
   struct Lines {
     Vector low_slope, low_offset, high_slope, high_offset;
@@ -95,18 +101,18 @@ class Referee {
   void through_units(int v, const Matrix& a, Rows& rows) const;
   void through_maxima(int v, const Matrix& a, Rows& rows) const;
   AffineBounds at_input(Rows& rows) const;
-  void forward(int v);
-  bool sharpen(int v);
+  bool forward(int v, const Ranges* outer);
+  bool draw_lines(int v);
+  void sharpen(int v);
   void set_rate(Index claims);
   void set_magnitude(int v);
   bool undecided(int v, Index unit) const;
 
   Network network_;
   std::vector<Affine> affine_;
-  std::vector<Vector> magnitude_;           // of each node's value, over the whole domain
-  std::vector<Vector> low_, high_;          // of each node's value, over what was entered
-  std::vector<Vector> all_low_, all_high_;  // over the whole domain
-  std::vector<Lines> lines_;                // of the piecewise-linear nodes
+  std::vector<Vector> magnitude_;  // of each node's value, over the whole domain
+  Ranges ranges_;                  // over what was entered
+  std::vector<Lines> lines_;       // of the piecewise-linear nodes
   std::vector<Side> sides_;
   Box box_;
   Index terms_ = 0;  // N but for sides and claims
