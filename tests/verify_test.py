@@ -70,6 +70,41 @@ class Verify(Case):
         self.assertTrue(lines[1].startswith("((X_0 ") and lines[-1].startswith("(Y_1 ") and lines[-1].endswith("))"))
         self.assertEqual(len(lines), 1 + 3 + 2)
 
+    def check(self, *args):
+        return json.loads(self.ok("check", *args, "--json"))
+
+    def test_certificates_are_checked(self):
+        files = ("--network", self.dir / "net.onnx", "--property")
+        for threshold, result in ((self.largest + 1, "unsat"), (self.largest - 0.1, "sat")):
+            prop = self.write([f"(>= Y_0 {threshold!r})"], f"{result}.vnnlib")
+            proof = self.dir / f"{result}.npz"
+            self.assertEqual(self.verify(prop, "--certificate", proof)["certificate"], str(proof))
+            answer = self.check(proof, *files, prop)
+            self.assertEqual((answer["valid"], answer["result"], answer["reason"]), (True, result, ""))
+        other = self.check(self.dir / "unsat.npz", *files, self.dir / "sat.vnnlib")
+        self.assertEqual((other["valid"], other["reason"]), (False, "it is the certificate of another property"))
+        self.ok("random", "3,12,12,2", "--seed", "6", "--out", self.dir / "other.onnx")
+        other = self.check(proof, "--network", self.dir / "other.onnx", "--property", prop)
+        self.assertEqual((other["valid"], other["reason"]), (False, "it is the certificate of another network"))
+
+    def test_refuses_what_is_no_certificate(self):
+        prop = self.write([f"(>= Y_0 {self.largest + 1!r})"])
+        proof = self.dir / "proof.npz"
+        self.verify(prop, "--certificate", proof)
+        whole = dict(np.load(proof))
+        files = ("--network", self.dir / "net.onnx", "--property", prop)
+        bad = self.dir / "bad.npz"
+        for name, change in (("multipliers", lambda a: a * 2), ("kind", lambda a: a[:-1]), ("at", lambda a: a + np.nan),
+                             ("fingerprints", lambda a: a + 1), ("format", lambda a: a + 1)):
+            np.savez(bad, **{**whole, name: change(whole[name])})
+            done = subprocess.run([UNRECT, "check", bad, *files], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (4, 1), done.stderr)
+            self.assertIn("bad.npz", done.stderr)
+        for content in (proof.read_bytes()[:-40], b"", b"(assert true)"):
+            bad.write_bytes(content)
+            done = subprocess.run([UNRECT, "check", bad, *files], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (4, 1), done.stderr)
+
     def test_an_empty_unsafe_set_is_unsat(self):
         self.assertEqual(self.verify(self.write(["(<= Y_0 0)", "(>= Y_0 1)"]))["result"], "unsat")
 
