@@ -1,0 +1,20 @@
+// What holds over a domain by listing all of its regions.
+#pragma once
+
+#include "unrect/network/network.hpp"
+#include "unrect/network/norms.hpp"
+#include "unrect/polytope/halfspaces.hpp"
+
+namespace unrect {
+
+/// max direction · M(x) over a box of some width in every input: one linear program a region.
+double largest_by_regions(const Network& network, const Box& box, const Vector& direction);
+
+/// The distance from a point of the plane to the nearest one of the box at which another output is as large as
+/// `label`'s: each region's polygon, cut by what the outputs say. Infinite if there is none.
+double distance_by_regions(const Network& network, const Box& box, const Vector& x, Index label, Norm norm);
+
+/// {x : lower ≤ x_j ≤ upper for all j}.
+Box cube(Index dimension, double reach);
+
+}  // namespace unrect
