@@ -53,6 +53,13 @@ void NetworkOptions::add_to(CLI::App& verb) {
   verb.add_flag("--cut-softmax", import.cut_softmax, "drop a Softmax that ends the network");
 }
 
+Network NetworkOptions::read_as_it_stands() const {
+  ImportOptions options = import;
+  options.fold = false;
+  options.max_elements = std::max(options.max_elements, Index{1} << 28);  // unfolded it is larger
+  return read_network(file, options);
+}
+
 namespace {
 
 // Of type T, so that a number is judged as it is used: whole, and to the last digit.

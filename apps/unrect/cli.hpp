@@ -44,6 +44,8 @@ void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_optimize(CLI::App& app);
+void add_radius(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 
@@ -54,6 +56,8 @@ struct NetworkOptions {
 
   void add_to(CLI::App& verb);
   Network read() const { return read_network(file, import); }
+  /// As its file has it: without folding, which would round products, and so for proofs.
+  Network read_as_it_stands() const;
 };
 
 /// What `work` returns; its errors with `name` before them. @throws Error.

@@ -35,10 +35,7 @@ std::string results_text(const VerifyResult& result) {
 
 void Command::run() const {
   require_place(results, {".txt", ".out", ""}, "--results");
-  ImportOptions as_it_stands = network.import;
-  as_it_stands.fold = false;  // folding rounds products: the proof is about the file's own numbers
-  as_it_stands.max_elements = std::max(as_it_stands.max_elements, Index{1} << 28);  // which also makes it larger
-  const Network net = read_network(network.file, as_it_stands);
+  const Network net = network.read_as_it_stands();
   const Property requirement = read_vnnlib(property);
   const ProgressLine line(threads, 0, [](const Progress& progress, double seconds) {
     const double left = progress.done > 0 ? seconds * (1 - progress.done) / progress.done : 0;
