@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/bounds/internal/tournament.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/verify/internal/box_cuts.hpp"
 #include "unrect/verify/internal/engine.hpp"
@@ -42,7 +43,7 @@ class Maximum {
         context_(context),
         deadline_(deadline),
         stages_(stages_of(network)),
-        graph_(stages_),
+        graph_(without_maxima(stages_)),
         exact_(stages_) {}
 
   void search(const InputSet& set, Rng rng);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/bounds/internal/tournament.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/verify/internal/engine.hpp"
 #include "unrect/verify/internal/witness_judge.hpp"
@@ -41,7 +42,7 @@ class RadiusSearch {
         context_(context),
         deadline_(deadline),
         stages_(stages_of(network)),
-        graph_(stages_),
+        graph_(without_maxima(stages_)),
         judge_(network, stages_),
         whole_(query(kInfinity)) {}
 

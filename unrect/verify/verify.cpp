@@ -8,6 +8,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/verify/internal/engine.hpp"
+#include "unrect/verify/internal/region_walk.hpp"
 #include "unrect/verify/internal/witness_judge.hpp"
 
 namespace unrect {
@@ -17,9 +18,12 @@ namespace {
 constexpr Index kStarts = 64;
 constexpr int kSteps = 20;
 constexpr double kStride = 0.25;
+// Regions of the walk from where the climb has ended.
+constexpr int kRegions = 30;
 
 // A witness among the points of a climb; from one that has been found on to a strict one that float32 confirms.
-std::optional<Witness> attacked(const Query& query, const Attack& attack, const WitnessJudge& judge, Rng rng) {
+std::optional<Witness> attacked(const Network& network, const Query& query, const Attack& attack,
+                                const WitnessJudge& judge, Rng rng) {
   const auto better = [](const std::optional<Witness>& a, const std::optional<Witness>& b) {
     const auto rank = [](const std::optional<Witness>& w) {
       return !w ? 0 : 1 + (w->strict ? 1 : 0) + (w->float32 ? 2 : 0);
@@ -29,7 +33,14 @@ std::optional<Witness> attacked(const Query& query, const Attack& attack, const 
   std::optional<Witness> best;
   for (const double enough : {0.0, 1e-4, 1e-2}) {
     const Attack::Best found = attack.climb(attack.starts(kStarts, rng), kSteps, kStride, enough);
-    if (found.depth < 0) break;
+    if (found.depth < 0) {
+      // What no gradient leads to may lie a few regions on.
+      if (enough == 0) {
+        const Attack::Best further = RegionWalk(network, query, attack).from(found.point, kRegions);
+        if (further.depth >= 0) best = judge.judge(query, further.point);
+      }
+      break;
+    }
     const std::optional<Witness> witness = judge.judge(query, found.point);
     if (better(witness, best)) best = witness;
     if (best && best->strict && best->float32) break;
@@ -93,7 +104,7 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
   Rng rng(context.seed);
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
     const Attack attack(graph, queries[i]);
-    result.witness = attacked(queries[i], attack, judge, rng.split(i));
+    result.witness = attacked(network, queries[i], attack, judge, rng.split(i));
     if (result.witness) result.verdict = Verdict::kSat;
   }
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
