@@ -53,11 +53,11 @@ void NetworkOptions::add_to(CLI::App& verb, const std::string& name) {
   verb.add_flag("--cut-softmax", import.cut_softmax, "drop a Softmax that ends the network");
 }
 
-Network NetworkOptions::read_unfolded() const {
-  ImportOptions as_it_stands = import;
-  as_it_stands.fold = false;
-  as_it_stands.max_elements = std::max(as_it_stands.max_elements, Index{1} << 28);  // which is larger
-  return read_network(file, as_it_stands);
+Network NetworkOptions::read_as_it_stands() const {
+  ImportOptions options = import;
+  options.fold = false;
+  options.max_elements = std::max(options.max_elements, Index{1} << 28);  // unfolded it is larger
+  return read_network(file, options);
 }
 
 namespace {

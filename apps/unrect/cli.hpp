@@ -45,6 +45,8 @@ void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_check(CLI::App& app);
+void add_optimize(CLI::App& app);
+void add_radius(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 
@@ -55,8 +57,8 @@ struct NetworkOptions {
 
   void add_to(CLI::App& verb, const std::string& name = "NETWORK");
   Network read() const { return read_network(file, import); }
-  /// Without folding, which rounds products: for proofs about the file's own numbers.
-  Network read_unfolded() const;
+  /// As its file has it: without folding, which would round products, and so for proofs.
+  Network read_as_it_stands() const;
 };
 
 /// What `work` returns; its errors with `name` before them. @throws Error.

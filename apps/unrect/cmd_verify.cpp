@@ -36,7 +36,7 @@ std::string results_text(const VerifyResult& result) {
 void Command::run() const {
   require_place(results, {".txt", ".out", ""}, "--results");
   require_place(certificate, {".npz"}, "--certificate");
-  const Network net = network.read_unfolded();
+  const Network net = network.read_as_it_stands();
   const Property requirement = read_vnnlib(property);
   const ProgressLine line(threads, 0, [](const Progress& progress, double seconds) {
     const double left = progress.done > 0 ? seconds * (1 - progress.done) / progress.done : 0;

@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
     unrect::cli::add_sense(app);
     unrect::cli::add_verify(app);
     unrect::cli::add_check(app);
+    unrect::cli::add_optimize(app);
+    unrect::cli::add_radius(app);
     unrect::cli::add_recover(app);
     unrect::cli::add_bench(app);
   });

@@ -117,9 +117,10 @@ UnitLines lines_of(const Piecewise& f, Index unit, double low, double high) {
   return best;
 }
 
-Relaxation::Relaxation(const BoundGraph& graph, Box domain)
+Relaxation::Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBall> ball)
     : graph_(&graph),
       domain_(std::move(domain)),
+      ball_(std::move(ball)),
       magnitude_(at(graph.size())),
       activation_(at(graph.size())),
       lines_(at(graph.size())),
@@ -375,6 +376,7 @@ Vector Relaxation::concretize(const NodeBatch& nodes, Rows& rows) {
   used_[0] = 0;
   const Matrix& a = coefficients_[0];
   const double rate = gamma(a.cols() + graph_->links() + 16);
+  if (ball_) corner_.resize(count, a.cols());
   Vector value(count);
   for (Index r = 0; r < count; ++r) {
     const Index b = rows.node[at(r)];
@@ -383,8 +385,17 @@ Vector Relaxation::concretize(const NodeBatch& nodes, Rows& rows) {
                            .sum();
     const double charge =
         (rows.charge[r] + rate * (a.row(r).cwiseAbs().dot(activation_[0]) + std::abs(rows.constant[r]))) * kEnlarged;
-    value[r] = sum + rows.constant[r] - charge - kSmallest * static_cast<double>(a.cols() + 1);
-    if (std::isfinite(value[r]) && a.row(r).allFinite()) continue;
+    const double rest = rows.constant[r] - charge - kSmallest * static_cast<double>(a.cols() + 1);
+    value[r] = sum + rest;
+    if (std::isfinite(value[r]) && a.row(r).allFinite()) {
+      if (!ball_) continue;
+      BallMinimum within =
+          minimum_over(a.row(r).transpose(), nodes.low[0].row(b).transpose(), nodes.high[0].row(b).transpose(), *ball_);
+      if (std::isfinite(within.value)) value[r] = std::max(value[r], within.value + rest);
+      corner_.row(r) = within.point.transpose();
+      continue;
+    }
+    if (ball_) corner_.row(r) = nodes.low[0].row(b);
     // What overflowed on the way, up or down, bounds nothing.
     value[r] = rows.constant[r] = -std::numeric_limits<double>::infinity();
     rows.charge[r] = 0;
@@ -405,8 +416,9 @@ void Relaxation::tighten_by_sweeps(int stage, NodeBatch& nodes) {
       if (open) undecided_.emplace_back(b, i);
     }
   }
-  const bool first =
-      std::ranges::all_of(st.links, [](const BoundLink& link) { return link.source == 0; }) && st.links.size() == 1;
+  // What intervals say of sums over a box is all there is to say; a ball is not a box.
+  const bool first = !ball_ && std::ranges::all_of(st.links, [](const BoundLink& link) { return link.source == 0; }) &&
+                     st.links.size() == 1;
   Rows rows;
   for (std::size_t begin = 0; begin < undecided_.size() && !first; begin += at(kChunk / 2)) {
     const auto units = static_cast<Index>(std::min(undecided_.size() - begin, at(kChunk / 2)));
@@ -507,7 +519,8 @@ void Relaxation::trace(const NodeBatch& nodes, Sweep& sweep_of) {
   sweep_of.z.resize(at(graph_->size()));
   sweep_of.weight.resize(at(graph_->size()));
   std::vector<Matrix> a(at(graph_->size()));
-  sweep_of.corner = (coefficients_[0].array() > 0).select(nodes.low[0], nodes.high[0]);
+  sweep_of.corner = corner_;
+  if (!ball_) sweep_of.corner = (coefficients_[0].array() > 0).select(nodes.low[0], nodes.high[0]);
   a[0] = sweep_of.corner;
   for (int s = 1; s <= sweep_of.stage; ++s) {
     const BoundStage& st = (*graph_)[s];

@@ -70,7 +70,7 @@ Matrix Attack::outputs(const Matrix& points, std::vector<Matrix>* values) const 
 }
 
 Vector Attack::depths(const Matrix& points) const {
-  const Matrix y = outputs(points, nullptr);
+  const Matrix y = outputs(points);
   Vector depth(points.rows());
   for (Index n = 0; n < depth.size(); ++n) depth[n] = query_->depth(y.row(n).transpose());
   return depth;
@@ -82,6 +82,7 @@ Matrix Attack::starts(Index count, Rng& rng) const {
   for (Index n = 0; n < count; ++n) {
     for (Index j = 0; j < points.cols(); ++j)
       points(n, j) = n == 0 ? 0.5 * (box.lower[j] + box.upper[j]) : rng.uniform(box.lower[j], box.upper[j]);
+    if (query_->ball) points.row(n) = projected(points.row(n).transpose(), *query_->ball).transpose();
   }
   return points;
 }
@@ -148,6 +149,7 @@ Attack::Best Attack::climb(Matrix points, int steps, double stride, double enoug
         const double to = points(n, j) + length * share * width[j];
         points(n, j) = std::clamp(to, query.box.lower[j], query.box.upper[j]);
       }
+      if (query.ball) points.row(n) = projected(points.row(n).transpose(), *query.ball).transpose();
     }
   }
 }

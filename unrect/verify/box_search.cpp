@@ -68,7 +68,7 @@ class BoxSearch {
  public:
   explicit BoxSearch(const SearchTask& task)
       : task_(task), graph_(task.graph), query_(task.query), width_(query_.box.upper - query_.box.lower) {
-    relaxations_.emplace_back(graph_, query_.box);
+    relaxations_.emplace_back(graph_, query_.box, query_.ball);
     for (int s = 0; s + 1 < graph_.size(); ++s) total_ += graph_[s].size;
   }
 
@@ -83,7 +83,6 @@ class BoxSearch {
   bool shrink(const Minorants& minorants, Index row, Node& node) const;
   std::vector<Index> directions(const Node& node) const;
   void expand(Relaxation& relaxation, std::span<const Node> parents, Expansion& out) const;
-  bool try_candidate(const Expansion& from, SearchOutcome& outcome);
   int record(const Node& node);
   void record(Expansion& expansion);
 
@@ -296,15 +295,6 @@ void BoxSearch::expand(Relaxation& relaxation, std::span<const Node> parents, Ex
   out.candidate = std::move(best.point);
 }
 
-// Whether the deepest point of an expansion, or one near it, is a witness.
-bool BoxSearch::try_candidate(const Expansion& from, SearchOutcome& outcome) {
-  if (from.candidate.size() == 0 || from.depth < 0) return false;
-  outcome.witness = task_.judge.judge(query_, from.candidate);
-  if (!outcome.witness) return false;
-  outcome.kind = SearchOutcome::Kind::kWitness;
-  return true;
-}
-
 int BoxSearch::record(const Node& node) {
   const Index inputs = graph_.inputs();
   task_.tree->nodes.push_back({Box(node.low.head(inputs), node.high.head(inputs))});
@@ -358,6 +348,10 @@ SearchOutcome BoxSearch::run() {
       outcome.kind = SearchOutcome::Kind::kTime;
       break;
     }
+    if (outcome.nodes >= task_.most_nodes) {
+      outcome.kind = SearchOutcome::Kind::kNodes;
+      break;
+    }
     if (task_.context.progress && now - told > std::chrono::milliseconds(100)) {
       told = now;
       if (!task_.context.progress({"refuted", closed, 1})) {
@@ -372,7 +366,7 @@ SearchOutcome BoxSearch::run() {
       outcome.nodes += expansion.nodes;
       closed += expansion.closed;
       if (task_.tree != nullptr) record(expansion);
-      for (Node& node : expansion.children) open.push_back(std::move(node));
+      push_nodes(open, std::move(expansion.children), task_.worst_first);
       for (Node& node : expansion.stuck) stuck.push_back(std::move(node));
     }
     Attack::Best best = task_.attack.climb(task_.attack.starts(kDraws, rng), kDrawClimb, kDrawStride, 0);
@@ -380,7 +374,13 @@ SearchOutcome BoxSearch::run() {
     drawn.depth = best.depth;
     drawn.candidate = std::move(best.point);
     for (const Expansion& expansion : expansions) {
-      if (try_candidate(expansion, outcome)) return outcome;
+      if (expansion.candidate.size() == 0) continue;
+      const std::optional<double> rise = task_.take(expansion.candidate, expansion.depth);
+      if (!rise) {
+        outcome.kind = SearchOutcome::Kind::kTaken;
+        return outcome;
+      }
+      if (*rise > 0) closed += raise_values(open, *rise) + raise_values(stuck, *rise);
     }
   }
   for (const std::vector<Node>* nodes : {&open, &stuck}) {

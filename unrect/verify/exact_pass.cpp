@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "unrect/base/error.hpp"
@@ -36,6 +37,16 @@ class Dyadic {
     Dyadic result = *this;
     result.add(mpz_class(-other.mantissa_), other.exponent_);
     return result;
+  }
+  // Rounded down and rounded up.
+  std::pair<double, double> enclosure() const {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity(), kMost = std::numeric_limits<double>::max();
+    long scale = 0;
+    const double leading = mpz_get_d_2exp(&scale, mantissa_.get_mpz_t());
+    double near = std::ldexp(leading, static_cast<int>(std::clamp(scale + exponent_, -5000L, 5000L)));
+    near = std::clamp(near, -kMost, kMost);
+    const int side = minus(Dyadic(near)).sign();
+    return {side < 0 ? std::nextafter(near, -kInfinity) : near, side > 0 ? std::nextafter(near, kInfinity) : near};
   }
 
  private:
@@ -101,10 +112,7 @@ Values activated(const Stage& stage, Values z) {
   return z;
 }
 
-}  // namespace
-
-std::vector<int> ExactPass::sides(const VectorRef& x, const std::vector<Halfspaces>& polytopes) const {
-  const Stages& stages = *stages_;
+Values outputs(const Stages& stages, const VectorRef& x) {
   UNRECT_REQUIRE(x.size() == stages[0].size, ErrorCode::kInvalidArgument, "exact pass: {} inputs, expected {}",
                  x.size(), stages[0].size);
   std::vector<Values> values{dyadic(x)};
@@ -128,9 +136,25 @@ std::vector<int> ExactPass::sides(const VectorRef& x, const std::vector<Halfspac
     }
     values.push_back(activated(stage, std::move(z)));
   }
+  return std::move(values.back());
+}
+
+}  // namespace
+
+std::vector<int> ExactPass::sides(const VectorRef& x, const std::vector<Halfspaces>& polytopes) const {
+  const Values y = outputs(*stages_, x);
   std::vector<int> out;
-  for (const Halfspaces& polytope : polytopes) out.push_back(smallest_slack(values.back(), polytope));
+  for (const Halfspaces& polytope : polytopes) out.push_back(smallest_slack(y, polytope));
   return out;
+}
+
+std::pair<double, double> ExactPass::value(const VectorRef& x, const VectorRef& direction, double constant) const {
+  const Values y = outputs(*stages_, x);
+  UNRECT_REQUIRE(direction.size() == static_cast<Index>(y.size()), ErrorCode::kInvalidArgument,
+                 "exact pass: a direction of {} numbers, expected {}", direction.size(), y.size());
+  Dyadic sum(constant);
+  for (Index i = 0; i < direction.size(); ++i) sum.add_product(Dyadic(direction[i]), y[at(i)]);
+  return sum.enclosure();
 }
 
 int exact_side(const VectorRef& x, const Halfspaces& rows) { return smallest_slack(dyadic(x), rows); }

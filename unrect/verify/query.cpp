@@ -1,6 +1,7 @@
 #include "unrect/verify/internal/query.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace unrect {
@@ -14,6 +15,13 @@ Query::Query(const Property::Case& from)
     rows.rows.middleRows(first[p], unsafe[p].size()) = unsafe[p].normals;
     rows.offsets.segment(first[p], unsafe[p].size()) = -unsafe[p].offsets;
   }
+}
+
+double Query::raise_bar(double offset) {
+  const double rise = unsafe.front().offsets[0] - offset;
+  unsafe.front().offsets[0] = offset;
+  rows.offsets[0] = -offset;
+  return std::max(std::nextafter(rise, 0.0), 0.0);
 }
 
 double Query::depth(const VectorRef& y) const {

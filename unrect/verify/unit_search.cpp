@@ -51,7 +51,7 @@ struct Expansion {
 class UnitSearch {
  public:
   explicit UnitSearch(const SearchTask& task) : task_(task), graph_(task.graph), query_(task.query) {
-    relaxations_.emplace_back(graph_, query_.box);
+    relaxations_.emplace_back(graph_, query_.box, query_.ball);
     ranges_ = relaxations_.front().root();
   }
 
@@ -67,7 +67,7 @@ class UnitSearch {
   void keep(const AscentRows& rows, Index r, Node& node) const;
   void expand(Relaxation& relaxation, std::span<const Node> parents, Expansion& out) const;
   void take_corner(const AscentRows& rows, Index r, Expansion& out) const;
-  bool refuted_by_lp(Relaxation& relaxation, const Node& leaf, Expansion& out) const;
+  double lp_bound(Relaxation& relaxation, const Node& leaf, Expansion& out) const;
   bool search_polytope(Index polytope, SearchOutcome& outcome, Team& team);
 
   const SearchTask& task_;
@@ -201,10 +201,11 @@ void UnitSearch::expand(Relaxation& relaxation, std::span<const Node> parents, E
   for (std::size_t n = 0; n < parents.size(); ++n) {
     const Node& parent = parents[n];
     if (parent.candidates.empty()) {
-      if (refuted_by_lp(relaxation, parent, out)) {
+      Node& leaf = out.leaves.emplace_back(parent);
+      leaf.value = std::max(leaf.value, lp_bound(relaxation, parent, out));
+      if (leaf.value > 0) {
         out.closed += parent.share;
-      } else {
-        out.leaves.push_back(parent);
+        out.leaves.pop_back();
       }
       continue;
     }
@@ -280,10 +281,10 @@ void UnitSearch::expand(Relaxation& relaxation, std::span<const Node> parents, E
   for (Node& node : open) out.children.push_back(std::move(node));
 }
 
-// A leaf has no undecided unit: its bounds are affine but for rounding, and one linear program decides.
-bool UnitSearch::refuted_by_lp(Relaxation& relaxation, const Node& leaf, Expansion& out) const {
+// A leaf has no undecided unit: its bounds are affine but for rounding, and one linear program is all that is left.
+double UnitSearch::lp_bound(Relaxation& relaxation, const Node& leaf, Expansion& out) const {
   const Index inputs = graph_.inputs();
-  if (inputs > kLargestLp) return false;
+  if (inputs > kLargestLp) return -kInfinity;
   const NodeBatch nodes = rows_of(std::span(&leaf, 1)).nodes;
   Halfspaces sides;
   const auto count = static_cast<Index>(leaf.splits.size());
@@ -319,19 +320,19 @@ bool UnitSearch::refuted_by_lp(Relaxation& relaxation, const Node& leaf, Expansi
     sides.offsets[count + others + i] = query_.input_rows.offsets[i];
   }
   const double constant = minorant(last, objectives_.rows.row(0), objectives_.offsets[0], slope);
-  if (!sides.offsets.allFinite() || !sides.normals.allFinite() || !std::isfinite(constant)) return false;
+  if (!sides.offsets.allFinite() || !sides.normals.allFinite() || !std::isfinite(constant)) return -kInfinity;
   DenseLp lp(sides, query_.box);
   const LpResult& result = lp.minimize(slope);
   ++out.nodes;
-  if (result.safe_bound + constant > 1e-14 * std::abs(constant)) return true;
-  if (result.status == LpStatus::kOptimal) {
+  const double bound = result.safe_bound + constant - 1e-14 * std::abs(constant);
+  if (!(bound > 0) && result.status == LpStatus::kOptimal) {
     const double depth = task_.attack.depths(result.x.transpose())[0];
     if (depth > out.depth) {
       out.depth = depth;
       out.candidate = result.x;
     }
   }
-  return false;
+  return bound;
 }
 
 bool UnitSearch::search_polytope(Index polytope, SearchOutcome& outcome, Team& team) {
@@ -356,43 +357,49 @@ bool UnitSearch::search_polytope(Index polytope, SearchOutcome& outcome, Team& t
     if (rows.value[0] > 0) return true;
     if (!relaxation(0).finite() || !std::isfinite(rows.value[0])) {
       outcome.kind = SearchOutcome::Kind::kStuck;
+      outcome.gap = kInfinity;
       outcome.reason = overflows().reason;
       return false;
     }
     keep(rows, 0, open[0]);
   }
   while (relaxations_.size() < kRound.portions) relaxations_.push_back(relaxations_.front());
+  const auto stopped = [&](SearchOutcome::Kind kind) {
+    outcome.kind = kind;
+    for (const std::vector<Node>* nodes : {&open, &leaves}) {
+      for (const Node& node : *nodes) outcome.gap = std::max(outcome.gap, -node.value);
+    }
+    return false;
+  };
+  const std::uint64_t before = outcome.nodes;
   double closed = 0;
   while (!open.empty()) {
-    if (late()) {
-      outcome.kind = SearchOutcome::Kind::kTime;
-      for (const Node& node : open) outcome.gap = std::max(outcome.gap, -node.value);
-      return false;
-    }
-    if (task_.context.progress && !task_.context.progress({"refuted", closed, 1})) {
-      outcome.kind = SearchOutcome::Kind::kCancelled;
-      return false;
-    }
+    if (late()) return stopped(SearchOutcome::Kind::kTime);
+    if (outcome.nodes - before >= task_.most_nodes) return stopped(SearchOutcome::Kind::kNodes);
+    if (task_.context.progress && !task_.context.progress({"refuted", closed, 1}))
+      return stopped(SearchOutcome::Kind::kCancelled);
     std::vector<Expansion> expansions = expand_round<Expansion>(
         open, kRound, team,
         [&](int k, std::span<const Node> parents, Expansion& out) { expand(relaxation(k), parents, out); });
     for (Expansion& expansion : expansions) {
       outcome.nodes += expansion.nodes;
       closed += expansion.closed;
-      for (Node& node : expansion.children) open.push_back(std::move(node));
+      push_nodes(open, std::move(expansion.children), task_.worst_first);
       for (Node& node : expansion.leaves) leaves.push_back(std::move(node));
-      if (expansion.depth >= 0 && !outcome.witness) {
-        outcome.witness = task_.judge.judge(query_, expansion.candidate);
-        if (outcome.witness) outcome.kind = SearchOutcome::Kind::kWitness;
+    }
+    for (const Expansion& expansion : expansions) {
+      if (expansion.candidate.size() == 0) continue;
+      const std::optional<double> rise = task_.take(expansion.candidate, expansion.depth);
+      if (!rise) return stopped(SearchOutcome::Kind::kTaken);
+      if (*rise > 0) {
+        objectives_.offsets = query_.rows.offsets.segment(begin, size);
+        closed += raise_values(open, *rise) + raise_values(leaves, *rise);
       }
     }
-    if (outcome.witness) return false;
   }
   if (leaves.empty()) return true;
-  outcome.kind = SearchOutcome::Kind::kStuck;
   outcome.reason = "leaves without an undecided unit that rounding leaves open";
-  for (const Node& node : leaves) outcome.gap = std::max(outcome.gap, -node.value);
-  return false;
+  return stopped(SearchOutcome::Kind::kStuck);
 }
 
 SearchOutcome UnitSearch::run() {

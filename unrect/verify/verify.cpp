@@ -7,24 +7,24 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/forms/stages.hpp"
-#include "unrect/verify/internal/box_search.hpp"
 #include "unrect/verify/internal/certify.hpp"
-#include "unrect/verify/internal/unit_search.hpp"
+#include "unrect/verify/internal/engine.hpp"
+#include "unrect/verify/internal/region_walk.hpp"
+#include "unrect/verify/internal/witness_judge.hpp"
 
 namespace unrect {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Up to so many inputs that vary, boxes are halved; beyond, units are split.
-constexpr Index kFewInputs = 8;
 // Before any bound: points of the domain, and a short climb from each.
 constexpr Index kStarts = 64;
 constexpr int kSteps = 20;
 constexpr double kStride = 0.25;
+// Regions of the walk from where the climb has ended.
+constexpr int kRegions = 30;
 
 // A witness among the points of a climb; from one that has been found on to a strict one that float32 confirms.
-std::optional<Witness> attacked(const SearchTask& task, Rng rng) {
+std::optional<Witness> attacked(const Network& network, const Query& query, const Attack& attack,
+                                const WitnessJudge& judge, Rng rng) {
   const auto better = [](const std::optional<Witness>& a, const std::optional<Witness>& b) {
     const auto rank = [](const std::optional<Witness>& w) {
       return !w ? 0 : 1 + (w->strict ? 1 : 0) + (w->float32 ? 2 : 0);
@@ -33,9 +33,16 @@ std::optional<Witness> attacked(const SearchTask& task, Rng rng) {
   };
   std::optional<Witness> best;
   for (const double enough : {0.0, 1e-4, 1e-2}) {
-    const Attack::Best found = task.attack.climb(task.attack.starts(kStarts, rng), kSteps, kStride, enough);
-    if (found.depth < 0) break;
-    const std::optional<Witness> witness = task.judge.judge(task.query, found.point);
+    const Attack::Best found = attack.climb(attack.starts(kStarts, rng), kSteps, kStride, enough);
+    if (found.depth < 0) {
+      // What no gradient leads to may lie a few regions on.
+      if (enough == 0) {
+        const Attack::Best further = RegionWalk(network, query, attack).from(found.point, kRegions);
+        if (further.depth >= 0) best = judge.judge(query, further.point);
+      }
+      break;
+    }
+    const std::optional<Witness> witness = judge.judge(query, found.point);
     if (better(witness, best)) best = witness;
     if (best && best->strict && best->float32) break;
   }
@@ -83,10 +90,7 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
                  "the property is about {} inputs and {} outputs, the network has {} and {}", property.inputs,
                  property.outputs, network.input_size(), network.output_size());
   const auto start = Clock::now();
-  const auto deadline =
-      options.time_limit > 0
-          ? start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options.time_limit))
-          : Clock::time_point::max();
+  const auto deadline = deadline_after(start, options.time_limit);
   const Stages stages = stages_of(network);
   const BoundGraph graph(stages);
   const WitnessJudge judge(network, stages);
@@ -98,11 +102,11 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
     switch (outcome.kind) {
       case SearchOutcome::Kind::kRefuted:
         return;
-      case SearchOutcome::Kind::kWitness:
+      case SearchOutcome::Kind::kTaken:
         result.verdict = Verdict::kSat;
-        result.witness = std::move(outcome.witness);
         return;
       case SearchOutcome::Kind::kTime:
+      case SearchOutcome::Kind::kNodes:
         result.verdict = Verdict::kTimeout;
         return;
       case SearchOutcome::Kind::kCancelled:
@@ -120,15 +124,18 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
   Rng rng(context.seed);
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
     const Attack attack(graph, queries[i]);
-    const SearchTask task{graph, queries[i], attack, judge, context, deadline};
-    if (std::optional<Witness> witness = attacked(task, rng.split(i))) {
-      take({SearchOutcome::Kind::kWitness, std::move(witness), 0, 0, {}});
-    }
+    result.witness = attacked(network, queries[i], attack, judge, rng.split(i));
+    if (result.witness) result.verdict = Verdict::kSat;
   }
   for (std::size_t i = 0; i < queries.size() && result.verdict != Verdict::kSat; ++i) {
     const Attack attack(graph, queries[i]);
-    const SearchTask task{graph, queries[i], attack, judge, context, deadline, trees.empty() ? nullptr : &trees[i]};
-    take(queries[i].dimension() <= kFewInputs ? search_boxes(task) : search_units(task));
+    const auto judged = [&](const VectorRef& point, double depth) -> std::optional<double> {
+      if (depth >= 0) result.witness = judge.judge(queries[i], point);
+      return result.witness ? std::nullopt : std::optional(0.0);
+    };
+    SearchTask task{graph, queries[i], attack, context, deadline, judged};
+    if (!trees.empty()) task.tree = &trees[i];
+    take(search_engine(task));
     if (result.verdict == Verdict::kTimeout || result.reason == "cancelled") break;
   }
   if (options.certificate) result.certificate = certificate_of(network, property, result, trees, deadline);

@@ -11,9 +11,10 @@
 #include "unrect/bounds/internal/relaxation.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
-#include "unrect/partition/refine.hpp"
 #include "unrect/verify/internal/box_search.hpp"
+#include "unrect/verify/internal/regions_for_tests.hpp"
 #include "unrect/verify/internal/unit_search.hpp"
+#include "unrect/verify/internal/witness_judge.hpp"
 
 namespace unrect {
 namespace {
@@ -28,25 +29,6 @@ Halfspaces at_least(const Vector& direction, double threshold) {
   return Halfspaces(-direction.transpose(), Vector::Constant(1, -threshold));
 }
 
-Box cube(Index dimension, double reach) {
-  return Box(Vector::Constant(dimension, -reach), Vector::Constant(dimension, reach));
-}
-
-// The largest value of direction · M over a box, from every region's vertices.
-double largest_by_regions(const Network& network, const Box& box, const Vector& direction) {
-  double largest = -std::numeric_limits<double>::infinity();
-  const Refinement refinement(network, Domain(box));
-  visit_regions(refinement, [&](RegionView& region) {
-    const ParameterMap map = region.map();
-    const Matrix vertices = region.vertices();
-    largest = std::max(
-        largest,
-        ((direction.transpose() * map.matrix * vertices.transpose()).array() + direction.dot(map.constant)).maxCoeff());
-    return true;
-  });
-  return largest;
-}
-
 SearchOutcome searched(const Network& network, const Property& property, bool units) {
   const Stages stages = stages_of(network);
   const BoundGraph graph(stages);
@@ -54,7 +36,10 @@ SearchOutcome searched(const Network& network, const Property& property, bool un
   const Query query(property.cases[0]);
   const Attack attack(graph, query);
   const Context context;
-  const SearchTask task{graph, query, attack, judge, context, std::chrono::steady_clock::time_point::max()};
+  const auto judged = [&](const VectorRef& point, double depth) -> std::optional<double> {
+    return depth >= 0 && judge.judge(query, point) ? std::nullopt : std::optional(0.0);
+  };
+  const SearchTask task{graph, query, attack, context, std::chrono::steady_clock::time_point::max(), judged};
   return units ? search_units(task) : search_boxes(task);
 }
 
@@ -91,7 +76,7 @@ TEST(Verify, BothEnginesSayTheSame) {
       const Property property = property_of(network, cube(2, 1), {at_least(direction, threshold)});
       for (const bool units : {false, true}) {
         const SearchOutcome outcome = searched(network, property, units);
-        EXPECT_EQ(outcome.kind, threshold > largest ? SearchOutcome::Kind::kRefuted : SearchOutcome::Kind::kWitness)
+        EXPECT_EQ(outcome.kind, threshold > largest ? SearchOutcome::Kind::kRefuted : SearchOutcome::Kind::kTaken)
             << "round " << round << (units ? " units " : " boxes ") << outcome.reason;
       }
     }

@@ -83,10 +83,15 @@ WitnessJudge::WitnessJudge(const Network& network, const Stages& stages)
 
 std::optional<Witness> WitnessJudge::judge(const Query& query, const VectorRef& candidate) const {
   if (!candidate.allFinite()) return std::nullopt;
-  Witness witness;
-  witness.input.resize(candidate.size());
+  Vector input(candidate.size());
   for (Index j = 0; j < candidate.size(); ++j)
-    witness.input[j] = nearest_float(candidate[j], query.box.lower[j], query.box.upper[j]);
+    input[j] = nearest_float(candidate[j], query.box.lower[j], query.box.upper[j]);
+  return judge_as_it_is(query, std::move(input));
+}
+
+std::optional<Witness> WitnessJudge::judge_as_it_is(const Query& query, Vector input) const {
+  Witness witness;
+  witness.input = std::move(input);
   if (query.input_rows.size() > 0 && exact_side(witness.input, query.input_rows) < 0) return std::nullopt;
   const std::vector<int> sides = exact_.sides(witness.input, query.unsafe);
   const int best = *std::ranges::max_element(sides);

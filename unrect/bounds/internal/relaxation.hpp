@@ -16,9 +16,11 @@
 // infinite or NaN on the way bounds nothing: its value is −∞, its minorant 0·x − ∞.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "unrect/bounds/internal/bound_graph.hpp"
+#include "unrect/bounds/internal/norm_ball.hpp"
 #include "unrect/polytope/halfspaces.hpp"
 
 namespace unrect {
@@ -63,8 +65,9 @@ struct Lines {
 /// A graph prepared for one domain; the workspace of one thread.
 class Relaxation {
  public:
-  /// Bounds the whole domain once, for magnitudes. The graph has to live as long.
-  Relaxation(const BoundGraph& graph, Box domain);
+  /// Bounds the whole domain once, for magnitudes: a box, or what a ball leaves of it, and of every node then. The
+  /// graph has to live as long.
+  Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBall> ball = {});
 
   const BoundGraph& graph() const { return *graph_; }
   /// The whole domain as one node.
@@ -94,7 +97,7 @@ class Relaxation {
     Vector value;                // proved
     Matrix slope;                // of the affine minorants behind it, nodes × inputs,
     Vector intercept;            // and their constants, charged
-    Matrix corner;               // of the box, where the last minorant is lowest
+    Matrix corner;               // of the node, where the last minorant is lowest
     std::vector<Matrix> z;       // by stage: the values there, if every unit were on the line that the sweep used
     std::vector<Matrix> weight;  // by stage: coefficients of the units
   };
@@ -122,6 +125,8 @@ class Relaxation {
 
   const BoundGraph* graph_;
   Box domain_;
+  std::optional<NormBall> ball_;
+  Matrix corner_;  // where the rows of the last concretize are lowest; only with a ball
   NodeBatch root_;
   std::vector<Vector> magnitude_;   // m of each stage's z
   std::vector<Vector> activation_;  // |a| over the domain

@@ -25,10 +25,10 @@ class Attack {
   Matrix starts(Index count, Rng& rng) const;
   /// Depth of each row.
   Vector depths(const Matrix& points) const;
+  /// M of each row, in double; `values`: z of every stage, too.
+  Matrix outputs(const Matrix& points, std::vector<Matrix>* values = nullptr) const;
 
  private:
-  Matrix outputs(const Matrix& points, std::vector<Matrix>* values) const;
-
   const BoundGraph* graph_;
   const Query* query_;
 };

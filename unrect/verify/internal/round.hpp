@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,6 +35,36 @@ std::vector<Expansion> expand_round(std::vector<Node>& open, RoundSize size, Tea
            expansions[static_cast<std::size_t>(k)]);
   });
   return expansions;
+}
+
+/// After the query's rows have grown: every node's value with them, rounded down. Nodes above zero are refuted; their
+/// share of the domain.
+template <class Node>
+double raise_values(std::vector<Node>& nodes, double rise) {
+  double closed = 0;
+  std::erase_if(nodes, [&](Node& node) {
+    node.value = std::nextafter(node.value + rise, -std::numeric_limits<double>::infinity());
+    if (node.value > 0) closed += node.share;
+    return node.value > 0;
+  });
+  return closed;
+}
+
+/// Puts new nodes with the open ones: on top, or where their values belong if the worst one is to be on top.
+/// Beyond so many nodes memory counts more, and the search goes deep.
+template <class Node>
+void push_nodes(std::vector<Node>& open, std::vector<Node>&& nodes, bool worst_first) {
+  constexpr std::size_t kMostSorted = 20'000;
+  const auto middle = static_cast<std::ptrdiff_t>(open.size());
+  std::ranges::move(nodes, std::back_inserter(open));
+  if (!worst_first || open.size() > kMostSorted) return;
+  const auto better = [](const Node& a, const Node& b) { return a.value > b.value; };
+  std::stable_sort(open.begin() + middle, open.end(), better);
+  if (std::is_sorted(open.begin(), open.begin() + middle, better)) {
+    std::inplace_merge(open.begin(), open.begin() + middle, open.end(), better);
+  } else {
+    std::stable_sort(open.begin(), open.end(), better);
+  }
 }
 
 }  // namespace unrect

@@ -18,6 +18,8 @@ class WitnessJudge {
 
   /// The candidate moved to the nearest float32 point of the box: what it is worth. Nothing unless it is real.
   std::optional<Witness> judge(const Query& query, const VectorRef& candidate) const;
+  /// An input of the box as it is.
+  std::optional<Witness> judge_as_it_is(const Query& query, Vector input) const;
 
  private:
   const Network* network_;
