@@ -1,5 +1,7 @@
 // The dual active-set simplex method itself (dense_lp.hpp). Its steps are small templates of the number of blocks of
 // lanes that a vector takes, and are inlined into one another.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
