@@ -286,6 +286,18 @@ std::vector<Form> sides_of(const Domain& domain) {
   return sides;
 }
 
+Form form_on(const Hyperplane& wall, const Stages& stages, const std::vector<std::vector<Form>>& z,
+             const std::vector<Form>& sides) {
+  if (wall.stage < 0) return sides[at(wall.row)];
+  const std::vector<Form>& layer = z[at(stages[wall.stage].layer)];
+  Form form = layer[at(wall.row)];
+  if (wall.other >= 0) {
+    for (std::size_t d = 0; d < form.size(); ++d) form[d] -= layer[at(wall.other)][d];
+  }
+  form.back() -= mpq_class(wall.threshold);
+  return form;
+}
+
 Pieces pieces_at(const Network& network, const Domain& domain, const Point& t) {
   Pieces pieces;
   std::vector<std::vector<Form>> values{{}};  // forms without slope: numbers

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
@@ -70,10 +71,6 @@ Worst measure(const Network& network, const Domain& domain, int regions) {
     return ++seen < regions && !testing::Test::HasFailure();
   });
   return worst;
-}
-
-Domain cube(Index k, double radius = 1) {
-  return Domain(Box(Vector::Constant(k, -radius), Vector::Constant(k, radius)));
 }
 
 TEST(Filter, BoundsTinyNetworksOfEveryKind) {

@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <string>
 
 #include "unrect/base/file.hpp"
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
@@ -28,8 +28,7 @@ class RealProperties : public ::testing::Test {
 
   Property read(const std::string& name) const { return read_vnnlib(folder_ / name); }
 
-  const char* data_ = std::getenv("UNRECT_DATA");
-  path folder_ = (data_ ? path(data_) : path(__FILE__).parent_path() / "../../../shared/data") / "onnx";
+  path folder_ = data_folder() / "onnx";
 };
 
 TEST_F(RealProperties, AcasBoxesAreTheNumbersOfTheFiles) {
