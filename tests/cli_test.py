@@ -2,13 +2,12 @@
 import json
 import os
 import subprocess
-import time
 import unittest
 import xml.dom.minidom
 
 import numpy as np
 
-from command import DATA, UNRECT, Case, forward, run
+from command import DATA, UNRECT, Case, forward
 
 
 class Info(Case):

@@ -8,7 +8,7 @@ import xml.dom.minidom
 
 import numpy as np
 
-from command import DATA, MPI, UNRECT, Case, forward, run
+from command import MPI, UNRECT, Case, forward, run
 
 
 class Regions(Case):
