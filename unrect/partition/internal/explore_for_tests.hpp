@@ -9,8 +9,8 @@
 #include <functional>
 #include <string>
 
-#include "unrect/base/error.hpp"
 #include "unrect/base/context.hpp"
+#include "unrect/base/error.hpp"
 #include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/network/random_network.hpp"
 

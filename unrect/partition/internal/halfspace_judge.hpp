@@ -1,11 +1,13 @@
 // Where a cell of half-spaces lies about a wall, and what a region of that kind tells about itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/exact_oracle.hpp"
 #include "unrect/partition/internal/glance.hpp"
 #include "unrect/partition/internal/halfspace_cell.hpp"
 #include "unrect/partition/internal/prepared.hpp"
@@ -51,10 +53,7 @@ class HalfspaceJudge {
   std::uint64_t exact_decisions() const { return exact_.asked(); }
   ExactForms& exact() { return exact_; }
   HalfspaceGeometry& geometry() { return geometry_; }
-  /// Sides of the cell as those of walls. Good until the next call.
-  const std::vector<WallSide>& walls_of(std::span<const HalfspaceCell::Side> sides);
-  /// Whether a form is positive (negative: sign −1) somewhere on the domain's box with these sides: exact.
-  const HalfspaceOracle& oracle() const { return oracle_; }
+  ExactOracle& oracle() { return oracle_; }
 
  private:
   const Refinement::Prepared& p_;
@@ -63,9 +62,7 @@ class HalfspaceJudge {
   HalfspaceGeometry geometry_;
   ExactForms exact_;
   Glance glance_;
-  const Hyperplane* asked_ = nullptr;
-  std::vector<WallSide> sides_;
-  HalfspaceOracle oracle_;
+  ExactOracle oracle_;
 };
 
 class HalfspaceRegion final : public RegionAtHand {
@@ -79,7 +76,7 @@ class HalfspaceRegion final : public RegionAtHand {
   std::optional<Vector> interior_point() override;
   Matrix vertices() override { return Matrix(0, p_.domain.dimension()); }
   std::vector<std::vector<int>> walls_of_vertices() const override { return {}; }
-  std::vector<int> facets() override { return judge_.geometry().facets(*cell_, judge_.oracle()); }
+  std::vector<int> facets() override { return judge_.geometry().facets(*cell_, std::ref(judge_.oracle())); }
 
  private:
   HalfspaceJudge& judge_;
