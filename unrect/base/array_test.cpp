@@ -299,7 +299,8 @@ TEST(Idx, BadFilesAreRefusedInOneLine) {
 }
 
 TEST(Idx, MnistIsRead) {
-  const path file = data_folder() / "mnist" / "t10k-images-idx3-ubyte.gz";
+  const path folder = data_folder() / "mnist";
+  const path file = folder / "t10k-images-idx3-ubyte.gz";
   if (!std::filesystem::exists(file)) {
     std::puts("no MNIST in UNRECT_DATA: a generated file of the same shape stands in");
     std::string bytes = "\0\0\x08\x03\0\0\x27\x10\0\0\0\x1C\0\0\0\x1C"s + std::string(std::size_t{10000} * 784, '\7');

@@ -26,8 +26,8 @@ class HalfspaceJudge {
  public:
   using Cell = HalfspaceCell;
   using Region = HalfspaceRegion;
-  /// A question may be a linear program: the clock is looked at before each.
-  static constexpr unsigned kQuestionsABreath = 1;
+  /// Questions between two looks at the clock (StopSign): each may be a linear program.
+  static constexpr unsigned kQuestionsPerLook = 1;
 
   /// All must outlive this.
   HalfspaceJudge(const Refinement::Prepared& prepared, const StageForms& forms, const Walls& walls);
@@ -36,10 +36,10 @@ class HalfspaceJudge {
 
   Cell box(Arena& arena);
   Cell copy_of(Arena& arena, const Cell& cell) const { return geometry_.copy_of(arena, cell); }
-  /// Nothing that was learnt about other cells has a part in an answer.
+  /// Forgets what was learnt about other cells: no answer depends on what was asked before.
   void forget() { geometry_.forget(); }
-  /// The same cell, made ready for many others to come from it: where facets are asked for, without the sides that do
-  /// not bound it.
+  /// The same cell, before many others are cut from it: where facets are asked for, the sides that do not bound it are
+  /// left out.
   Cell trimmed(Arena& arena, const Cell& cell);
 
   const Glance& glance(int s, const Cell& cell);
@@ -53,6 +53,7 @@ class HalfspaceJudge {
   std::uint64_t exact_decisions() const { return exact_.asked(); }
   ExactForms& exact() { return exact_; }
   HalfspaceGeometry& geometry() { return geometry_; }
+  /// Exact answers about the cells of this branch.
   ExactOracle& oracle() { return oracle_; }
 
  private:
