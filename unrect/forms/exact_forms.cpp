@@ -47,20 +47,9 @@ struct ExactForms::Cache {
       for (const Link& link : stage.links) {
         RowLink by_row{link.source,
                        std::vector<std::vector<std::pair<Index, double>>>(static_cast<std::size_t>(stage.size))};
-        if (link.dense()) {
-          for (Index j = 0; j < link.columns.rows(); ++j) {
-            for (Index i = 0; i < stage.size; ++i) {
-              if (link.columns(j, i) != 0) by_row.rows[static_cast<std::size_t>(i)].emplace_back(j, link.columns(j, i));
-            }
-          }
-        } else {
-          for (std::size_t j = 0; j + 1 < link.start.size(); ++j) {
-            for (auto e = static_cast<std::size_t>(link.start[j]); e < static_cast<std::size_t>(link.start[j + 1]);
-                 ++e) {
-              by_row.rows[static_cast<std::size_t>(link.row[e])].emplace_back(static_cast<Index>(j), link.weight[e]);
-            }
-          }
-        }
+        link.for_each_weight([&](Index row, Index column, double weight) {
+          by_row.rows[static_cast<std::size_t>(row)].emplace_back(column, weight);
+        });
         links.back().push_back(std::move(by_row));
       }
     }
