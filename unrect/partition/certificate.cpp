@@ -20,8 +20,6 @@ namespace unrect {
 namespace {
 
 constexpr int kPoints = 1000;
-// A rational program of more dimensions is not solved for a point inside a sliver.
-constexpr Index kMostExactDimensions = 32;
 constexpr double kVolumeTolerance = 1e-9;
 // A domain that fills less of its box has volumes that doubles do not know so well.
 constexpr double kLeastShare = 1e-6;
@@ -167,7 +165,7 @@ class CertificateCollector final : public Collector {
 
   // No point of doubles is inside: one of rationals is, if that is not a matter of many dimensions.
   void prove_sliver(RegionView& region, const std::vector<int>& facets) {
-    if (plan_->k > kMostExactDimensions) {
+    if (plan_->k > ExactForms::kMostDimensionsOfAPoint) {
       ++sums_[kPointless];
       return;
     }

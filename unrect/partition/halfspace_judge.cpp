@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace unrect {
-namespace {
-
-// A rational program of more dimensions is not solved for a point inside a sliver.
-constexpr Index kMostExactDimensions = 32;
-
-}  // namespace
 
 HalfspaceJudge::HalfspaceJudge(const Refinement::Prepared& prepared, const StageForms& forms, const Walls& walls)
     : p_(prepared),
@@ -62,7 +56,7 @@ std::optional<Vector> HalfspaceRegion::interior_point() {
   const std::vector<WallSide>& sides = judge_.oracle().walls_of(cell_->sides);
   Vector guess = geometry.guess_inside(*cell_);
   if (judge_.exact().is_inside(guess, sides, forms_.pieces())) return guess;
-  if (p_.domain.dimension() > kMostExactDimensions) return {};
+  if (p_.domain.dimension() > ExactForms::kMostDimensionsOfAPoint) return {};
   return judge_.exact().point_inside(sides, forms_.pieces());
 }
 
