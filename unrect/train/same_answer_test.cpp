@@ -115,7 +115,7 @@ TEST(Train, IsBitEqualForAnyNumberOfRanks) {
     options.epochs = 4;
     options.batch = 50;
     options.decay = 1e-4;
-    const TrainResult alone = train(start, rest, held_out, options, {});
+    const TrainResult alone = train(start, rest, held_out, options);
     Meeting meeting(3);
     std::vector<TrainResult> results(3, {TrainResult::Status::kCancelled, start, {}, {}, 0});
     std::vector<std::thread> threads;
@@ -147,7 +147,7 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
     options.epochs = 6;
     options.batch = 50;
     options.trust = 0.05;
-    const TrainResult whole = train(start, rest, held_out, options, {});
+    const TrainResult whole = train(start, rest, held_out, options);
     options.checkpoint = folder / "state.npz";
     options.checkpoint_seconds = 0;
     options.resume = true;
@@ -172,7 +172,7 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
       EXPECT_EQ(whole.log[i].validation_loss, pieces.log[i].validation_loss);
     // Another training's checkpoint is refused.
     options.decay = 0.5;
-    EXPECT_THROW(train(start, rest, held_out, options, {}), Error);
+    EXPECT_THROW(train(start, rest, held_out, options), Error);
   }
   std::filesystem::remove_all(folder);
 }

@@ -19,18 +19,18 @@ namespace {
 TEST(Train, EveryMethodFitsATeacher) {
   const Samples samples = teacher_samples(2000, 6, 3, 1);
   const Network start = start_for(samples, {24, 24});
-  const double before = score(start, samples, {}, {}).loss;
+  const double before = score(start, samples).loss;
   for (const Method method : {Method::kFeasibleAl, Method::kAdam, Method::kSgd}) {
     TrainOptions options;
     options.method = method;
     options.batch = 100;
     options.epochs = 30;
     if (method == Method::kAdam) options.rate = 5e-3;
-    const TrainResult result = train(start, samples, {}, options, {});
+    const TrainResult result = train(start, samples, {}, options);
     EXPECT_EQ(result.status, TrainResult::Status::kDone);
     for (const std::string& event : result.events) ADD_FAILURE() << event;
     ASSERT_EQ(result.log.size(), 30U);
-    const double after = score(result.network, samples, {}, {}).loss;
+    const double after = score(result.network, samples).loss;
     EXPECT_LT(after, 0.05 * before) << name_of(method);
     EXPECT_NEAR(result.log.back().train_loss, after, 0.2 * after) << name_of(method);
   }
@@ -44,10 +44,10 @@ TEST(Train, SecondOrderMethodsFitATeacherBetterThanSgd) {
     options.method = method;
     options.batch = batch;
     options.epochs = 60;
-    const TrainResult result = train(start, samples, {}, options, {});
+    const TrainResult result = train(start, samples, {}, options);
     EXPECT_EQ(result.status, TrainResult::Status::kDone) << name_of(method);
     EXPECT_TRUE(result.events.empty()) << name_of(method);
-    return score(result.network, samples, {}, {}).loss;
+    return score(result.network, samples).loss;
   };
   EXPECT_LT(loss_of(Method::kGaussNewtonAl, 100), loss_of(Method::kSgd, 100));
   // Both on all samples at once.
@@ -62,7 +62,7 @@ TEST(Train, ScoresNetworksWithMoreValuesThanFitIntoMemoryForManySamples) {
   const Network network = std::move(b).build(b.add(Dense{Rng(2).normal_matrix(2, wide), Vector::Zero(2)}, {hidden}));
   const Samples samples{Rng(3).normal_matrix(240, 3).cast<float>(), MatrixOf<float>::Zero(240, 2)};
   const double expected = Evaluator<float>(network)(samples.inputs).cast<double>().squaredNorm() / 480;
-  EXPECT_NEAR(score(network, samples, {}, {}).squared_error, expected, 1e-4 * expected);
+  EXPECT_NEAR(score(network, samples).squared_error, expected, 1e-4 * expected);
   EXPECT_EQ(dead_units(network, samples, {})[0].units, wide);
 }
 
@@ -73,17 +73,17 @@ TEST(Train, RenewedByTheSameSamplesChangesNothing) {
   TrainOptions options;
   options.batch = 10;
   options.epochs = 3;
-  const TrainResult once = train(start, samples, {}, options, {});
+  const TrainResult once = train(start, samples, {}, options);
   std::vector<int> asked;
   options.renew = [&](int epoch) {
     asked.push_back(epoch);
     return samples;
   };
-  const TrainResult renewed = train(start, samples, {}, options, {});
+  const TrainResult renewed = train(start, samples, {}, options);
   EXPECT_EQ(asked, (std::vector<int>{1, 2}));
   EXPECT_TRUE(equal(once.network, renewed.network));
   options.renew = [](int) { return teacher_samples(102, 6, 3, 1); };
-  EXPECT_THROW(train(start, samples, {}, options, {}), Error);
+  EXPECT_THROW(train(start, samples, {}, options), Error);
 }
 
 // y = W_2 relu(W_1 P x) with P fixed, drawn by `seed`: n × `inputs`.
@@ -104,19 +104,19 @@ TEST(Train, LaidAnewSeesEveryNetwork) {
   options.renew = samples_of;
   options.relay = [](int epoch) { return behind(5 + epoch, static_cast<std::uint64_t>(epoch)); };
   const Network start = behind(5, 0);
-  const TrainResult result = train(start, samples_of(0), {}, options, {});
+  const TrainResult result = train(start, samples_of(0), {}, options);
   EXPECT_EQ(result.network.input_size(), 5);
   const auto weight = [](const Network& n, int node) { return std::get<Dense>(*n.node(node).op).weight; };
   EXPECT_EQ(weight(result.network, 1), weight(start, 1));
   EXPECT_NE(weight(result.network, 2), weight(start, 2));
   options.relay = [](int epoch) { return behind(5 + epoch, static_cast<std::uint64_t>(epoch) + 7); };
-  EXPECT_NE(weight(result.network, 2), weight(train(start, samples_of(0), {}, options, {}).network, 2));
+  EXPECT_NE(weight(result.network, 2), weight(train(start, samples_of(0), {}, options).network, 2));
   options.relay = [](int) { return behind(5, 0); };  // does not fit the samples
-  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+  EXPECT_THROW(train(start, samples_of(0), {}, options), Error);
   options.relay = [](int) { return start_for(teacher_samples(4, 5, 2, 1), {6}); };  // other layers
-  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+  EXPECT_THROW(train(start, samples_of(0), {}, options), Error);
   options.renew = nullptr;
-  EXPECT_THROW(train(start, samples_of(0), {}, options, {}), Error);
+  EXPECT_THROW(train(start, samples_of(0), {}, options), Error);
 }
 
 TEST(Train, FixedNodesKeepTheirWeights) {
@@ -129,7 +129,7 @@ TEST(Train, FixedNodesKeepTheirWeights) {
     options.batch = 50;
     options.epochs = 2;
     options.fixed = {second};
-    const Chain before = to_chain(start), after = to_chain(train(start, samples, {}, options, {}).network);
+    const Chain before = to_chain(start), after = to_chain(train(start, samples, {}, options).network);
     EXPECT_EQ(before.layers[1], after.layers[1]) << name_of(method);
     EXPECT_NE(before.layers[0], after.layers[0]) << name_of(method);
     EXPECT_NE(before.layers[2], after.layers[2]) << name_of(method);
@@ -164,11 +164,11 @@ TEST(Train, HalvesARateThatIsTooHigh) {
   options.batch = 50;
   options.epochs = 8;
   options.rate = 50;
-  const TrainResult result = train(start_for(samples, {24}), samples, {}, options, {});
+  const TrainResult result = train(start_for(samples, {24}), samples, {}, options);
   EXPECT_EQ(result.status, TrainResult::Status::kDone);
   ASSERT_FALSE(result.events.empty());
   EXPECT_NE(result.events[0].find("rate halved to 25"), std::string::npos) << result.events[0];
-  EXPECT_TRUE(std::isfinite(score(result.network, samples, {}, {}).loss));
+  EXPECT_TRUE(std::isfinite(score(result.network, samples).loss));
 }
 
 TEST(Train, StopsEarlyWithTheBestWeights) {
@@ -179,12 +179,12 @@ TEST(Train, StopsEarlyWithTheBestWeights) {
   options.batch = 20;
   options.epochs = 200;
   options.patience = 5;
-  const TrainResult result = train(start_for(samples, {64}), samples, held_out, options, {});
+  const TrainResult result = train(start_for(samples, {64}), samples, held_out, options);
   EXPECT_EQ(result.status, TrainResult::Status::kStoppedEarly);
   EXPECT_LT(result.log.size(), 200U);
   double best = std::numeric_limits<double>::infinity();
   for (const EpochLog& line : result.log) best = std::min(best, line.validation_loss);
-  EXPECT_NEAR(score(result.network, held_out, {}, {}).loss, best, 1e-6 * best);
+  EXPECT_NEAR(score(result.network, held_out).loss, best, 1e-6 * best);
 }
 
 TEST(Train, TinySetsTrain) {
@@ -193,8 +193,8 @@ TEST(Train, TinySetsTrain) {
     TrainOptions options;
     options.epochs = 300;
     options.batch = 500;
-    const TrainResult result = train(start_for(samples, {16}), samples, {}, options, {});
-    EXPECT_LT(score(result.network, samples, {}, {}).loss, 1e-3) << count;
+    const TrainResult result = train(start_for(samples, {16}), samples, {}, options);
+    EXPECT_LT(score(result.network, samples).loss, 1e-3) << count;
   }
 }
 
@@ -206,9 +206,9 @@ TEST(Train, ConstantFeaturesDoNoHarm) {
   options.epochs = 20;
   options.batch = 50;
   const Network start = start_for(samples, {16});
-  const TrainResult result = train(start, samples, {}, options, {});
+  const TrainResult result = train(start, samples, {}, options);
   EXPECT_TRUE(result.events.empty());
-  EXPECT_LT(score(result.network, samples, {}, {}).loss, score(start, samples, {}, {}).loss / 2);
+  EXPECT_LT(score(result.network, samples).loss, score(start, samples).loss / 2);
 }
 
 TEST(Train, SecondOrderMethodsTrainTinySets) {
@@ -218,9 +218,9 @@ TEST(Train, SecondOrderMethodsTrainTinySets) {
       TrainOptions options;
       options.method = method;
       options.epochs = 300;
-      const TrainResult result = train(start_for(samples, {16}), samples, {}, options, {});
+      const TrainResult result = train(start_for(samples, {16}), samples, {}, options);
       EXPECT_EQ(result.status, TrainResult::Status::kDone);
-      EXPECT_LT(score(result.network, samples, {}, {}).loss, 1e-3) << name_of(method) << ' ' << count;
+      EXPECT_LT(score(result.network, samples).loss, 1e-3) << name_of(method) << ' ' << count;
     }
   }
 }
@@ -234,10 +234,10 @@ TEST(Train, LbfgsGoesDownOnAConvolutionalNetwork) {
   options.method = Method::kLbfgs;
   options.batch = 30;  // blocks that do not divide the samples
   options.epochs = 30;
-  const TrainResult result = train(start, samples, {}, options, {});
+  const TrainResult result = train(start, samples, {}, options);
   for (std::size_t i = 1; i < result.log.size(); ++i) EXPECT_LE(result.log[i].train_loss, result.log[i - 1].train_loss);
-  const double after = score(result.network, samples, {}, {}).loss;
-  EXPECT_LT(after, 0.2 * score(start, samples, {}, {}).loss);
+  const double after = score(result.network, samples).loss;
+  EXPECT_LT(after, 0.2 * score(start, samples).loss);
   EXPECT_NEAR(after, result.log.back().train_loss, 1e-4 * after);
 }
 
@@ -252,10 +252,10 @@ TEST(Train, ConvolutionsLearnInTheirOwnMetric) {
   options.epochs = 20;
   options.rate = 0.3;
   options.trust = 0.05;
-  const double before = score(start, samples, {}, {}).loss;
-  const TrainResult result = train(start, samples, {}, options, {});
+  const double before = score(start, samples).loss;
+  const TrainResult result = train(start, samples, {}, options);
   EXPECT_EQ(result.status, TrainResult::Status::kDone);
-  EXPECT_LT(score(result.network, samples, {}, {}).loss, 0.2 * before);
+  EXPECT_LT(score(result.network, samples).loss, 0.2 * before);
 }
 
 TEST(Train, ExplicitlyLogsTheValidationSetAndShowsEveryNetwork) {
@@ -266,7 +266,7 @@ TEST(Train, ExplicitlyLogsTheValidationSetAndShowsEveryNetwork) {
   options.epochs = 5;
   std::vector<double> seen;
   const auto watch = [&](const EpochLog& line, const Network& network) {
-    EXPECT_EQ(line.validation_loss, score(network, validation, {}, {}).loss);
+    EXPECT_EQ(line.validation_loss, score(network, validation).loss);
     seen.push_back(line.validation_loss);
   };
   const TrainResult result = train(start, samples, validation, options, {}, {}, watch);
@@ -274,16 +274,16 @@ TEST(Train, ExplicitlyLogsTheValidationSetAndShowsEveryNetwork) {
   ASSERT_EQ(seen.size(), result.log.size());
   EXPECT_EQ(result.log.front().epoch, 1);
   for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(result.log[i].validation_loss, seen[i]);
-  EXPECT_EQ(seen.back(), score(result.network, validation, {}, {}).loss);
+  EXPECT_EQ(seen.back(), score(result.network, validation).loss);
   // The set is looked at, no more: training without it ends at the same network.
-  const TrainResult alone = train(start, samples, {}, options, {});
+  const TrainResult alone = train(start, samples, {}, options);
   EXPECT_TRUE(std::isnan(alone.log.back().validation_loss));
-  EXPECT_EQ(score(alone.network, validation, {}, {}).loss, seen.back());
+  EXPECT_EQ(score(alone.network, validation).loss, seen.back());
   options.fixed = {1};
-  EXPECT_THROW(train(start, samples, validation, options, {}), Error);
+  EXPECT_THROW(train(start, samples, validation, options), Error);
   options.fixed = {};
   options.renew = [&](int) { return samples; };
-  EXPECT_THROW(train(start, samples, {}, options, {}), Error);
+  EXPECT_THROW(train(start, samples, {}, options), Error);
 }
 
 TEST(Train, RefusesWhatItCannotUse) {
@@ -291,7 +291,7 @@ TEST(Train, RefusesWhatItCannotUse) {
   const Network start = start_for(good, {8});
   const auto message = [&](const Samples& samples, const TrainOptions& options) -> std::string {
     try {
-      train(start, samples, {}, options, {});
+      train(start, samples, {}, options);
     } catch (const Error& error) {
       return error.what();
     }
@@ -318,7 +318,7 @@ TEST(Train, RefusesWhatItCannotUse) {
   const Network residual = random_residual(2, 6, 3, Rng(41));
   const Samples fitting{MatrixOf<float>::Ones(5, residual.input_size()),
                         MatrixOf<float>::Ones(5, residual.output_size())};
-  EXPECT_THROW(train(residual, fitting, {}, options, {}), Error);
+  EXPECT_THROW(train(residual, fitting, {}, options), Error);
 }
 
 }  // namespace
