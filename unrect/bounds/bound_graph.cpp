@@ -1,4 +1,5 @@
 #include "unrect/bounds/internal/bound_graph.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/stages.hpp"
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Above this share of non-zeros a dense product is faster.
 constexpr double kDense = 0.2;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
 namespace {
 
@@ -13,8 +15,6 @@ constexpr double kEnlarged = 1.01;
 constexpr Index kChunk = 256;
 // Values beyond this may be infinite in the next sum: nothing is bounded there.
 constexpr double kLargest = 1e300;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 double gamma(Index terms) {
   const double n = static_cast<double>(terms) * kEpsilon;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/largest_margin.hpp"
 #include "unrect/forms/internal/rational_terms.hpp"
 
@@ -19,8 +20,6 @@ namespace unrect {
 namespace {
 
 using namespace hull;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 bool is_power_of_two(const mpz_class& x) {
   return sgn(x) != 0 && mpz_scan1(x.get_mpz_t(), 0) + 1 == mpz_sizeinbase(x.get_mpz_t(), 2);

@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect::hull {
-namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 bool has_interior(std::vector<Row>& rows, const std::vector<std::pair<Rational, Rational>>& intervals) {
   const auto n = static_cast<Index>(intervals.size());
   const auto inside = [&](const std::vector<Rational>& point) {

@@ -8,10 +8,10 @@
 #include <initializer_list>
 #include <stdexcept>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect::oracle {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Form constant_form(Index k, double value) {
   Form form(at(k) + 1);

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 
 namespace unrect::oracle {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 enum class Numbers { kNormal, kFloat, kInteger, kQuarter };
 

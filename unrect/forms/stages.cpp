@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 struct Entry {
   Index column, row;

@@ -4,10 +4,10 @@
 #include <map>
 #include <utility>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 constexpr std::int32_t kLane = 8;
 

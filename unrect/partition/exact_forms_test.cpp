@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
@@ -12,8 +13,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Pieces that need belong to no region: sign_at must be right for any.
 oracle::Pieces random_pieces(const Network& network, Rng& rng) {

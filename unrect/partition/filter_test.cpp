@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
@@ -15,8 +16,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 struct Worst {
   double error = 0;     // of values, as a share of the bound

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/partition/explore.hpp"
@@ -20,8 +21,6 @@
 
 namespace unrect::oracle {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // What the refinement says, region by region, and whatever is wrong with a region by itself.
 struct Found {

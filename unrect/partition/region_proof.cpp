@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
-namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 RegionProof::RegionProof(const Refinement& refinement)
     : refinement_(refinement),
       k_(refinement.domain().dimension()),

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/partition/internal/prepared.hpp"
 
@@ -12,8 +13,6 @@ namespace unrect {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/polytope/internal/linear_system.hpp"
 #include "unrect/polytope/internal/whole.hpp"
 
@@ -17,8 +18,6 @@ namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kTiny = std::numeric_limits<double>::min();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Sign of a·x (n terms, each exact up to `ulps` roundings) if rounding leaves no doubt, else 2.
 int filtered_sign(const double* a, const double* x, Index n, int ulps) {
