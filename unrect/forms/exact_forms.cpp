@@ -15,12 +15,12 @@
 namespace unrect {
 namespace {
 
-// So many dimensions have few enough neighbours of a point to try them all.
+// Up to so many dimensions all of a point's neighbours in double, 3^k − 1 of them, are tried.
 constexpr Index kMostNeighbours = 5;
 
 using Row = std::vector<Dyadic>;  // k coefficients, then the constant
 
-// A link by rows, for one unit at a time.
+// A link's weights row by row: the exact form of one unit reads one row.
 struct RowLink {
   int source = 0;
   std::vector<std::vector<std::pair<Index, double>>> rows;
@@ -241,7 +241,7 @@ struct ExactForms::Cache {
     return sum.sign();
   }
 
-  // Of the sides whose forms are not constant.
+  // The forms of these sides, positive inside, but for those that are constant.
   std::vector<Row> inward(std::span<const WallSide> sides) {
     std::vector<Row> normals;
     for (const WallSide& side : sides) {
@@ -267,7 +267,7 @@ struct ExactForms::Cache {
     }
     for (std::size_t i = 0; i < normals.size(); ++i)
       put_integers(normals[i], system[static_cast<std::size_t>(2 * k) + i]);
-    // Normals of about one length, or the point would be next to the longest.
+    // Normals are brought to about one length: the point would else be next to the wall of the longest one.
     std::vector<std::size_t> bits;
     for (const std::vector<mpz_class>& row : system) {
       bits.push_back(0);

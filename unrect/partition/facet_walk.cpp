@@ -11,7 +11,7 @@
 namespace unrect {
 namespace {
 
-// A walk over vertices ends after so many for each open candidate.
+// The most steps of a walk over vertices, for each open candidate.
 constexpr std::size_t kSteps = 8;
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
