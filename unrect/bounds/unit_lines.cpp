@@ -43,14 +43,6 @@ std::pair<double, double> offsets(const Piecewise& f, Index row, double low, dou
   return {smallest, largest};
 }
 
-bool straddles(const Piecewise& f, Index unit, double low, double high) {
-  const Index row = f.row_of(unit);
-  for (Index b = 0; b < f.breaks.cols(); ++b) {
-    if (low < f.breaks(row, b) && f.breaks(row, b) < high) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::pair<double, double> range_of(const Piecewise& f, Index unit, double low, double high) {

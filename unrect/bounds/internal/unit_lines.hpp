@@ -30,6 +30,15 @@ inline UnitLines relu_lines(double low, double high) {
 /// For one unit of f with z in [l, h], the lower line with the slope that is best in the middle.
 UnitLines lines_of(const Piecewise& f, Index unit, double low, double high);
 
+/// Whether f has a break strictly inside (l, h): two lines cannot be one then.
+inline bool straddles(const Piecewise& f, Index unit, double low, double high) {
+  const Index row = f.row_of(unit);
+  for (Index b = 0; b < f.breaks.cols(); ++b) {
+    if (low < f.breaks(row, b) && f.breaks(row, b) < high) return true;
+  }
+  return false;
+}
+
 /// The range of f over [l, h], rounded outward.
 std::pair<double, double> range_of(const Piecewise& f, Index unit, double low, double high);
 
