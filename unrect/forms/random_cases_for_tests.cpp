@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "unrect/base/error.hpp"
 #include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 
