@@ -18,11 +18,11 @@ RegionProof::RegionProof(const Refinement& refinement)
   root_ = arena_.mark();
 }
 
-HalfspaceGeometry::Reach RegionProof::ask(const HalfspaceCell& cell, const Hyperplane& wall) {
+HalfspaceGeometry::Reach RegionProof::ask(const HalfspaceCell& cell, const Hyperplane& wall, const double* form,
+                                          double error) {
   oracle_.ask_about(wall);
-  const Vector form = forms_.form_of(wall);
   // A number of its own for every question: nothing proved for another region has a part in this one.
-  return geometry_.reach(cell, {form.data(), forms_.doubt_of(wall).error, ++asked_}, std::ref(oracle_));
+  return geometry_.reach(cell, {form, error, ++asked_}, std::ref(oracle_));
 }
 
 bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
@@ -39,7 +39,7 @@ bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
       continue;
     }
     const Hyperplane& wall = walls[static_cast<std::size_t>(w)];
-    const auto reach = ask(cell, wall);
+    const auto reach = ask(cell, wall, forms_.form_of(wall).data(), forms_.doubt_of(wall).error);
     if (!reach.below || !reach.above) return false;
     HalfspaceCell below;
     HalfspaceCell above;
@@ -49,13 +49,12 @@ bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
     bounding.push_back(plane);
     cell = forms_.is_above(wall) ? above : below;
   }
-  for (const std::vector<Hyperplane>* all : {&forms_.breaks(), &forms_.constraints()}) {
-    for (const Hyperplane& wall : *all) {
-      if (std::ranges::find(planes_, wall) != planes_.end()) continue;
-      const auto reach = ask(cell, wall);
-      // A unit that vanishes all over the cell is on its lower piece.
-      if (reach.above != forms_.is_above(wall) || (reach.above && reach.below)) return false;
-    }
+  for (std::size_t i = 0; i < forms_.walls().size(); ++i) {
+    const Hyperplane& wall = forms_.walls()[i];
+    if (std::ranges::find(planes_, wall) != planes_.end()) continue;
+    const auto reach = ask(cell, wall, forms_.form(i), forms_.doubt(i).error);
+    // A unit that vanishes all over the cell is on its lower piece.
+    if (reach.above != forms_.is_above(wall) || (reach.above && reach.below)) return false;
   }
   return geometry_.facets(cell, std::ref(oracle_)) == bounding;
 }

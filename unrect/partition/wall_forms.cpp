@@ -18,22 +18,22 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 WallForms::WallForms(const Refinement& refinement)
     : p_(*refinement.prepared_), k_(p_.domain.dimension()), exact_(p_.stages, p_.domain) {
-  for (Index r = 0; r < p_.domain.constraints.size(); ++r) constraints_.push_back({-1, 2 * k_ + r, -1, 0, 0, 0});
   for (const int s : p_.stages.of_layer) {
     const Piecewise& f = *p_.stage(s).piecewise();
     for (Index unit = 0; unit < p_.stage(s).size; ++unit) {
-      for (Index b = 0; b < f.breaks.cols(); ++b)
-        breaks_.push_back({s, unit, -1, f.breaks(f.row_of(unit), b), b, unit});
+      for (Index b = 0; b < f.breaks.cols(); ++b) walls_.push_back({s, unit, -1, f.breaks(f.row_of(unit), b), b, unit});
     }
   }
-  for (const Hyperplane& wall : breaks_) doubts_.push_back(doubt_of(wall));
-  forms_.resize(static_cast<Index>(breaks_.size()), k_ + 1);
+  breaks_ = walls_.size();
+  for (Index r = 0; r < p_.domain.constraints.size(); ++r) walls_.push_back({-1, 2 * k_ + r, -1, 0, 0, 0});
+  for (const Hyperplane& wall : walls_) doubts_.push_back(doubt_of(wall));
+  forms_.resize(static_cast<Index>(walls_.size()), k_ + 1);
 }
 
 void WallForms::look_at(RegionView& region) {
   region_ = &region;
   pieces_ = region.pieces();
-  for (Index i = 0; i < forms_.rows(); ++i) forms_.row(i) = region.form_of(breaks_[at(i)]);
+  for (Index i = 0; i < forms_.rows(); ++i) forms_.row(i) = region.form_of(walls_[at(i)]);
 }
 
 Doubt WallForms::doubt_of(const Hyperplane& wall) const {
@@ -73,9 +73,9 @@ void WallForms::coinciding(const Hyperplane& wall, std::vector<Hyperplane>& out)
   const Vector form = form_of(wall);
   const Doubt doubt = doubt_of(wall);
   const WallSide sides[] = {{wall, 1}, {wall, -1}};
-  for (Index i = 0; i < forms_.rows(); ++i) {
-    const Hyperplane& other = breaks_[at(i)];
-    if (other == wall || !may_coincide(form.data(), doubt, forms_.row(i).data(), doubts_[at(i)])) continue;
+  for (std::size_t i = 0; i < breaks_; ++i) {
+    const Hyperplane& other = walls_[i];
+    if (other == wall || !may_coincide(form.data(), doubt, this->form(i), doubts_[i])) continue;
     if (!exact_.positive_over(other, 1, sides, pieces_) && !exact_.positive_over(other, -1, sides, pieces_))
       out.push_back(other);
   }

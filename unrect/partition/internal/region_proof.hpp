@@ -26,7 +26,7 @@ class RegionProof {
   WallForms& forms() { return forms_; }
 
  private:
-  HalfspaceGeometry::Reach ask(const HalfspaceCell& cell, const Hyperplane& wall);
+  HalfspaceGeometry::Reach ask(const HalfspaceCell& cell, const Hyperplane& wall, const double* form, double error);
 
   const Refinement refinement_;
   Index k_;

@@ -20,9 +20,11 @@ class WallForms {
   /// All that follows is about this region, while the visitor is shown it.
   void look_at(RegionView& region);
 
-  /// The breaks of all units, and the domain's constraints.
-  const std::vector<Hyperplane>& breaks() const { return breaks_; }
-  const std::vector<Hyperplane>& constraints() const { return constraints_; }
+  /// The breaks of all units, then the domain's constraints; the form that is zero on each, k + 1 numbers, and how
+  /// wrong it is.
+  const std::vector<Hyperplane>& walls() const { return walls_; }
+  const double* form(std::size_t wall) const { return forms_.row(static_cast<Index>(wall)).data(); }
+  const Doubt& doubt(std::size_t wall) const { return doubts_[wall]; }
 
   /// The form that is zero on a wall (no side of the box), k + 1 numbers.
   Vector form_of(const Hyperplane& wall) const { return region_->form_of(wall); }
@@ -44,9 +46,10 @@ class WallForms {
 
   const Refinement::Prepared& p_;
   Index k_;
-  std::vector<Hyperplane> breaks_, constraints_;
-  std::vector<Doubt> doubts_;  // of breaks_
-  Matrix forms_;               // of breaks_, a row each, over the region
+  std::vector<Hyperplane> walls_;
+  std::size_t breaks_ = 0;  // so many of them come first
+  std::vector<Doubt> doubts_;
+  Matrix forms_;  // a wall's a row
   ExactForms exact_;
   RegionView* region_ = nullptr;
   std::span<const std::uint16_t> pieces_;
