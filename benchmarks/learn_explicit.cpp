@@ -14,6 +14,7 @@
 #include <string>
 
 #include "unrect/base/array.hpp"
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/lifted/explicit_al.hpp"
 #include "unrect/lifted/internal/polish.hpp"
@@ -210,9 +211,7 @@ void tiny(int problems) {
 
 void mnist(int outer) {
   constexpr int kEpochs = 8;
-  const char* folder = std::getenv("UNRECT_DATA");
-  const std::filesystem::path file =
-      std::filesystem::path(folder ? folder : "../shared/data") / "mnist" / "train-images-idx3-ubyte.gz";
+  const std::filesystem::path file = data_folder() / "mnist" / "train-images-idx3-ubyte.gz";
   if (!std::filesystem::exists(file)) {
     std::printf("no %s: nothing measured\n", file.c_str());
     return;

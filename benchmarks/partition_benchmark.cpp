@@ -4,10 +4,10 @@
 // UNRECT_DATA (default ../shared/data) may hold the real networks; without it random ones of the same shape stand in.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/random_network.hpp"
@@ -17,10 +17,7 @@
 namespace unrect {
 namespace {
 
-std::filesystem::path data(const std::string& file) {
-  const char* folder = std::getenv("UNRECT_DATA");
-  return std::filesystem::path(folder ? folder : "../shared/data") / file;
-}
+std::filesystem::path data(const std::string& file) { return data_folder() / file; }
 
 Network network_or(const std::string& file, const std::vector<Index>& widths, benchmark::State& state) {
   if (std::filesystem::exists(data(file))) return read_network(data(file));

@@ -4,10 +4,10 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/network/random_network.hpp"
@@ -19,8 +19,7 @@ namespace unrect {
 namespace {
 
 Network real_or(const char* file, const std::function<Network()>& stand_in, benchmark::State& state) {
-  const char* data = std::getenv("UNRECT_DATA");
-  const std::filesystem::path path = std::filesystem::path(data ? data : "../shared/data") / file;
+  const std::filesystem::path path = data_folder() / file;
   if (std::filesystem::exists(path)) return read_network(path);
   state.SetLabel("random network of the same shape");
   return stand_in();

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from cli_test import DATA, ROOT, Case, run
+from command import DATA, ROOT, Case, run
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 

@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 
-from cli_test import Case
+from command import Case
 from sensing_test import png, scene
 
 

@@ -11,7 +11,7 @@ import unittest
 
 import numpy as np
 
-from cli_test import UNRECT, Case
+from command import UNRECT, Case
 from sensing_test import png
 
 PATIENCE = 120  # seconds until a test gives up

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cli_test import DATA, MPI, UNRECT, Case, forward, read_png, run
+from command import DATA, MPI, UNRECT, Case, forward, read_png, run
 
 
 def idx(array):

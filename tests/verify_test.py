@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cli_test import DATA, UNRECT, Case
+from command import DATA, UNRECT, Case
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

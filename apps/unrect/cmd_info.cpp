@@ -18,14 +18,6 @@ struct Command {
   void run() const;
 };
 
-Index parameters_of(const Op& op) {
-  return by_kind(
-      op, [](const Dense& dense) { return dense.weight.size() + dense.bias.size(); },
-      [](const Convolution& conv) { return conv.kernel.size() + conv.bias.size(); },
-      [](const Scale& scale) { return scale.factor.size() + scale.shift.size(); },
-      alike<Input, Select, Sum, Concat, Piecewise, Maximum>([](const auto&) -> Index { return 0; }));
-}
-
 std::string detail(const Op& op) {
   return by_kind(
       op, [](const Dense& dense) { return fmt::format("{}×{}", dense.weight.rows(), dense.weight.cols()); },

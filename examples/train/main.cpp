@@ -19,7 +19,7 @@ int main() {
   TrainOptions options;
   options.epochs = 200;
   options.batch = 64;
-  const TrainResult result = train(start, samples, {}, options, {});
+  const TrainResult result = train(start, samples, {}, options);
   std::cout << "loss " << result.log.front().train_loss << ", then " << result.log.back().train_loss << '\n'
             << "|-0.5| = " << evaluate(result.network, Vector::Constant(1, -0.5)) << '\n';
   write_network("abs.onnx", result.network);

@@ -6,11 +6,11 @@
 #include <zlib.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/base/internal/data_folder.hpp"
 
 namespace unrect {
 namespace {
@@ -299,9 +299,7 @@ TEST(Idx, BadFilesAreRefusedInOneLine) {
 }
 
 TEST(Idx, MnistIsRead) {
-  const char* given = std::getenv("UNRECT_DATA");
-  const path folder =
-      (given != nullptr ? path(given) : path(__FILE__).parent_path() / "../../../shared/data") / "mnist";
+  const path folder = data_folder() / "mnist";
   const path file = folder / "t10k-images-idx3-ubyte.gz";
   if (!std::filesystem::exists(file)) {
     std::puts("no MNIST in UNRECT_DATA: a generated file of the same shape stands in");

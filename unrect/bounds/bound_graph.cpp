@@ -1,4 +1,5 @@
 #include "unrect/bounds/internal/bound_graph.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/stages.hpp"
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Above this share of non-zeros a dense product is faster.
 constexpr double kDense = 0.2;
@@ -28,20 +27,9 @@ struct Composite {
   std::vector<Vector> biases;
 };
 
-std::vector<Entry> triplets(const Link& link, Index rows) {
+std::vector<Entry> triplets(const Link& link) {
   std::vector<Entry> out;
-  if (link.dense()) {
-    for (Index j = 0; j < link.columns.rows(); ++j) {
-      for (Index i = 0; i < rows; ++i) {
-        if (link.columns(j, i) != 0) out.push_back({i, j, link.columns(j, i)});
-      }
-    }
-    return out;
-  }
-  for (Index j = 0; j + 1 < static_cast<Index>(link.start.size()); ++j) {
-    for (Index e = link.start[at(j)]; e < link.start[at(j) + 1]; ++e)
-      out.push_back({link.row[at(e)], j, link.weight[at(e)]});
-  }
+  link.for_each_weight([&](Index row, Index column, double weight) { out.push_back({row, column, weight}); });
   return out;
 }
 
@@ -146,7 +134,7 @@ BoundGraph::BoundGraph(const Stages& stages) {
       Composite& sum = sums[at(s)] = {};
       for (const Vector& bias : stages[s].biases) sum.biases.push_back(bias);
       for (const Link& link : stages[s].links) {
-        const auto terms = triplets(link, stages[s].size);
+        const auto terms = triplets(link);
         if (!kept[at(link.source)] &&
             !compose(terms, sums[at(link.source)], stages[link.source].size, stages[s].size, sum)) {
           kept[at(link.source)] = again = true;

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Adam (Kingma and Ba 2015), uphill.
 constexpr double kFirst = 0.9, kSecond = 0.999, kTiny = 1e-8;

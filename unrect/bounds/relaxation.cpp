@@ -5,117 +5,23 @@
 #include <limits>
 #include <utility>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-// Covers every product of a sweep that is too small to have a relative error.
-constexpr double kSmallest = 1e-290;
 constexpr double kEnlarged = 1.01;
 constexpr Index kChunk = 256;
 // Values beyond this may be infinite in the next sum: nothing is bounded there.
 constexpr double kLargest = 1e300;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 double gamma(Index terms) {
   const double n = static_cast<double>(terms) * kEpsilon;
   return n / (1 - n);
 }
 
-// f(p) − slope p for a break or an end p, and how far rounding may have moved it.
-struct Offset {
-  double value, doubt;
-};
-Offset offset_at(const Piecewise& f, Index row, Index piece, double p, double slope) {
-  const double inner = f.slopes(row, piece) * p, outer = slope * p;
-  const double value = inner + f.offsets(row, piece) - outer;
-  return {value, 4 * kEpsilon * (std::abs(inner) + std::abs(f.offsets(row, piece)) + std::abs(outer)) + kSmallest};
-}
-
-constexpr std::pair<double, double> kEverything{-std::numeric_limits<double>::infinity(),
-                                                std::numeric_limits<double>::infinity()};
-
-// The largest and smallest offset of a line with this slope that touches f on [l, h].
-std::pair<double, double> offsets(const Piecewise& f, Index row, double low, double high, double slope) {
-  const Index first = [&] {
-    Index p = 0;
-    while (p < f.breaks.cols() && f.breaks(row, p) <= low) ++p;
-    return p;
-  }();
-  Index piece = first;
-  Offset o = offset_at(f, row, piece, low, slope);
-  double largest = o.value + o.doubt, smallest = o.value - o.doubt;
-  const auto take = [&](const Offset& more) {
-    largest = std::max(largest, more.value + more.doubt);
-    smallest = std::min(smallest, more.value - more.doubt);
-  };
-  for (; piece < f.breaks.cols() && f.breaks(row, piece) < high; ++piece)
-    take(offset_at(f, row, piece, f.breaks(row, piece), slope));
-  take(offset_at(f, row, piece, high, slope));
-  return {smallest, largest};
-}
-
-UnitLines relu_lines(double low, double high) {
-  if (low >= 0) return {1, 0, 1, 0};
-  if (high <= 0) return {0, 0, 0, 0};
-  const double slope = high / (high - low);
-  const double offset = std::max(-slope * low, high - slope * high) + 4 * kEpsilon * high + kSmallest;
-  return {high > -low ? 1.0 : 0.0, 0, slope, offset};
-}
-
-// The range of f over [l, h], rounded outward.
-std::pair<double, double> range_of(const Piecewise& f, Index unit, double low, double high) {
-  if (f.is_relu()) return {std::max(low, 0.0), std::max(high, 0.0)};
-  if (!std::isfinite(low) || !std::isfinite(high)) return kEverything;
-  return offsets(f, f.row_of(unit), low, high, 0);
-}
-
-bool straddles(const Piecewise& f, Index unit, double low, double high) {
-  const Index row = f.row_of(unit);
-  for (Index b = 0; b < f.breaks.cols(); ++b) {
-    if (low < f.breaks(row, b) && f.breaks(row, b) < high) return true;
-  }
-  return false;
-}
-
 }  // namespace
-
-UnitLines lines_of(const Piecewise& f, Index unit, double low, double high) {
-  if (f.is_relu()) return relu_lines(low, high);
-  const Index row = f.row_of(unit);
-  if (!straddles(f, unit, low, high)) {
-    Index piece = 0;
-    while (piece < f.breaks.cols() && f.breaks(row, piece) <= low) ++piece;
-    const double slope = f.slopes(row, piece), offset = f.offsets(row, piece);
-    return {slope, offset, slope, offset};
-  }
-  if (!std::isfinite(low) || !std::isfinite(high)) return {0, kEverything.first, 0, kEverything.second};
-  const double middle = 0.5 * (low + high);
-  UnitLines best;
-  double low_at = -std::numeric_limits<double>::infinity(), high_at = -low_at;
-  const auto consider = [&](double slope) {
-    const auto [smallest, largest] = offsets(f, row, low, high, slope);
-    if (slope * middle + smallest > low_at) {
-      low_at = slope * middle + smallest;
-      best.low_slope = slope;
-      best.low_offset = smallest;
-    }
-    if (slope * middle + largest < high_at) {
-      high_at = slope * middle + largest;
-      best.high_slope = slope;
-      best.high_offset = largest;
-    }
-  };
-  Index piece = 0;
-  while (piece < f.breaks.cols() && f.breaks(row, piece) <= low) ++piece;
-  const double start = f.slopes(row, piece) * low + f.offsets(row, piece);
-  consider(f.slopes(row, piece));
-  for (; piece < f.breaks.cols() && f.breaks(row, piece) < high; ++piece) consider(f.slopes(row, piece + 1));
-  const double end = f.slopes(row, piece) * high + f.offsets(row, piece);
-  consider((end - start) / (high - low));
-  return best;
-}
 
 Relaxation::Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBall> ball)
     : graph_(&graph),
@@ -158,7 +64,7 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBa
     } else {
       a = size;
     }
-    a = a * kEnlarged + Vector::Constant(a.size(), kSmallest);
+    a = a * kEnlarged + Vector::Constant(a.size(), kSmallestProduct);
   }
 }
 
@@ -171,7 +77,7 @@ void Relaxation::set_magnitude(int stage) {
   const BoundStage& st = (*graph_)[stage];
   Matrix m = (st.bias.cwiseAbs() + st.bias_error).transpose();
   for (const BoundLink& link : st.links) add_forward(link, activation_[at(link.source)].transpose(), m, true);
-  magnitude_[at(stage)] = m.transpose() * kEnlarged + Vector::Constant(st.size, kSmallest);
+  magnitude_[at(stage)] = m.transpose() * kEnlarged + Vector::Constant(st.size, kSmallestProduct);
 }
 
 // z = M (mid ± rad) + b over the ranges of the sources.
@@ -258,7 +164,7 @@ void Relaxation::propagate(int stage, Rows& rows) {
   const double rate = gamma(st.size + graph_->links() + 16);
   rows.constant += v_ * st.bias;
   rows.charge += v_.cwiseAbs() * (rate * magnitude_[at(stage)] + st.bias_error) +
-                 Vector::Constant(v_.rows(), kSmallest * static_cast<double>(st.size + 1));
+                 Vector::Constant(v_.rows(), kSmallestProduct * static_cast<double>(st.size + 1));
   for (const BoundLink& link : st.links) {
     resize(link.source, v_.rows());
     add_backward(link, v_, coefficients_[at(link.source)]);
@@ -282,7 +188,7 @@ void Relaxation::start_at_units(int stage, std::size_t begin, Index units, Rows&
     }
     rows.constant[2 * k] = st.bias[i];
     rows.constant[2 * k + 1] = -st.bias[i];
-    rows.charge[2 * k] = rows.charge[2 * k + 1] = rate * magnitude_[at(stage)][i] + st.bias_error[i] + kSmallest;
+    rows.charge[2 * k] = rows.charge[2 * k + 1] = rate * magnitude_[at(stage)][i] + st.bias_error[i] + kSmallestProduct;
     for (const BoundLink& link : st.links) {
       coefficients_[at(link.source)].row(2 * k) += link.weight.row(i);
       coefficients_[at(link.source)].row(2 * k + 1) -= link.weight.row(i);
@@ -385,7 +291,7 @@ Vector Relaxation::concretize(const NodeBatch& nodes, Rows& rows) {
                            .sum();
     const double charge =
         (rows.charge[r] + rate * (a.row(r).cwiseAbs().dot(activation_[0]) + std::abs(rows.constant[r]))) * kEnlarged;
-    const double rest = rows.constant[r] - charge - kSmallest * static_cast<double>(a.cols() + 1);
+    const double rest = rows.constant[r] - charge - kSmallestProduct * static_cast<double>(a.cols() + 1);
     value[r] = sum + rest;
     if (std::isfinite(value[r]) && a.row(r).allFinite()) {
       if (!ball_) continue;

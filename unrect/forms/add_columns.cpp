@@ -107,7 +107,7 @@ void add_many(const Link& link, std::span<const Index> active, const Forms& a, F
   }
 }
 
-// The columns of a product of tiles as it begins.
+// The active columns of a product of tiles, and which of them have changed since the last product.
 struct Columns {
   std::vector<Index> place;  // of each active one, ascending: a run of places is a range of them
   PlaceSet active, changed;  // changed: since the last product

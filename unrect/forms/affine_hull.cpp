@@ -1,252 +1,29 @@
 #include "unrect/forms/internal/affine_hull.hpp"
 
 #include <fmt/format.h>
-#include <gmpxx.h>
 
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <limits>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "unrect/base/error.hpp"
-#include "unrect/polytope/dense_lp.hpp"
-#include "unrect/polytope/internal/whole.hpp"
+#include "unrect/base/internal/at.hpp"
+#include "unrect/forms/internal/largest_margin.hpp"
+#include "unrect/forms/internal/rational_terms.hpp"
 
 namespace unrect {
 namespace {
 
-using Rational = mpq_class;
-using Terms = std::vector<std::pair<Index, Rational>>;  // parameter and coefficient: ascending, none is zero
-using Reasons = std::vector<Index>;                     // ascending: the inequalities that something follows from
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-Reasons together(const Reasons& a, const Reasons& b) {
-  Reasons all;
-  std::ranges::set_union(a, b, std::back_inserter(all));
-  return all;
-}
-
-// terms + constant, which `why` makes what it is.
-struct Affine {
-  Terms terms;
-  Rational constant;
-  Reasons why;
-};
-
-struct Bound {
-  Rational value;
-  Reasons why;
-};
-
-// lower ≤ form ≤ upper
-struct Band {
-  std::optional<Bound> lower, upper;
-
-  bool closed() const { return lower && upper && lower->value == upper->value; }
-};
-
-struct ByTerms {
-  bool operator()(const Terms& a, const Terms& b) const {
-    return std::ranges::lexicographical_compare(a, b, [](const auto& x, const auto& y) {
-      return x.first != y.first ? x.first < y.first : x.second < y.second;
-    });
-  }
-};
-
-using Bands = std::map<Terms, Band, ByTerms>;  // of forms whose first coefficient is 1
-
-// a + factor · b
-Terms sum(const Terms& a, const Rational& factor, const Terms& b) {
-  Terms out;
-  auto x = a.begin();
-  auto y = b.begin();
-  while (x != a.end() || y != b.end()) {
-    if (y == b.end() || (x != a.end() && x->first < y->first)) {
-      out.push_back(*x++);
-    } else if (x == a.end() || y->first < x->first) {
-      out.emplace_back(y->first, factor * y->second);
-      ++y;
-    } else {
-      Rational both = x->second + factor * y->second;
-      if (sgn(both) != 0) out.emplace_back(x->first, std::move(both));
-      ++x;
-      ++y;
-    }
-  }
-  return out;
-}
-
-// Orders terms and adds up those of a parameter.
-void gather(Terms& terms) {
-  std::ranges::stable_sort(terms, {}, &Terms::value_type::first);
-  Terms out;
-  for (auto& [d, a] : terms) {
-    if (!out.empty() && out.back().first == d) {
-      out.back().second += a;
-    } else {
-      out.emplace_back(d, std::move(a));
-    }
-  }
-  std::erase_if(out, [](const auto& term) { return sgn(term.second) == 0; });
-  terms = std::move(out);
-}
-
-Terms::const_iterator find(const Terms& terms, Index d) {
-  const auto it = std::ranges::lower_bound(terms, d, {}, &Terms::value_type::first);
-  return it != terms.end() && it->first == d ? it : terms.end();
-}
-
-// Puts `by` in the place of parameter d.
-void substitute(Affine& form, Index d, const Affine& by) {
-  const auto term = find(form.terms, d);
-  if (term == form.terms.end()) return;
-  const Rational factor = term->second;
-  form.terms.erase(term);
-  form.terms = sum(form.terms, factor, by.terms);
-  form.constant += factor * by.constant;
-  form.why = together(form.why, by.why);
-}
+using namespace hull;
 
 bool is_power_of_two(const mpz_class& x) {
   return sgn(x) != 0 && mpz_scan1(x.get_mpz_t(), 0) + 1 == mpz_sizeinbase(x.get_mpz_t(), 2);
 }
-
-// The factor that makes these numbers whole, without a divisor in common.
-Rational whole(const std::vector<const Rational*>& numbers) {
-  mpz_class denominator = 1, divisor = 0;
-  for (const Rational* x : numbers) denominator = lcm(denominator, x->get_den());
-  for (const Rational* x : numbers) divisor = gcd(divisor, mpz_class(x->get_num() * (denominator / x->get_den())));
-  Rational factor(denominator, divisor == 0 ? mpz_class(1) : divisor);
-  factor.canonicalize();
-  return factor;
-}
-
-double truncated(const Rational& x) {
-  const double value = x.get_d();
-  UNRECT_REQUIRE(std::isfinite(value), ErrorCode::kInvalidArgument,
-                 "domain: a number of some 2^{} on the way to its affine hull, expected doubles",
-                 mpz_sizeinbase(x.get_num_mpz_t(), 2));
-  return value;
-}
-
-// The double nearest to x, and how far off it is, added to `error`.
-double nearest(const Rational& x, const Rational& weight, Rational& error) {
-  truncated(x);
-  const double value = nearest_double(x);
-  if (value != x) error += abs(x - value) * weight;
-  return value;
-}
-
-double rounded_up(const Rational& x) {
-  const double value = truncated(x);
-  return value >= x ? value : std::nextafter(value, std::numeric_limits<double>::infinity());
-}
-
-double rounded_down(const Rational& x) { return -rounded_up(-x); }
-
-// a·s ≤ b, over parameters in their order of place.
-struct Row {
-  Terms terms;
-  Rational bound;
-  Band* band = nullptr;  // where it is from
-  bool upper = true;
-};
-
-// max r ≤ 1 over a_i·s + r ≤ b_i, with s there and multipliers: min y·b over Σ y_i (a_i, 1) = (0, 1), y ≥ 0, by the
-// primal simplex method with Bland's rule in rationals. Unit columns hold the place of what the rows do not span; they
-// weigh nothing and leave as soon as they can. The earlier a row, the sooner it is taken.
-class LargestMargin {
- public:
-  LargestMargin(const std::vector<Row>& rows, Index n)
-      : rows_(rows), n_(at(n) + 1), members_(n_, kUnit), weights_(n_), point_(n_), w_(n_) {
-    inverse_.resize(n_, std::vector<Rational>(n_));
-    for (std::size_t k = 0; k < n_; ++k) inverse_[k][k] = 1;
-    members_.back() = rows.size();  // r ≤ 1
-    weights_.back() = 1;
-    for (;;) {
-      find_point();
-      std::size_t row = 0;
-      while (row < rows_.size() && holds(rows_[row])) ++row;
-      if (row == rows_.size()) return;
-      let_in(row);
-    }
-  }
-
-  const Rational& margin() const { return point_.back(); }
-
-  // The rows with positive multipliers.
-  std::vector<std::size_t> support() const {
-    std::vector<std::size_t> rows;
-    for (std::size_t k = 0; k < n_; ++k) {
-      if (members_[k] < rows_.size() && sgn(weights_[k]) > 0) rows.push_back(members_[k]);
-    }
-    return rows;
-  }
-
- private:
-  static constexpr std::size_t kUnit = ~std::size_t{0};
-
-  void find_point() {
-    std::ranges::fill(point_, 0);
-    for (std::size_t k = 0; k < n_; ++k) {
-      if (members_[k] == kUnit) continue;
-      const Rational& cost = members_[k] < rows_.size() ? rows_[members_[k]].bound : cap_;
-      if (sgn(cost) == 0) continue;
-      for (std::size_t j = 0; j < n_; ++j) {
-        if (sgn(inverse_[k][j]) != 0) point_[j] += cost * inverse_[k][j];
-      }
-    }
-  }
-
-  bool holds(const Row& row) const {
-    Rational value = point_.back();
-    for (const auto& [j, a] : row.terms) value += a * point_[at(j)];
-    return value <= row.bound;
-  }
-
-  void let_in(std::size_t row) {
-    std::size_t slot = n_;
-    Rational ratio;
-    for (std::size_t k = 0; k < n_; ++k) {
-      w_[k] = inverse_[k].back();
-      for (const auto& [j, a] : rows_[row].terms) w_[k] += a * inverse_[k][at(j)];
-      if (slot < n_ && members_[slot] == kUnit) continue;
-      if (members_[k] == kUnit && sgn(w_[k]) != 0) slot = k;
-      if (members_[k] == kUnit || sgn(w_[k]) <= 0) continue;
-      const Rational here = weights_[k] / w_[k];
-      if (slot == n_ || here < ratio || (here == ratio && members_[k] < members_[slot])) {
-        slot = k;
-        ratio = here;
-      }
-    }
-    // There is a slot: r far below 0 satisfies all rows.
-    const Rational step = weights_[slot] / w_[slot];
-    for (Rational& x : inverse_[slot]) x /= w_[slot];
-    for (std::size_t k = 0; k < n_; ++k) {
-      if (k == slot || sgn(w_[k]) == 0) continue;
-      weights_[k] -= step * w_[k];
-      for (std::size_t j = 0; j < n_; ++j) {
-        if (sgn(inverse_[slot][j]) != 0) inverse_[k][j] -= w_[k] * inverse_[slot][j];
-      }
-    }
-    weights_[slot] = step;
-    members_[slot] = row;
-  }
-
-  const Rational cap_ = 1;
-  const std::vector<Row>& rows_;
-  std::size_t n_;
-  std::vector<std::size_t> members_;
-  std::vector<Rational> weights_, point_, w_;
-  std::vector<std::vector<Rational>> inverse_;
-};
 
 // What an equality is solved for.
 enum class Solve {
@@ -480,7 +257,9 @@ class AffineHull::System {
       for (auto& [d, a] : here) a = -a;
       rows.push_back({std::move(here), -band.lower->value, &band, false});
     }
-    if (has_interior(rows, involved)) return false;
+    std::vector<std::pair<Rational, Rational>> intervals;
+    for (const Index d : involved) intervals.push_back(interval(d));
+    if (has_interior(rows, intervals)) return false;
     const LargestMargin exact(rows, static_cast<Index>(involved.size()));
     if (exact.margin() > 0) return false;
     Reasons why;
@@ -497,65 +276,6 @@ class AffineHull::System {
       if (band.closed()) equal_.push_back(terms);
     }
     return true;
-  }
-
-  // Whether a point that floating-point numbers find is strictly inside; if not, the rows that seem to be in the way
-  // come first.
-  bool has_interior(std::vector<Row>& rows, const std::vector<Index>& involved) const {
-    const auto n = static_cast<Index>(involved.size());
-    const auto inside = [&](const std::vector<Rational>& point) {
-      return std::ranges::all_of(rows, [&](const Row& row) {
-        Rational value = -row.bound;
-        for (const auto& [j, a] : row.terms) value += a * point[at(j)];
-        return value < 0;
-      });
-    };
-    std::vector<Rational> point;
-    std::vector<std::pair<Rational, Rational>> intervals;
-    for (const Index d : involved) {
-      intervals.push_back(interval(d));
-      point.push_back((intervals.back().first + intervals.back().second) / 2);
-    }
-    if (inside(point)) return true;
-
-    // A ball as large as can be among the rows of several terms, in a box that is a little smaller; then among all
-    // rows.
-    for (const bool all : {false, true}) {
-      std::vector<Index> of;
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        if (all || rows[i].terms.size() > 1) of.push_back(static_cast<Index>(i));
-      }
-      const auto m = static_cast<Index>(of.size());
-      Matrix normals = Matrix::Zero(m, n + 1);
-      Vector offsets(m), lower(n + 1), upper(n + 1);
-      for (Index j = 0; j < n; ++j) {
-        const auto& [low, high] = intervals[at(j)];
-        const Rational margin = all ? Rational(0) : Rational((high - low) / 1024);
-        lower[j] = rounded_down(low + margin);
-        upper[j] = rounded_up(high - margin);
-      }
-      lower[n] = -1;
-      upper[n] = std::ldexp((upper - lower).head(n).maxCoeff(), -12);  // room is enough, the most of it is not needed
-      for (Index i = 0; i < m; ++i) {
-        const Row& row = rows[at(of[at(i)])];
-        for (const auto& [j, a] : row.terms) normals(i, j) = a.get_d();
-        offsets[i] = row.bound.get_d();
-        normals(i, n) = normals.row(i).stableNorm();
-        const double farthest = normals.row(i).head(n).cwiseAbs() * upper.head(n).cwiseMax(-lower.head(n));
-        lower[n] = std::min(lower[n], 2 * (offsets[i] - farthest) / normals(i, n));
-      }
-      if (!normals.allFinite() || !offsets.allFinite() || !lower.allFinite() || !upper.allFinite()) return false;
-      DenseLp lp(Halfspaces(std::move(normals), std::move(offsets)), Box(std::move(lower), std::move(upper)));
-      const LpResult& result = lp.maximize(Vector::Unit(n + 1, n));
-      for (Index j = 0; j < n; ++j) point[at(j)] = result.x[j];
-      if (inside(point)) return true;
-      if (!all) continue;
-      std::ranges::stable_sort(of, [&](Index a, Index b) { return result.row_duals[a] > result.row_duals[b]; });
-      std::vector<Row> sorted;
-      for (const Index i : of) sorted.push_back(std::move(rows[at(i)]));
-      rows = std::move(sorted);
-    }
-    return false;
   }
 
   std::vector<Affine> inputs_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/forms/domain.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
@@ -21,8 +22,6 @@ using oracle::Form;
 using oracle::Point;
 
 constexpr double kLeast = std::numeric_limits<double>::denorm_min();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Box cube(Index n, double low = 0, double high = 1) { return {Vector::Constant(n, low), Vector::Constant(n, high)}; }
 

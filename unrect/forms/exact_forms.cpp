@@ -8,235 +8,22 @@
 #include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/internal/dyadic.hpp"
 #include "unrect/polytope/internal/whole.hpp"
+#include "unrect/polytope/internal/whole_programs.hpp"
 
 namespace unrect {
 namespace {
 
-// So many dimensions have few enough neighbours of a point to try them all.
+// Up to so many dimensions all of a point's neighbours in double, 3^k − 1 of them, are tried.
 constexpr Index kMostNeighbours = 5;
-
-// mantissa · 2^exponent.
-struct Dyadic {
-  mpz_class mantissa = 0;
-  long exponent = 0;
-
-  void add(const mpz_class& m, long e) {
-    if (sgn(m) == 0) return;
-    if (sgn(mantissa) == 0) {
-      mantissa = m;
-      exponent = e;
-    } else if (e >= exponent) {
-      mantissa += m << static_cast<mp_bitcnt_t>(e - exponent);
-    } else {
-      mantissa <<= static_cast<mp_bitcnt_t>(exponent - e);
-      mantissa += m;
-      exponent = e;
-    }
-  }
-};
-
-// w = digits · 2^exponent. The digits, whole and below 2^53, stay a double, which GMP takes as it is: a long has 32
-// bits on some systems.
-struct Weight {
-  explicit Weight(double w) {
-    int e = 0;
-    digits = std::ldexp(std::frexp(w, &e), 53);
-    exponent = e - 53;
-  }
-  double digits = 0;
-  long exponent = 0;
-};
-
-void add_product(Dyadic& sum, double w, const Dyadic& x) {
-  if (w == 0 || sgn(x.mantissa) == 0) return;
-  const Weight weight(w);
-  mpz_class product(weight.digits);
-  product *= x.mantissa;
-  sum.add(product, x.exponent + weight.exponent);
-}
-
-void add_number(Dyadic& sum, double w) {
-  if (w == 0) return;
-  const Weight weight(w);
-  sum.add(mpz_class(weight.digits), weight.exponent);
-}
-
-bool equal(Dyadic x, const Dyadic& y) {
-  x.add(-y.mantissa, y.exponent);
-  return sgn(x.mantissa) == 0;
-}
 
 using Row = std::vector<Dyadic>;  // k coefficients, then the constant
 
-// A link by rows, for one unit at a time.
+// A link's weights row by row: the exact form of one unit reads one row.
 struct RowLink {
   int source = 0;
   std::vector<std::vector<std::pair<Index, double>>> rows;
-};
-
-// min c·s + c_n over {A s + b ≥ 0, 0 ≤ s ≤ w}, all integers, by the dual simplex method with Bland's rule from s = 0,
-// where c ≥ 0 must hold. A dictionary (basic = T nonbasic + T_n) in integers over one denominator, the last pivot:
-// every entry is a minor of the data, so that divisions are exact (Edmonds, Bareiss). A variable that is over its bound
-// is replaced by what it lacks of it.
-class ExactLp {
- public:
-  // rows: A with b as column n; the last row is c.
-  ExactLp(std::vector<std::vector<mpz_class>>& rows, const std::vector<mpz_class>& widths)
-      : t_(rows), w_(widths), n_(widths.size()), m_(rows.size() - 1) {
-    for (std::size_t j = 0; j < n_; ++j) columns_.push_back(j);
-    for (std::size_t i = 0; i < m_; ++i) basic_.push_back(n_ + i);
-  }
-
-  bool minimum_is_negative() {
-    while (sgn(t_[m_][n_]) < 0) {
-      const std::size_t row = leaving();
-      if (row == m_) return true;
-      const std::size_t column = entering(row);
-      if (column == n_) return false;  // no point at all
-      pivot(row, column);
-    }
-    return false;
-  }
-
- private:
-  // The violated basic variable of lowest index, made negative; m if there is none.
-  std::size_t leaving() {
-    std::size_t row = m_;
-    bool over = false;
-    for (std::size_t i = 0; i < m_; ++i) {
-      if (row < m_ && basic_[i] > basic_[row]) continue;
-      const mpz_class& value = t_[i][n_];
-      if (sgn(value) < 0) {
-        row = i;
-        over = false;
-      } else if (basic_[i] < n_ && value > w_[basic_[i]] * denominator_) {
-        row = i;
-        over = true;
-      }
-    }
-    if (over) {
-      for (mpz_class& x : t_[row]) mpz_neg(x.get_mpz_t(), x.get_mpz_t());
-      t_[row][n_] += w_[basic_[row]] * denominator_;
-    }
-    return row;
-  }
-
-  std::size_t entering(std::size_t row) const {
-    std::size_t best = n_;
-    mpz_class left;
-    mpz_class right;
-    for (std::size_t j = 0; j < n_; ++j) {
-      if (sgn(t_[row][j]) <= 0) continue;
-      if (best < n_) {
-        left = t_[m_][j] * t_[row][best];
-        right = t_[m_][best] * t_[row][j];
-        if (left > right || (left == right && columns_[j] > columns_[best])) continue;
-      }
-      best = j;
-    }
-    return best;
-  }
-
-  void pivot(std::size_t row, std::size_t column) {
-    std::vector<mpz_class>& p = t_[row];
-    const mpz_class pivot = p[column];
-    for (std::size_t i = 0; i <= m_; ++i) {
-      if (i == row) continue;
-      std::vector<mpz_class>& r = t_[i];
-      const bool there = sgn(r[column]) != 0;
-      for (std::size_t j = 0; j <= n_; ++j) {
-        if (j == column || (sgn(r[j]) == 0 && !(there && sgn(p[j]) != 0))) continue;
-        r[j] *= pivot;
-        if (there) mpz_submul(r[j].get_mpz_t(), r[column].get_mpz_t(), p[j].get_mpz_t());
-        mpz_divexact(r[j].get_mpz_t(), r[j].get_mpz_t(), denominator_.get_mpz_t());
-      }
-    }
-    for (std::size_t j = 0; j <= n_; ++j) mpz_neg(p[j].get_mpz_t(), p[j].get_mpz_t());
-    p[column] = denominator_;
-    denominator_ = pivot;
-    std::swap(basic_[row], columns_[column]);
-  }
-
-  std::vector<std::vector<mpz_class>>& t_;
-  const std::vector<mpz_class>& w_;
-  std::size_t n_, m_;
-  mpz_class denominator_ = 1;
-  std::vector<std::size_t> basic_, columns_;
-};
-
-// The point of {A t + b > 0} whose least row is largest, by the dual: min Σ λ_i b_i over Σ λ_i a_i = 0, Σ λ_i = 1, λ ≥
-// 0, with Bland's rule. rows: integers, k coefficients and b; the first 2k are a box's, t_d from below, then from
-// above. The table's numbers are integers over one denominator, as in ExactLp.
-class DeepestPoint {
- public:
-  explicit DeepestPoint(const std::vector<std::vector<mpz_class>>& rows)
-      : rows_(rows), k_(rows.front().size() - 1), m_(rows.size()), t_(k_ + 2, std::vector<mpz_class>(m_ + 1)) {
-    for (std::size_t i = 0; i < m_; ++i) {
-      for (std::size_t d = 0; d < k_; ++d) t_[d][i] = rows[i][d];
-      t_[k_][i] = 1;
-      t_[k_ + 1][i] = rows[i][k_];
-    }
-    t_[k_][m_] = 1;
-    for (std::size_t d = 0; d < k_; ++d) pivot(d, 2 * d);
-    pivot(k_, 1);
-  }
-
-  // Nothing if no point has all rows positive.
-  std::optional<std::vector<mpq_class>> find() {
-    for (;;) {
-      if (sgn(t_[k_ + 1][m_]) >= 0) return {};
-      const std::vector<mpz_class>& costs = t_[k_ + 1];
-      std::size_t column = 0;
-      while (column < m_ && sgn(costs[column]) >= 0) ++column;
-      if (column == m_) break;
-      pivot(leaving(column), column);
-    }
-    std::vector<mpq_class> point;
-    for (std::size_t d = 0; d < k_; ++d) {  // the reduced cost of row i is a_i·t + b_i − (the least row)
-      mpq_class t(t_[k_ + 1][2 * d] - t_[k_ + 1][m_] - rows_[2 * d][k_] * denominator_, denominator_ * rows_[2 * d][d]);
-      t.canonicalize();
-      point.push_back(std::move(t));
-    }
-    return point;
-  }
-
- private:
-  std::size_t leaving(std::size_t column) const {
-    std::size_t best = k_ + 1;
-    for (std::size_t r = 0; r <= k_; ++r) {
-      if (sgn(t_[r][column]) <= 0) continue;
-      if (best <= k_) {
-        const int order = cmp(t_[r][m_] * t_[best][column], t_[best][m_] * t_[r][column]);
-        if (order > 0 || (order == 0 && basis_[r] > basis_[best])) continue;
-      }
-      best = r;
-    }
-    return best;
-  }
-
-  void pivot(std::size_t row, std::size_t column) {
-    const std::vector<mpz_class>& p = t_[row];
-    for (std::size_t i = 0; i < t_.size(); ++i) {
-      if (i == row) continue;
-      const mpz_class factor = t_[i][column];
-      for (std::size_t j = 0; j <= m_; ++j) {
-        mpz_class& x = t_[i][j];
-        x *= p[column];
-        mpz_submul(x.get_mpz_t(), factor.get_mpz_t(), p[j].get_mpz_t());
-        mpz_divexact(x.get_mpz_t(), x.get_mpz_t(), denominator_.get_mpz_t());
-      }
-    }
-    denominator_ = p[column];
-    if (row == basis_.size()) basis_.push_back(column);
-    basis_[row] = column;
-  }
-
-  const std::vector<std::vector<mpz_class>>& rows_;
-  std::size_t k_, m_;
-  std::vector<std::vector<mpz_class>> t_;
-  mpz_class denominator_ = 1;
-  std::vector<std::size_t> basis_;
 };
 
 int last_stage(std::span<const WallSide> sides) {
@@ -260,20 +47,9 @@ struct ExactForms::Cache {
       for (const Link& link : stage.links) {
         RowLink by_row{link.source,
                        std::vector<std::vector<std::pair<Index, double>>>(static_cast<std::size_t>(stage.size))};
-        if (link.dense()) {
-          for (Index j = 0; j < link.columns.rows(); ++j) {
-            for (Index i = 0; i < stage.size; ++i) {
-              if (link.columns(j, i) != 0) by_row.rows[static_cast<std::size_t>(i)].emplace_back(j, link.columns(j, i));
-            }
-          }
-        } else {
-          for (std::size_t j = 0; j + 1 < link.start.size(); ++j) {
-            for (auto e = static_cast<std::size_t>(link.start[j]); e < static_cast<std::size_t>(link.start[j + 1]);
-                 ++e) {
-              by_row.rows[static_cast<std::size_t>(link.row[e])].emplace_back(static_cast<Index>(j), link.weight[e]);
-            }
-          }
-        }
+        link.for_each_weight([&](Index row, Index column, double weight) {
+          by_row.rows[static_cast<std::size_t>(row)].emplace_back(column, weight);
+        });
         links.back().push_back(std::move(by_row));
       }
     }
@@ -299,14 +75,14 @@ struct ExactForms::Cache {
     if (!out.empty()) return out;
     Row sum(static_cast<std::size_t>(k) + 1);
     if (s == 0) {
-      for (Index d = 0; d < k; ++d) add_number(sum[static_cast<std::size_t>(d)], domain.axes(i, d));
-      add_number(sum.back(), domain.origin[i]);
+      for (Index d = 0; d < k; ++d) sum[static_cast<std::size_t>(d)].add(Dyadic(domain.axes(i, d)));
+      sum.back().add(Dyadic(domain.origin[i]));
     }
-    for (const Vector& bias : stages[s].biases) add_number(sum.back(), bias[i]);
+    for (const Vector& bias : stages[s].biases) sum.back().add(Dyadic(bias[i]));
     for (const RowLink& link : links[static_cast<std::size_t>(s)]) {
       for (const auto& [j, weight] : link.rows[static_cast<std::size_t>(i)]) {
         const Row a = activated(link.source, j);
-        for (std::size_t d = 0; d < sum.size() && !a.empty(); ++d) add_product(sum[d], weight, a[d]);
+        for (std::size_t d = 0; d < sum.size() && !a.empty(); ++d) sum[d].add_product(weight, a[d]);
       }
     }
     out = std::move(sum);
@@ -327,9 +103,9 @@ struct ExactForms::Cache {
     Row out(static_cast<std::size_t>(k) + 1);
     if (slope != 0) {
       const Row& z = row(s, j);
-      for (std::size_t d = 0; d < out.size(); ++d) add_product(out[d], slope, z[d]);
+      for (std::size_t d = 0; d < out.size(); ++d) out[d].add_product(slope, z[d]);
     }
-    add_number(out.back(), offset);
+    out.back().add(Dyadic(offset));
     return out;
   }
 
@@ -339,21 +115,21 @@ struct ExactForms::Cache {
       Row out(static_cast<std::size_t>(k) + 1);
       if (wall.row < 2 * k) {
         const Index d = wall.row / 2;
-        add_number(out[static_cast<std::size_t>(d)], 1);
-        add_number(out.back(), -(wall.row % 2 == 0 ? domain.box.lower[d] : domain.box.upper[d]));
+        out[static_cast<std::size_t>(d)].add(Dyadic(1));
+        out.back().add(Dyadic(-(wall.row % 2 == 0 ? domain.box.lower[d] : domain.box.upper[d])));
       } else {
         const Index r = wall.row - 2 * k;
-        for (Index d = 0; d < k; ++d) add_number(out[static_cast<std::size_t>(d)], domain.constraints.normals(r, d));
-        add_number(out.back(), -domain.constraints.offsets[r]);
+        for (Index d = 0; d < k; ++d) out[static_cast<std::size_t>(d)].add(Dyadic(domain.constraints.normals(r, d)));
+        out.back().add(Dyadic(-domain.constraints.offsets[r]));
       }
       return out;
     }
     Row out = row(wall.stage, wall.row);
     if (wall.other >= 0) {
       const Row& other = row(wall.stage, wall.other);
-      for (std::size_t d = 0; d < out.size(); ++d) add_product(out[d], -1, other[d]);
+      for (std::size_t d = 0; d < out.size(); ++d) out[d].add_product(-1.0, other[d]);
     }
-    add_number(out.back(), -wall.threshold);
+    out.back().add(Dyadic(-wall.threshold));
     return out;
   }
 
@@ -362,7 +138,7 @@ struct ExactForms::Cache {
     long lowest = 0;
     bool any = false;
     for (const Dyadic& x : row) {
-      if (sgn(x.mantissa) == 0) continue;
+      if (x.sign() == 0) continue;
       lowest = any ? std::min(lowest, x.exponent) : x.exponent;
       any = true;
     }
@@ -423,14 +199,14 @@ struct ExactForms::Cache {
       const auto at = static_cast<Index>(d);
       double lower = domain.box.lower[at];
       double upper = domain.box.upper[at];
-      add_number(widths[d], upper);
-      add_number(widths[d], -lower);
+      widths[d].add(Dyadic(upper));
+      widths[d].add(Dyadic(-lower));
       Dyadic room;  // of the side that is asked about
       if (wall.stage < 0 && wall.row / 2 == at) room = widths[d];
-      widths[d].add(room.mantissa, room.exponent);
-      const bool falls = sgn(cost[d].mantissa) < 0;
-      add_number(corner[d], falls ? upper : lower);
-      if (sgn(room.mantissa) != 0 && falls == (wall.row % 2 != 0))
+      widths[d].add(room);
+      const bool falls = cost[d].sign() < 0;
+      corner[d].add(Dyadic(falls ? upper : lower));
+      if (room.sign() != 0 && falls == (wall.row % 2 != 0))
         corner[d].add(falls ? room.mantissa : mpz_class(-room.mantissa), room.exponent);
       unit = d == 0 ? widths[d].exponent : std::min(unit, widths[d].exponent);
     }
@@ -440,7 +216,7 @@ struct ExactForms::Cache {
     const auto shifted = [&](Row row, std::vector<mpz_class>& out) {
       for (std::size_t d = 0; d < n; ++d) {
         row[n].add(row[d].mantissa * corner[d].mantissa, row[d].exponent + corner[d].exponent);
-        if (sgn(cost[d].mantissa) < 0) mpz_neg(row[d].mantissa.get_mpz_t(), row[d].mantissa.get_mpz_t());
+        if (cost[d].sign() < 0) row[d].negate();
         row[d].exponent += unit;
       }
       put_integers(row, out);
@@ -452,20 +228,20 @@ struct ExactForms::Cache {
       shifted(std::move(row), system[i]);
     }
     shifted(cost, system.back());
-    return ExactLp(system, whole).minimum_is_negative();
+    return minimum_is_negative(system, whole);
   }
 
   static bool is_constant(const Row& row) {
-    return std::all_of(row.begin(), row.end() - 1, [](const Dyadic& x) { return sgn(x.mantissa) == 0; });
+    return std::all_of(row.begin(), row.end() - 1, [](const Dyadic& x) { return x.sign() == 0; });
   }
 
   static int sign_of(const Row& row, const VectorRef& t) {
     Dyadic sum = row.back();
-    for (Index d = 0; d < t.size(); ++d) add_product(sum, t[d], row[static_cast<std::size_t>(d)]);
-    return sgn(sum.mantissa);
+    for (Index d = 0; d < t.size(); ++d) sum.add_product(t[d], row[static_cast<std::size_t>(d)]);
+    return sum.sign();
   }
 
-  // Of the sides whose forms are not constant.
+  // The forms of these sides, positive inside, but for those that are constant.
   std::vector<Row> inward(std::span<const WallSide> sides) {
     std::vector<Row> normals;
     for (const WallSide& side : sides) {
@@ -491,7 +267,7 @@ struct ExactForms::Cache {
     }
     for (std::size_t i = 0; i < normals.size(); ++i)
       put_integers(normals[i], system[static_cast<std::size_t>(2 * k) + i]);
-    // Normals of about one length, or the point would be next to the longest.
+    // Normals are brought to about one length: the point would else be next to the wall of the longest one.
     std::vector<std::size_t> bits;
     for (const std::vector<mpz_class>& row : system) {
       bits.push_back(0);
@@ -502,7 +278,7 @@ struct ExactForms::Cache {
     for (std::size_t i = 0; i < system.size(); ++i) {
       for (mpz_class& x : system[i]) x <<= most - bits[i];
     }
-    return DeepestPoint(system).find();
+    return deepest_point_of(system);
   }
 
   std::optional<Vector> point_inside(std::span<const WallSide> sides) {
@@ -527,7 +303,7 @@ struct ExactForms::Cache {
   }
 
   static void negate(Row& row) {
-    for (Dyadic& x : row) mpz_neg(x.mantissa.get_mpz_t(), x.mantissa.get_mpz_t());
+    for (Dyadic& x : row) x.negate();
   }
 
   const Stages& stages;
@@ -556,7 +332,7 @@ Vector ExactForms::point_at(std::span<const Hyperplane> at, std::span<const std:
   Vector t(cache_->k);
   for (Index d = 0; d < cache_->k; ++d) {
     Row coordinate(static_cast<std::size_t>(cache_->k) + 1);
-    add_number(coordinate[static_cast<std::size_t>(d)], 1);
+    coordinate[static_cast<std::size_t>(d)].add(Dyadic(1));
     const auto [numerator, denominator] = cache_->value_where(coordinate, at);
     mpq_class ratio(numerator, denominator * coordinate[static_cast<std::size_t>(d)].mantissa);
     ratio.canonicalize();
@@ -638,7 +414,7 @@ bool ExactForms::same_map(std::span<const std::uint16_t> one, std::span<const st
     return cache_->rows.back();
   };
   return std::ranges::equal(rows(one), rows(other), [](const Row& x, const Row& y) {
-    return std::ranges::equal(x, y, [](const Dyadic& a, const Dyadic& b) { return equal(a, b); });
+    return std::ranges::equal(x, y, [](const Dyadic& a, const Dyadic& b) { return a.minus(b).sign() == 0; });
   });
 }
 

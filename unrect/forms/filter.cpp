@@ -9,14 +9,14 @@
 namespace unrect {
 namespace {
 
-// One operation is off by at most so much of its result.
+// The unit roundoff u: one operation is off by at most so much of its result.
 constexpr double kRounding = std::numeric_limits<double>::epsilon() / 2;
 constexpr double kSmallest = std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
-// Values, and sums of them, stay clear of infinity.
+// The largest bound on values that is accepted: sums of such values stay clear of infinity.
 constexpr double kLargest = 1e300;
 // Products with more rows or columns than this are bounded by cheaper norms.
 constexpr Index kSpectralLimit = 512;
-// Sums of squares in between have lost nothing that matters.
+// Sums of squares between these two have lost nothing to under- or overflow that matters.
 constexpr double kSmallestSquare = 1e-270;
 constexpr double kLargestSquare = 1e300;
 

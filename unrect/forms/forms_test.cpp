@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/base/rng.hpp"
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Link sparse_link(const Matrix& m) {
   Link link;

@@ -8,10 +8,10 @@
 #include <initializer_list>
 #include <stdexcept>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect::oracle {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Form constant_form(Index k, double value) {
   Form form(at(k) + 1);
@@ -284,6 +284,18 @@ std::vector<Form> sides_of(const Domain& domain) {
     sides.push_back(std::move(side));
   }
   return sides;
+}
+
+Form form_on(const Hyperplane& wall, const Stages& stages, const std::vector<std::vector<Form>>& z,
+             const std::vector<Form>& sides) {
+  if (wall.stage < 0) return sides[at(wall.row)];
+  const std::vector<Form>& layer = z[at(stages[wall.stage].layer)];
+  Form form = layer[at(wall.row)];
+  if (wall.other >= 0) {
+    for (std::size_t d = 0; d < form.size(); ++d) form[d] -= layer[at(wall.other)][d];
+  }
+  form.back() -= mpq_class(wall.threshold);
+  return form;
 }
 
 Pieces pieces_at(const Network& network, const Domain& domain, const Point& t) {

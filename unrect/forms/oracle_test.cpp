@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect::oracle {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 std::vector<std::vector<mpz_class>> square(std::initializer_list<std::vector<int>> more) {
   std::vector<std::vector<mpz_class>> rows{{1, 0, 1}, {-1, 0, 1}, {0, 1, 1}, {0, -1, 1}};

@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 struct Entry {
   Index column, row;
@@ -44,18 +43,7 @@ Link link_from(int source, Index columns, Index rows, std::vector<Entry> entries
 
 std::vector<Entry> entries_of(const Link& link) {
   std::vector<Entry> entries;
-  if (link.dense()) {
-    for (Index j = 0; j < link.columns.rows(); ++j) {
-      for (Index i = 0; i < link.columns.cols(); ++i) {
-        if (link.columns(j, i) != 0) entries.push_back({j, i, link.columns(j, i)});
-      }
-    }
-  } else {
-    for (Index j = 0; j + 1 < static_cast<Index>(link.start.size()); ++j) {
-      for (Index e = link.start[at(j)]; e < link.start[at(j) + 1]; ++e)
-        entries.push_back({j, link.row[at(e)], link.weight[at(e)]});
-    }
-  }
+  link.for_each_weight([&](Index row, Index column, double weight) { entries.push_back({column, row, weight}); });
   return entries;
 }
 

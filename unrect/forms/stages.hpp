@@ -21,6 +21,20 @@ struct Link {
   Tiles tiles;                 // sparse, the same once more where that is faster
 
   bool dense() const { return columns.size() > 0; }
+  /// Calls body(row, column, weight) for all weights that are not zero, column by column.
+  template <class Body>
+  void for_each_weight(const Body& body) const {
+    for (Index j = 0; j < columns.rows(); ++j) {
+      for (Index i = 0; i < columns.cols(); ++i) {
+        if (columns(j, i) != 0) body(i, j, columns(j, i));
+      }
+    }
+    for (Index j = 0; j + 1 < static_cast<Index>(start.size()); ++j) {
+      for (auto e = static_cast<std::size_t>(start[static_cast<std::size_t>(j)]);
+           e < static_cast<std::size_t>(start[static_cast<std::size_t>(j) + 1]); ++e)
+        body(row[e], j, weight[e]);
+    }
+  }
 };
 
 /// z = Σ_links M a_source + Σ biases, a = activation(z).

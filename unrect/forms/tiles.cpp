@@ -4,14 +4,14 @@
 #include <map>
 #include <utility>
 
+#include "unrect/base/internal/at.hpp"
+
 namespace unrect {
 namespace {
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 constexpr std::int32_t kLane = 8;
 
-// What reads or is read the same, in the order of each group's first member.
+// Groups the numbers of equal patterns, in the order of each group's first member.
 std::vector<std::vector<Index>> groups_of(const std::vector<std::vector<Index>>& patterns) {
   std::map<std::vector<Index>, std::size_t> known;
   std::vector<std::vector<Index>> groups;
@@ -33,7 +33,8 @@ Tiles::Tiles(std::span<const Index> start, std::span<const Index> row, std::span
     for (Index e = start[at(j)]; e < start[at(j) + 1]; ++e) columns_of[at(row[at(e)])].push_back(j);
   }
   const std::vector<std::vector<Index>> row_groups = groups_of(columns_of);
-  // More than half of the lanes at work, and more of that than of finding out which columns are active.
+  // Tiles are worth it where more than half of the lanes are at work, and that work is more than finding out which
+  // columns are active.
   std::size_t area = 0;
   for (const std::vector<Index>& rows : row_groups) {
     area += (rows.size() + kLane - 1) / kLane * kLane * columns_of[at(rows.front())].size();

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/progress_report.hpp"
 #include "unrect/base/internal/team.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/lifted/internal/blocks.hpp"
@@ -284,11 +285,9 @@ class Solver {
   }
 
   void report(int outer) {
-    if (!context_.progress || Clock::now() - reported_ < std::chrono::milliseconds(100)) return;
-    reported_ = Clock::now();
     const double total = static_cast<double>(options_.rounds) * options_.max_outer;
     if (result_.status == TrainingStatus::kCancelled) return;
-    if (context_.progress({"outer iterations", static_cast<double>(outer), total})) return;
+    if (!report_.stops({"outer iterations", static_cast<double>(outer), total})) return;
     result_.status = TrainingStatus::kCancelled;
     done_ = true;
   }
@@ -364,7 +363,7 @@ class Solver {
   Certificate best_;
   bool done_ = false;
   Clock::time_point began_ = Clock::now();
-  Clock::time_point reported_ = began_;
+  ProgressReport report_{context_};
   ExplicitAlResult result_;
 };
 

@@ -11,6 +11,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/lifted/internal/polish.hpp"
+#include "unrect/lifted/internal/slopes_for_tests.hpp"
 #include "unrect/lifted/pattern_oracle.hpp"
 
 namespace unrect {
@@ -56,16 +57,7 @@ LiftedSamples disturbed(const Chain& chain, const Loss& loss, const Data& data, 
 }
 
 double largest_slope(Matrix& block, const std::function<double()>& value) {
-  double worst = 0;
-  for (Index k = 0; k < block.size(); ++k) {
-    const double kept = block.data()[k];
-    block.data()[k] = kept + 1e-4;
-    const double up = value();
-    block.data()[k] = kept - 1e-4;
-    worst = std::max(worst, std::abs(up - value()) / 2e-4);
-    block.data()[k] = kept;
-  }
-  return worst;
+  return slopes(block, value).cwiseAbs().maxCoeff();
 }
 
 TEST(ExplicitAlBlocks, WeightsAndOutputsAreStationary) {

@@ -10,6 +10,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/lifted/internal/slopes_for_tests.hpp"
 
 namespace unrect {
 namespace {
@@ -88,20 +89,6 @@ double lagrangian(const Chain& chain, const Objective& objective, const LiftedSa
       value += samples.layers[l].rho * samples.layers[l].u[i].cwiseProduct(c[i]).sum();
   }
   return value;
-}
-
-// ∂𝓛/∂block by central differences. 𝓛 is a polynomial of degree two in every entry but for Huber's edge.
-Matrix slopes(Matrix& block, const std::function<double()>& value) {
-  Matrix result(block.rows(), block.cols());
-  for (Index k = 0; k < block.size(); ++k) {
-    const double kept = block.data()[k];
-    block.data()[k] = kept + 1e-4;
-    const double up = value();
-    block.data()[k] = kept - 1e-4;
-    result.data()[k] = (up - value()) / 2e-4;
-    block.data()[k] = kept;
-  }
-  return result;
 }
 
 // Every residual at points with nothing special in them, from difference quotients of 𝓛. Each of the terms that a

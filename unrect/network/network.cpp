@@ -5,7 +5,6 @@
 #include <set>
 
 #include "unrect/base/error.hpp"
-#include "unrect/network/by_kind.hpp"
 
 namespace unrect {
 namespace {
@@ -86,11 +85,7 @@ Index Network::parameters() const {
   std::set<const Op*> seen;
   for (const Node& node : nodes()) {
     if (!seen.insert(node.op.get()).second) continue;
-    count += by_kind(
-        *node.op, [](const Dense& dense) { return dense.weight.size() + dense.bias.size(); },
-        [](const Convolution& conv) { return conv.kernel.size() + conv.bias.size(); },
-        [](const Scale& scale) { return scale.factor.size() + scale.shift.size(); },
-        alike<Input, Select, Sum, Concat, Piecewise, Maximum>([](const auto&) -> Index { return 0; }));
+    count += parameters_of(*node.op);
   }
   return count;
 }

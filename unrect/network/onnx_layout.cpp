@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/network/internal/onnx_graph.hpp"
 
 namespace unrect::onnx {
@@ -20,8 +21,6 @@ std::vector<Index> strides_of(const Shape& shape) {
   }
   return strides;
 }
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 std::vector<Value> concat(Call& call) {
   UNRECT_REQUIRE(call.inputs() > 0, ErrorCode::kFormat, "no inputs");

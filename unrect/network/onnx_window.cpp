@@ -138,6 +138,14 @@ Index groups_of(Call& call, Index channels) {
   return groups;
 }
 
+/// The kernel's extents, on which the weights w and the attribute agree.
+std::vector<Index> kernel_of(Call& call, const Value& x, const Value& w) {
+  const std::vector<Index> kernel = kernel_shape(call, x, Shape(w.shape.begin() + 2, w.shape.end()));
+  UNRECT_REQUIRE(std::equal(kernel.begin(), kernel.end(), w.shape.begin() + 2, w.shape.end()), ErrorCode::kFormat,
+                 "kernel_shape {} and weights of shape {}", to_string(kernel), to_string(w.shape));
+  return kernel;
+}
+
 std::vector<Value> conv(Call& call) {
   const Value x = call.graph.as_variable(call.input(0));
   require_spatial(x);
@@ -148,9 +156,7 @@ std::vector<Value> conv(Call& call) {
       w.rank() == x.rank() && w.extent(1) == x.extent(1) / groups && w.size() > 0 && w.extent(0) % groups == 0,
       ErrorCode::kFormat, "weights of shape {} for an input of shape {} in {} groups", to_string(w.shape),
       to_string(x.shape), groups);
-  const std::vector<Index> kernel = kernel_shape(call, x, Shape(w.shape.begin() + 2, w.shape.end()));
-  UNRECT_REQUIRE(std::equal(kernel.begin(), kernel.end(), w.shape.begin() + 2, w.shape.end()), ErrorCode::kFormat,
-                 "kernel_shape {} and weights of shape {}", to_string(kernel), to_string(w.shape));
+  const std::vector<Index> kernel = kernel_of(call, x, w);
   call.graph.spend(w.size());
   const Matrix filters = Eigen::Map<const Matrix>(weights.data(), w.extent(0), w.size() / w.extent(0));
   return {convolution(call, x, windows(call, x, kernel), groups, filters)};
@@ -165,9 +171,7 @@ std::vector<Value> conv_transpose(Call& call) {
   const Index groups = groups_of(call, x.extent(1));
   UNRECT_REQUIRE(w.rank() == x.rank() && w.extent(0) == x.extent(1) && w.size() > 0, ErrorCode::kFormat,
                  "weights of shape {} for an input of shape {}", to_string(w.shape), to_string(x.shape));
-  const std::vector<Index> kernel = kernel_shape(call, x, Shape(w.shape.begin() + 2, w.shape.end()));
-  UNRECT_REQUIRE(std::equal(kernel.begin(), kernel.end(), w.shape.begin() + 2, w.shape.end()), ErrorCode::kFormat,
-                 "kernel_shape {} and weights of shape {}", to_string(kernel), to_string(w.shape));
+  const std::vector<Index> kernel = kernel_of(call, x, w);
   const std::size_t rank = kernel.size();
   const std::vector<Index> strides = extents(call, "strides", rank, 1, 1);
   const std::vector<Index> dilations = extents(call, "dilations", rank, 1, 1);

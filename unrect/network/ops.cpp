@@ -136,6 +136,14 @@ std::string name_of(const Op& op) {
       [](const Piecewise& f) { return f.kind; }, [](const Maximum&) -> std::string { return "Maximum"; });
 }
 
+Index parameters_of(const Op& op) {
+  return by_kind(
+      op, [](const Dense& dense) { return dense.weight.size() + dense.bias.size(); },
+      [](const Convolution& conv) { return conv.kernel.size() + conv.bias.size(); },
+      [](const Scale& scale) { return scale.factor.size() + scale.shift.size(); },
+      alike<Input, Select, Sum, Concat, Piecewise, Maximum>([](const auto&) -> Index { return 0; }));
+}
+
 bool is_piecewise(const Op& op) {
   return by_kind(op, alike<Piecewise, Maximum>([](const auto&) { return true; }),
                  without_pieces([](const auto&) { return false; }));

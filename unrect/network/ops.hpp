@@ -147,6 +147,8 @@ extern template OpOf<double> converted<double>(const Op&);
 
 /// "Dense", "Convolution", …; a Piecewise node answers with its kind.
 std::string name_of(const Op& op);
+/// Numbers that can be learnt: weights, biases, factors and shifts.
+Index parameters_of(const Op& op);
 
 /// True for Piecewise and Maximum: the nodes whose units have a piece index in a configuration.
 bool is_piecewise(const Op& op);

@@ -19,14 +19,14 @@
 namespace unrect {
 namespace {
 
+// Random points whose regions must be met.
 constexpr int kPoints = 1000;
-// A rational program of more dimensions is not solved for a point inside a sliver.
-constexpr Index kMostExactDimensions = 32;
 constexpr double kVolumeTolerance = 1e-9;
 // A domain that fills less of its box has volumes that doubles do not know so well.
 constexpr double kLeastShare = 1e-6;
 constexpr double kContinuityTolerance = 1e-9;
-// The filter's bound on the outputs' errors is far above the errors themselves.
+// So many times the filter's bound on the outputs' errors counts as rounding in the continuity check: the scale of the
+// outputs is at least that, of which kContinuityTolerance is four times the bound.
 constexpr double kRounding = 4e9;
 
 // Where each check's sums stand in RegionCounts::sums.
@@ -167,7 +167,7 @@ class CertificateCollector final : public Collector {
 
   // No point of doubles is inside: one of rationals is, if that is not a matter of many dimensions.
   void prove_sliver(RegionView& region, const std::vector<int>& facets) {
-    if (plan_->k > kMostExactDimensions) {
+    if (plan_->k > ExactForms::kMostDimensionsOfAPoint) {
       ++sums_[kPointless];
       return;
     }

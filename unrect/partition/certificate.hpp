@@ -1,4 +1,5 @@
-// Is a partition one? Checks that a wrong count cannot pass, collected while the regions go by.
+// Checks that a list of regions is the partition of its domain: a wrong one does not pass, whatever the recursion did.
+// Collected while the regions go by.
 #pragma once
 
 #include <string>
@@ -18,7 +19,7 @@ struct Check {
   void unmade() { holds = made = false; }
 };
 
-/// Collects, for layers of ReLU-like units:
+/// Makes the checks. For layers of ReLU-like units these are
 ///   facets       every facet inside the domain is seen once from either side: Σ h(facet) over the positive sides
 ///                equals Σ h(facet) over the negative ones, h a random 128-bit hash of the configuration without the
 ///                units that vanish on the facet;
@@ -37,10 +38,10 @@ struct Check {
 /// of a plane on more than two walls.
 class Certifier {
  public:
-  /// By vertices up to here.
+  /// The dimensions up to which the checks may go by vertices and volumes.
   static constexpr Index kMostMeasuredDimensions = 6;
 
-  /// What the refinement should know.
+  /// The detail of a refinement of this domain with which the checks say most.
   static Detail detail_for(const Domain& domain);
 
   /// @throws Error kInvalidArgument for incidence in more dimensions,

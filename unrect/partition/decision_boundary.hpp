@@ -1,4 +1,4 @@
-// Where a network on a plane changes its mind.
+// Where a network over a plane changes its decision.
 #pragma once
 
 #include <vector>

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
@@ -12,8 +13,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Pieces that need belong to no region: sign_at must be right for any.
 oracle::Pieces random_pieces(const Network& network, Rng& rng) {
@@ -47,18 +46,9 @@ struct Judge {
     return {s, row, -1, threshold, 0};
   }
   oracle::Form form(const Hyperplane& wall, const std::vector<std::vector<oracle::Form>>& z) const {
-    if (wall.stage < 0) {
-      oracle::Form side = oracle::sides_of(c.domain)[at(wall.row)];
-      const bool lower = wall.row < 2 * c.domain.dimension() && wall.row % 2 == 0;
-      for (mpq_class& x : side) x *= lower ? 1 : -1;  // t_d − lower, t_d − upper, G t − h
-      return side;
-    }
-    const auto& layer = z[at(stages[wall.stage].layer)];
-    oracle::Form out = layer[at(wall.row)];
-    if (wall.other >= 0) {
-      for (std::size_t d = 0; d < out.size(); ++d) out[d] -= layer[at(wall.other)][d];
-    }
-    out.back() -= wall.threshold;
+    oracle::Form out = oracle::form_on(wall, stages, z, oracle::sides_of(c.domain));
+    const bool upper = wall.stage < 0 && (wall.row >= 2 * c.domain.dimension() || wall.row % 2 != 0);
+    for (mpq_class& x : out) x *= upper ? -1 : 1;  // t_d − lower, t_d − upper, G t − h
     return out;
   }
 

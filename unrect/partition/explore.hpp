@@ -69,14 +69,14 @@ class TaskQueue {
   /// The state must outlive the queue; nobody else changes it meanwhile.
   TaskQueue(Exploration& state, std::uint64_t max_regions) : state_(state), max_regions_(max_regions) {}
 
-  /// Nothing: there is no task before another one is done, or none at all (idle()).
+  /// The next task. Nothing if none can begin before another one is done, or if there is none to come (idle()).
   std::optional<Task> next();
   void done(std::uint64_t number, WorkResult result);
-  /// What is out, and what is done and not merged, is open again, as if it had never been handed out.
+  /// Opens again what is out, and what is done and not merged, as if it had never been handed out.
   void give_back();
   /// How many tasks could be handed out now.
   std::size_t ready() const;
-  /// Nothing is out.
+  /// Whether no task is out.
   bool idle() const { return tasks_.empty(); }
   /// The units that give_back() would open.
   std::vector<WorkUnit> in_hand() const;
@@ -104,7 +104,8 @@ WorkResult run_unit(Worker& worker, const WorkUnit& unit, Collector* collector, 
 class Overseer {
  public:
   Overseer(const Refinement& refinement, const ExploreOptions& options, const Context& context);
-  /// What the queue has in hand is open in a checkpoint. False: stop handing out work.
+  /// Tells the progress and saves a checkpoint, each when it is time; units in hand stand in a checkpoint as open.
+  /// False: the caller is to stop handing out work.
   bool look(const Exploration& state, const TaskQueue& queue);
   void save(const Exploration& state, const TaskQueue& queue);
 
@@ -128,14 +129,15 @@ RegionCounts count_regions(const Refinement& refinement, const Context& context 
 /// A number that two refinements share only if they are about the same network and domain (64 bits).
 std::uint64_t fingerprint(const Refinement& refinement);
 
-/// Writes aside, then renames. `purpose` tells apart explorations that collect different things.
+/// Saves an exploration to a file, which is written aside and renamed. `purpose` tells apart explorations that collect
+/// different things.
 void save_checkpoint(const std::filesystem::path& path, const Exploration& state, std::uint64_t fingerprint,
                      const std::string& purpose);
 /// @throws Error kFormat for a file that is no checkpoint, kInvalidArgument for one of another network, domain or
 /// purpose.
 Exploration read_checkpoint(const std::filesystem::path& path, std::uint64_t fingerprint, const std::string& purpose);
 
-/// The same bytes, for whoever sends tasks or their results elsewhere.
+/// Tasks and their results as bytes, to be sent to other processes and machines.
 std::string format_tasks(const std::vector<Task>& tasks);
 std::vector<Task> parse_tasks(std::string_view bytes, std::string_view name);
 std::string format_results(const std::vector<WorkResult>& results);

@@ -5,16 +5,15 @@
 #include <limits>
 #include <utility>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
 namespace {
 
-// A walk over vertices ends after so many for each open candidate.
+// The most steps of a walk over vertices, for each open candidate.
 constexpr std::size_t kSteps = 8;
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
+#include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/forms/internal/oracle_for_tests.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/network/random_network.hpp"
@@ -14,8 +16,6 @@
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 struct Worst {
   double error = 0;     // of values, as a share of the bound
@@ -70,10 +70,6 @@ Worst measure(const Network& network, const Domain& domain, int regions) {
     return ++seen < regions && !testing::Test::HasFailure();
   });
   return worst;
-}
-
-Domain cube(Index k, double radius = 1) {
-  return Domain(Box(Vector::Constant(k, -radius), Vector::Constant(k, radius)));
 }
 
 TEST(Filter, BoundsTinyNetworksOfEveryKind) {

@@ -4,19 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
 
 namespace unrect {
 namespace {
-
-Domain cube(Index k, double radius = 1) {
-  return Domain(Box(Vector::Constant(k, -radius), Vector::Constant(k, radius)));
-}
 
 Network one_layer(const Matrix& weight, const Vector& bias) {
   return Network::chain({weight, Matrix::Ones(1, weight.rows())}, {bias, Vector::Zero(1)});
@@ -206,11 +203,6 @@ TEST(KnownCounts, NetworksWithoutAnythingToSplit) {
   expect_regions(one_layer(Matrix::Zero(3, 2), Vector::LinSpaced(3, -1, 1)), cube(2), 1, "constants");
   const Network affine = Network::chain({Matrix::Ones(1, 2)}, {Vector::Ones(1)});
   EXPECT_EQ(count_regions(Refinement(affine, cube(2))).regions, 1u);
-}
-
-std::filesystem::path data_folder() {
-  const char* data = std::getenv("UNRECT_DATA");
-  return data ? std::filesystem::path(data) : std::filesystem::path(__FILE__).parent_path() / "../../../shared/data";
 }
 
 class GoldenCounts : public testing::Test {

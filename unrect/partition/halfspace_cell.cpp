@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "unrect/base/internal/at.hpp"
 #include "unrect/partition/internal/doubt.hpp"
 
 namespace unrect {
@@ -21,8 +22,6 @@ constexpr double kMargin = 1e3;
 constexpr Index kManyDimensions = 32;
 constexpr int kSteps = 100;
 constexpr double kLeastGain = 1e-7;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

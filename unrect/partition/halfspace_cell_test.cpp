@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/forms/internal/cube_for_tests.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/refine.hpp"
 
@@ -51,10 +52,6 @@ Layers random_layers(Rng& rng, std::vector<Index> widths, Weights kind) {
     out.biases.push_back(std::move(b));
   }
   return out;
-}
-
-Domain cube(Index k, double radius = 1) {
-  return Domain(Box(Vector::Constant(k, -radius), Vector::Constant(k, radius)));
 }
 
 struct Found {
@@ -384,11 +381,6 @@ TEST(HalfspaceCell, OpenWorkIsTheSameForEveryKindOfCell) {
   const RegionCounts all = Worker(refinement, Cells::kVertices).run({}, ~std::uint64_t{0}).counts;
   EXPECT_EQ(sum.regions, all.regions);
   EXPECT_EQ(sum.per_layer, all.per_layer);
-}
-
-std::filesystem::path data_folder() {
-  const char* data = std::getenv("UNRECT_DATA");
-  return data ? std::filesystem::path(data) : std::filesystem::path(__FILE__).parent_path() / "../../../shared/data";
 }
 
 // 45168: golden.json; 71750: vertices and half-spaces, both exact, agree.

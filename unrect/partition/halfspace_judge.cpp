@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace unrect {
-namespace {
-
-// A rational program of more dimensions is not solved for a point inside a sliver.
-constexpr Index kMostExactDimensions = 32;
-
-}  // namespace
 
 HalfspaceJudge::HalfspaceJudge(const Refinement::Prepared& prepared, const StageForms& forms, const Walls& walls)
     : p_(prepared),
@@ -17,17 +11,16 @@ HalfspaceJudge::HalfspaceJudge(const Refinement::Prepared& prepared, const Stage
       geometry_(prepared.domain.dimension()),
       exact_(prepared.stages, prepared.domain),
       glance_(prepared.stages),
-      oracle_([this](int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
-        const Hyperplane& form = wall == kAskedForm ? *asked_ : walls_[wall];
-        return exact_.positive_over(form, sign, walls_of(sides), forms_.pieces());
-      }) {}
+      oracle_(exact_, walls.all()) {
+  oracle_.look_at(forms.pieces());
+}
 
 HalfspaceCell HalfspaceJudge::box(Arena& arena) {
   return geometry_.box(arena, p_.domain.box.lower.data(), p_.domain.box.upper.data());
 }
 
 HalfspaceCell HalfspaceJudge::trimmed(Arena& arena, const Cell& cell) {
-  return geometry_.wants_facets() ? geometry_.pruned(arena, cell, oracle_) : cell;
+  return geometry_.wants_facets() ? geometry_.pruned(arena, cell, std::ref(oracle_)) : cell;
 }
 
 // By the values over the domain's box: all that is known of the cell at once.
@@ -47,8 +40,9 @@ const Glance& HalfspaceJudge::glance(int s, const Cell&) {
 }
 
 Signs HalfspaceJudge::signs(const Cell& cell, const Question& question) {
-  asked_ = &question.wall;
-  const auto reach = geometry_.reach(cell, {question.form.data(), question.doubt.error, question.id}, oracle_);
+  oracle_.ask_about(question.wall);
+  const HalfspaceGeometry::Form form{question.form.data(), question.doubt.error, question.id};
+  const auto reach = geometry_.reach(cell, form, std::ref(oracle_));
   return {reach.below, reach.above};
 }
 
@@ -56,19 +50,13 @@ void HalfspaceJudge::split(Arena& arena, const Cell& cell, const Question&, Cell
   geometry_.split(arena, cell, static_cast<int>(walls_.size()), negative, positive);
 }
 
-const std::vector<WallSide>& HalfspaceJudge::walls_of(std::span<const HalfspaceCell::Side> sides) {
-  sides_.clear();
-  for (const HalfspaceCell::Side& side : sides) sides_.push_back({walls_[side.wall], side.sign});
-  return sides_;
-}
-
 std::optional<Vector> HalfspaceRegion::interior_point() {
   HalfspaceGeometry& geometry = judge_.geometry();
   if (std::optional<Vector> point = geometry.interior_point(*cell_)) return point;
-  const std::vector<WallSide>& sides = judge_.walls_of(cell_->sides);
+  const std::vector<WallSide>& sides = judge_.oracle().walls_of(cell_->sides);
   Vector guess = geometry.guess_inside(*cell_);
   if (judge_.exact().is_inside(guess, sides, forms_.pieces())) return guess;
-  if (p_.domain.dimension() > kMostExactDimensions) return {};
+  if (p_.domain.dimension() > ExactForms::kMostDimensionsOfAPoint) return {};
   return judge_.exact().point_inside(sides, forms_.pieces());
 }
 

@@ -21,7 +21,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "PieceTable and Array hold little-endian numbers");
 
-// Of the names of pieces: any number will do, as long as all parts of a partition share it.
+// The seed of the pieces' random names: any number will do, as long as all parts of a partition share it.
 constexpr std::uint64_t kSeed = 0x9bd1;
 
 template <class T>

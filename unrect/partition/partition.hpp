@@ -54,8 +54,8 @@ struct Columns {
   bool keys = false;      // facets, and what pairs them up; with Detail::kIncidence the facets have it anyway
 };
 
-/// A value: regions in the order of the refinement, whatever the threads. Lists of different lengths a region stand end
-/// to end, region r's from starts[r] to starts[r + 1]. Columns that were not asked for are empty.
+/// All regions, in the order of the refinement whatever the threads: a plain value. Lists of different lengths a region
+/// stand end to end, region r's from starts[r] to starts[r + 1]. Columns that were not asked for are empty.
 struct Partition {
   Index dimension = 0, outputs = 0;
   std::size_t regions = 0;
@@ -70,11 +70,11 @@ struct Partition {
   std::vector<std::int32_t> facet_units;  // the unit (column of pieces) whose break it is; −1 − s: the domain's side s
   std::vector<Hash128> facet_keys;        // only with keys
 
-  /// Nothing where no point of doubles was found inside.
+  /// A point inside the region; nothing where no point of doubles was found.
   std::optional<Vector> point(std::size_t region) const;
-  /// @throws Error kInvalidArgument without maps.
+  /// The network's output over the region. @throws Error kInvalidArgument without maps.
   ParameterMap map(std::size_t region) const;
-  /// One a row. @throws Error kInvalidArgument without vertices.
+  /// The region's vertices, one a row. @throws Error kInvalidArgument without vertices.
   Matrix vertices_of(std::size_t region) const;
 
   /// Puts another part of the same refinement after this one.
@@ -88,9 +88,9 @@ struct Partition {
 Partition partition_of(const Refinement& refinement, const Columns& columns = {}, const Context& context = {},
                        std::uint64_t max_regions = 1'000'000'000);
 
-/// As numpy sees it: pieces (regions × units, uint8 or uint16), points (regions × k) and has_point (regions, uint8: 0
-/// where no point of doubles was found inside; points has NaN there), and where they are there vertices
-/// and vertex_starts, matrices (regions × outputs × k) and constants (regions × outputs), facet_units and facet_starts.
+/// The arrays that files hold: pieces (regions × units, uint8 or uint16), points (regions × k) and has_point (regions,
+/// uint8: 0 where no point of doubles was found inside; points has NaN there), and where they are there vertices and
+/// vertex_starts, matrices (regions × outputs × k) and constants (regions × outputs), facet_units and facet_starts.
 ArrayMap arrays_of(const Partition& partition);
 
 }  // namespace unrect

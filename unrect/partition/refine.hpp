@@ -117,6 +117,7 @@ class Refinement {
 
  private:
   friend class Worker;
+  friend class WallForms;
   std::shared_ptr<const Prepared> prepared_;
 };
 

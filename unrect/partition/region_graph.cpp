@@ -9,14 +9,13 @@
 #include <tuple>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/forms/internal/filter.hpp"
 #include "unrect/forms/stages.hpp"
 
 namespace unrect {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 // Sets of regions, each with its smallest one as the root.
 class Union {

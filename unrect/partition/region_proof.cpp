@@ -1,41 +1,34 @@
 #include "unrect/partition/internal/region_proof.hpp"
 
 #include <algorithm>
+#include <functional>
+
+#include "unrect/base/internal/at.hpp"
 
 namespace unrect {
-namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 RegionProof::RegionProof(const Refinement& refinement)
-    : refinement_(refinement), k_(refinement.domain().dimension()), forms_(refinement), geometry_(k_) {
+    : refinement_(refinement),
+      k_(refinement.domain().dimension()),
+      forms_(refinement),
+      geometry_(k_),
+      oracle_(forms_.exact(), planes_) {
   const Box& box = refinement.domain().box;
   for (Index d = 0; d < 2 * k_; ++d) planes_.push_back({-1, d, -1, 0, 0, 0});
   box_ = geometry_.box(arena_, box.lower.data(), box.upper.data());
   root_ = arena_.mark();
 }
 
-bool RegionProof::judge(int wall, int sign, std::span<const HalfspaceCell::Side> sides) {
-  sides_.clear();
-  for (const HalfspaceCell::Side& side : sides)
-    sides_.push_back({planes_[static_cast<std::size_t>(side.wall)], side.sign});
-  const Hyperplane& form = wall == kAskedForm ? wall_ : planes_[static_cast<std::size_t>(wall)];
-  return forms_.exact().positive_over(form, sign, sides_, forms_.pieces());
-}
-
-HalfspaceGeometry::Reach RegionProof::ask(const HalfspaceCell& cell, const Hyperplane& wall) {
-  wall_ = wall;
+HalfspaceGeometry::Reach RegionProof::ask(const HalfspaceCell& cell, const Hyperplane& wall, const double* form,
+                                          double error) {
+  oracle_.ask_about(wall);
   // A number of its own for every question: nothing proved for another region has a part in this one.
-  return geometry_.reach(
-      cell, {forms_.form_of(wall).data(), forms_.error_of(wall), ++asked_},
-      [this](int w, int sign, std::span<const HalfspaceCell::Side> sides) { return judge(w, sign, sides); });
+  return geometry_.reach(cell, {form, error, ++asked_}, std::ref(oracle_));
 }
 
 bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
   const std::span<const Hyperplane> walls = region.walls();
   forms_.look_at(region);
+  oracle_.look_at(forms_.pieces());
   planes_.resize(at(2 * k_));
   arena_.release(root_);
   HalfspaceCell cell = geometry_.copy_of(arena_, box_);
@@ -46,7 +39,7 @@ bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
       continue;
     }
     const Hyperplane& wall = walls[static_cast<std::size_t>(w)];
-    const auto reach = ask(cell, wall);
+    const auto reach = ask(cell, wall, forms_.form_of(wall).data(), forms_.doubt_of(wall).error);
     if (!reach.below || !reach.above) return false;
     HalfspaceCell below;
     HalfspaceCell above;
@@ -56,17 +49,14 @@ bool RegionProof::holds(RegionView& region, std::span<const int> facets) {
     bounding.push_back(plane);
     cell = forms_.is_above(wall) ? above : below;
   }
-  for (const std::vector<Hyperplane>* all : {&forms_.breaks(), &forms_.constraints()}) {
-    for (const Hyperplane& wall : *all) {
-      if (std::ranges::find(planes_, wall) != planes_.end()) continue;
-      const auto reach = ask(cell, wall);
-      // A unit that vanishes all over the cell is on its lower piece.
-      if (reach.above != forms_.is_above(wall) || (reach.above && reach.below)) return false;
-    }
+  for (std::size_t i = 0; i < forms_.walls().size(); ++i) {
+    const Hyperplane& wall = forms_.walls()[i];
+    if (std::ranges::find(planes_, wall) != planes_.end()) continue;
+    const auto reach = ask(cell, wall, forms_.form(i), forms_.doubt(i).error);
+    // A unit that vanishes all over the cell is on its lower piece.
+    if (reach.above != forms_.is_above(wall) || (reach.above && reach.below)) return false;
   }
-  return geometry_.facets(cell, [this](int w, int sign, std::span<const HalfspaceCell::Side> sides) {
-    return judge(w, sign, sides);
-  }) == bounding;
+  return geometry_.facets(cell, std::ref(oracle_)) == bounding;
 }
 
 }  // namespace unrect

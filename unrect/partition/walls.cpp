@@ -24,13 +24,10 @@ void Walls::drop_to(std::size_t size) {
 // Walls from this one on have other forms or sides than they had.
 void Walls::forget_sides(std::size_t wall) { known_ = std::min(known_, wall); }
 
-// Constraints have no error but their evaluation's: no number goes through more than k + 1 operations, which lose (k +
-// 1) u of the sum of their sizes, u = ε/2; four times that and more is charged. A side of the box is one difference.
-//
-// A unit's form has the filter's error, which contains an evaluation, (k + 2) u of the sum of sizes. Taking a threshold
-// off loses up to (k + 1) u of that, too; where the value is about 0, the threshold is not larger than the other sizes
-// together, and the filter's error, taken twice, has room for it. The difference of two units' forms has twice both
-// errors likewise.
+// A side of the box is one difference. A unit's form has the filter's error, which contains an evaluation, (k + 2) u of
+// the sum of sizes. Taking a threshold off loses up to (k + 1) u of that, too; where the value is about 0, the
+// threshold is not larger than the other sizes together, and the filter's error, taken twice, has room for it. The
+// difference of two units' forms has twice both errors likewise.
 Doubt Walls::form_of(const Hyperplane& wall, double* form) const {
   if (wall.stage < 0) {
     std::fill_n(form, k_, 0.0);
@@ -41,13 +38,9 @@ Doubt Walls::form_of(const Hyperplane& wall, double* form) const {
       return {2 * kEpsilon * std::abs(form[k_]), 0};
     }
     const Index r = wall.row - 2 * k_;
-    double size = std::abs(p_.domain.constraints.offsets[r]);
-    for (Index d = 0; d < k_; ++d) {
-      form[d] = p_.domain.constraints.normals(r, d);
-      size += std::abs(form[d]) * p_.reach[d];
-    }
+    for (Index d = 0; d < k_; ++d) form[d] = p_.domain.constraints.normals(r, d);
     form[k_] = -p_.domain.constraints.offsets[r];
-    return {2 * static_cast<double>(k_ + 3) * kEpsilon * size, 0};
+    return {p_.constraint_error(r), 0};
   }
   const Forms& z = forms_.of(wall.stage);
   const StageFilter& filter = p_.filter(wall.stage);

@@ -17,7 +17,7 @@
 namespace unrect {
 namespace {
 
-// Reduced costs are differences of multipliers that sum to about 1.
+// A reduced cost below this is taken for 0: reduced costs are differences of multipliers that sum to about 1.
 constexpr double kZeroCost = 1e-11;
 constexpr double kGrowth = 1e3;
 // Boxes that stand in for none end at this multiple of the farthest row's distance, and no distance counts as farther
@@ -244,7 +244,7 @@ class RecessionLp {
     direction_ = cone_.front().maximize(Vector::Unit(n + 1, n)).x.head(n);
   }
 
-  // Beyond all rounding.
+  // Whether the direction shows, beyond all rounding, that there are balls of every size.
   bool clearly_solid() const {
     constexpr double kClear = 1e-6;
     return ((lp_.rows().normals * direction_).array() < -kClear * lp_.norms().array() || lp_.norms().array() == 0)

@@ -30,7 +30,7 @@ struct Ball {
   Vector recession;
 };
 
-/// Of one question settled in rationals: about a second.
+/// The work that settling one question in rationals may take (farkas_alternative): about a second.
 constexpr std::int64_t kExactEffort = std::int64_t{1} << 28;
 
 /// max r subject to a_i·x + ‖a_i‖ r ≤ b_i: one DenseLp with n + 1 variables (a few, with growing artificial boxes, for

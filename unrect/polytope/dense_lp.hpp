@@ -1,4 +1,4 @@
-// The inner loop of everything exact: small dense linear programs over a box, by the million.
+// Small dense linear programs over a box. Regions, facets and proofs take millions of them.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,8 @@
 
 namespace unrect {
 
-/// Rows are scaled by powers of two to a norm in [1, 2), so that every number is about distances.
+/// How near to a constraint counts as on it. Rows are scaled by powers of two to a length of √2 to 2√2 first, so that
+/// every number is about distances.
 struct LpTolerances {
   double feasibility = 1e-9;  // a row is kept if scaled a·x − b ≤ feasibility · max(1, |b|); sides of the box alike
   double dual = 1e-12;        // multipliers may be this far below 0, relative to max |c_j|
@@ -39,7 +40,7 @@ class DenseLp {
   Index size() const { return m_; }
   const Box& box() const { return box_; }
 
-  /// Same n; keeps the rows. @throws Error kInvalidArgument.
+  /// Replaces the box and keeps the rows. @throws Error kInvalidArgument for another dimension.
   void set_box(Box box);
   /// Replaces all rows; O(mn). @throws Error kInvalidArgument unless G is m × n, h is m.
   void set_rows(const MatrixRef& normals, const VectorRef& offsets);
@@ -50,7 +51,7 @@ class DenseLp {
   /// A disabled row is as good as absent (and takes no dual); O(1).
   void enable_row(Index row, bool enabled);
 
-  /// The reference is good until the next solve. `cutoff`: stop with kCutoff as soon as the optimum is known to be
+  /// Solves. The result is good until the next solve. `cutoff`: stop with kCutoff as soon as the optimum is known to be
   /// above.
   /// @throws Error kInvalidArgument unless cost has n finite entries.
   const LpResult& minimize(const VectorRef& cost, Start start = Start::kCorner, double cutoff = kNoCutoff);

@@ -10,6 +10,7 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/polytope/internal/lp_for_tests.hpp"
 
 #if defined(__clang__)
 #define UNRECT_HAS_SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
@@ -46,17 +47,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Box cube(Index n, double half) { return {Vector::Constant(n, -half), Vector::Constant(n, half)}; }
-
-// y ≥ 0 and, for every x of the box, y·(G x − h) > 0.
-void expect_farkas(const Halfspaces& rows, const Box& box, const LpResult& result) {
-  ASSERT_EQ(result.status, LpStatus::kInfeasible);
-  EXPECT_GE(result.row_duals.minCoeff(), 0);
-  const Vector r = rows.normals.transpose() * result.row_duals;
-  const double least = r.cwiseMax(0).dot(box.lower) + r.cwiseMin(0).dot(box.upper);
-  EXPECT_GT(least, rows.offsets.dot(result.row_duals));
-}
-
 TEST(DenseLp, WithoutRowsStopsAtTheCorner) {
   DenseLp lp(Box(Vector{{-1, -2, -3}}, Vector{{4, 5, 6}}));
   const LpResult& result = lp.minimize(Vector{{1, -1, 0}});
@@ -79,14 +69,14 @@ TEST(DenseLp, DualsAndSafeBoundOfATextbookProblem) {
 
 TEST(DenseLp, InfeasibleRowsGiveAFarkasRay) {
   const Halfspaces rows(Matrix{{1, 1}, {-1, 0}, {0, -1}}, Vector{{-1, 0, 0}});
-  DenseLp lp(rows, cube(2, 10));
+  DenseLp lp(rows, box_of(2, 10));
   expect_farkas(rows, lp.box(), lp.minimize(Vector{{1, 2}}));
   EXPECT_EQ(lp.minimize(Vector{{1, 2}}).safe_bound, kInfinity);
   EXPECT_EQ(lp.maximize(Vector{{1, 2}}).safe_bound, -kInfinity);
   const Halfspaces zero(Matrix{{0, 0}}, Vector{{-1}});
-  expect_farkas(zero, cube(2, 1), DenseLp(zero, cube(2, 1)).minimize(Vector{{0, 0}}));
+  expect_farkas(zero, box_of(2, 1), DenseLp(zero, box_of(2, 1)).minimize(Vector{{0, 0}}));
   const Halfspaces outside(Matrix{{1, 1}}, Vector{{-3}});  // the box does the rest
-  expect_farkas(outside, cube(2, 1), DenseLp(outside, cube(2, 1)).minimize(Vector{{0, 1}}));
+  expect_farkas(outside, box_of(2, 1), DenseLp(outside, box_of(2, 1)).minimize(Vector{{0, 1}}));
 }
 
 TEST(DenseLp, BealesExampleDoesNotCycle) {
@@ -119,7 +109,7 @@ class DenseLpRows : public testing::TestWithParam<Index> {};
 TEST_P(DenseLpRows, ComeAndGo) {
   Rng rng(5);
   const Index n = GetParam();
-  DenseLp lp(cube(n, 3));
+  DenseLp lp(box_of(n, 3));
   const Vector cost = rng.normal_vector(n);
   Halfspaces rows(Matrix(0, n), Vector(0));
   for (int k = 0; k < 40; ++k) {
@@ -127,13 +117,13 @@ TEST_P(DenseLpRows, ComeAndGo) {
     EXPECT_EQ(lp.append_row(row.normals.row(0).transpose(), row.offsets[0]), k);
     rows = intersect(rows, row);
     const double warm = lp.minimize(cost, DenseLp::Start::kLastBasis).objective;
-    EXPECT_NEAR(warm, DenseLp(rows, cube(n, 3)).minimize(cost).objective, 1e-9);
+    EXPECT_NEAR(warm, DenseLp(rows, box_of(n, 3)).minimize(cost).objective, 1e-9);
   }
   for (Index i = 0; i < 40; ++i) {
     Halfspaces less = rows;
     less.normals.row(i).setZero();
     less.offsets[i] = 1;
-    const double without = DenseLp(less, cube(n, 3)).minimize(cost).objective;
+    const double without = DenseLp(less, box_of(n, 3)).minimize(cost).objective;
     lp.enable_row(i, false);
     EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective, without, 1e-9);
     EXPECT_EQ(lp.minimize(cost).row_duals[i], 0);
@@ -142,17 +132,17 @@ TEST_P(DenseLpRows, ComeAndGo) {
     moved.offsets[i] += 0.25;
     lp.set_offset(i, moved.offsets[i]);
     EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective,
-                DenseLp(moved, cube(n, 3)).minimize(cost).objective, 1e-9);
+                DenseLp(moved, box_of(n, 3)).minimize(cost).objective, 1e-9);
     lp.set_offset(i, rows.offsets[i]);
-    Box wider = cube(n, 3);
+    Box wider = box_of(n, 3);
     wider.upper[i % n] = 4;
     lp.set_box(wider);
     EXPECT_NEAR(lp.minimize(cost, DenseLp::Start::kLastBasis).objective, DenseLp(rows, wider).minimize(cost).objective,
                 1e-9);
-    lp.set_box(cube(n, 3));
+    lp.set_box(box_of(n, 3));
   }
   for (int k = 0; k < 40; ++k) lp.pop_row();
-  EXPECT_EQ(lp.minimize(cost).objective, DenseLp(cube(n, 3)).minimize(cost).objective);
+  EXPECT_EQ(lp.minimize(cost).objective, DenseLp(box_of(n, 3)).minimize(cost).objective);
 }
 
 INSTANTIATE_TEST_SUITE_P(Dimensions, DenseLpRows, testing::Values(6, 12, 20));
@@ -161,7 +151,7 @@ TEST(DenseLp, CutoffStopsEarlyWithAProof) {
   Rng rng(9);
   int stopped = 0;
   for (int c = 0; c < 200; ++c) {
-    DenseLp lp(Halfspaces(rng.normal_matrix(60, 5), rng.uniform_vector(60, 0.3, 1)), cube(5, 10));
+    DenseLp lp(Halfspaces(rng.normal_matrix(60, 5), rng.uniform_vector(60, 0.3, 1)), box_of(5, 10));
     const Vector cost = rng.normal_vector(5);
     const double optimum = lp.maximize(cost).objective;
     const LpResult far = lp.maximize(cost, DenseLp::Start::kCorner, optimum + 0.1);
@@ -178,7 +168,7 @@ TEST(DenseLp, CutoffStopsEarlyWithAProof) {
 TEST(DenseLp, SolvesWithoutAllocating) {
   for (const Index n : {5, 12}) {
     Rng rng(3);
-    DenseLp lp(Halfspaces(rng.normal_matrix(80, n), rng.uniform_vector(80, 0.3, 1)), cube(n, 10));
+    DenseLp lp(Halfspaces(rng.normal_matrix(80, n), rng.uniform_vector(80, 0.3, 1)), box_of(n, 10));
     const Matrix costs = rng.normal_matrix(50, n);
     const auto solve_all = [&] {
       for (Index k = 0; k < costs.rows(); ++k) {
@@ -203,7 +193,7 @@ TEST(DenseLp, RefusesWhatDoesNotFit) {
   EXPECT_THROW(Box(Vector{{1}}, Vector{{0}}), Error);
   EXPECT_THROW(Box(Vector{{0}}, Vector{{kInfinity}}), Error);
   EXPECT_THROW(Halfspaces(Matrix{{1, 0}}, Vector{{1, 2}}), Error);
-  DenseLp lp(cube(2, 1));
+  DenseLp lp(box_of(2, 1));
   EXPECT_THROW(lp.minimize(Vector{{1, 2, 3}}), Error);
   EXPECT_THROW(lp.minimize(Vector{{1, kInfinity}}), Error);
   EXPECT_THROW(lp.set_rows(Matrix{{1, 2, 3}}, Vector{{1}}), Error);
@@ -246,7 +236,7 @@ TEST(DenseLp, RowsThatAreUnitVectorsButForRoundingTakeOneWay) {
     rows.normals.rowwise().normalize();
     const Vector cost = rng.normal_vector(kDimension);
     const auto way = [&](double length) {
-      DenseLp lp({length * rows.normals, rows.offsets}, cube(kDimension, 1e5));
+      DenseLp lp({length * rows.normals, rows.offsets}, box_of(kDimension, 1e5));
       const double optimum = lp.maximize(cost).objective;
       stopped += lp.maximize(cost, DenseLp::Start::kCorner, 30 * optimum).status == LpStatus::kCutoff;
       return lp.basis();
@@ -265,7 +255,7 @@ TEST(DenseLp, SafeBoundCoversTheRoundingOfRowsBeyondTheBox) {
     const Index n = 2 + static_cast<Index>(seed % 6);
     const Halfspaces rows(rng.normal_matrix(3 * n, n), -rng.uniform_vector(3 * n, 1e6, 2e6));
     const Vector cost = rng.normal_vector(n);
-    const Box box = cube(n, 1);
+    const Box box = box_of(n, 1);
     DenseLp lp(rows, box);
     const LpResult& result = lp.minimize(cost, DenseLp::Start::kCorner, 1e3);
     if (result.status != LpStatus::kCutoff) continue;
@@ -301,7 +291,7 @@ TEST(DenseLp, FeasibleProgramsAreHardlyEverCalledInfeasible) {
       const double side = rng.below(2) == 0 ? 1 : -1;
       normals.row(i) = side * directions.row(rng.below(directions.rows())) + apart * rng.normal_vector(n).transpose();
     }
-    DenseLp lp(Halfspaces(normals, (normals * point).array() + slack), cube(n, 1e3));
+    DenseLp lp(Halfspaces(normals, (normals * point).array() + slack), box_of(n, 1e3));
     const LpResult& result = lp.minimize(rng.normal_vector(n));
     if (result.status != LpStatus::kInfeasible) continue;
     EXPECT_EQ(result.safe_bound, -kInfinity) << "seed " << seed;

@@ -12,6 +12,7 @@
 
 namespace unrect {
 
+/// One facet of a cell.
 struct Facet {
   std::vector<Index> rows;  // rows that coincide on it, ascending; the first represents it
   Vector witness;           // a point of the facet with all other rows slack

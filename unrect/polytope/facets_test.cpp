@@ -7,13 +7,12 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
+#include "unrect/polytope/internal/lp_for_tests.hpp"
 
 namespace unrect {
 namespace {
 
 using Rows = std::vector<Index>;
-
-Box cube(Index n, double half) { return {Vector::Constant(n, -half), Vector::Constant(n, half)}; }
 
 std::vector<Rows> rows_of(const std::vector<Facet>& facets) {
   std::vector<Rows> result;
@@ -25,7 +24,7 @@ std::vector<Rows> rows_of(const std::vector<Facet>& facets) {
 TEST(Facets, RowsThatOnlyTouchAreNone) {
   // The square, a row through its vertex (1, 1), one along its side x = 1, one far off and one that is zero.
   const Halfspaces cell =
-      intersect(Halfspaces(cube(2, 1)), Halfspaces(Matrix{{1, 1}, {3, 0}, {1, 2}, {0, 0}}, Vector{{2, 3, 9, 0}}));
+      intersect(Halfspaces(box_of(2, 1)), Halfspaces(Matrix{{1, 1}, {3, 0}, {1, 2}, {0, 0}}, Vector{{2, 3, 9, 0}}));
   EXPECT_EQ(rows_of(facets(cell, Vector{{0.2, -0.1}})), (std::vector<Rows>{{0, 5}, {1}, {2}, {3}}));
 }
 
@@ -61,7 +60,7 @@ TEST(Facets, ConesThroughTheOrigin) {
 TEST(Facets, BoxFacesOnlyIfAsked) {
   const Halfspaces cell(Matrix{{1, 1}, {1, 0}}, Vector{{1, 1}});
   FacetOptions options;
-  options.box = cube(2, 1);
+  options.box = box_of(2, 1);
   EXPECT_EQ(rows_of(facets(cell, Vector{{-0.5, -0.5}}, options)), (std::vector<Rows>{{0}, {1}}));
   options.box_faces = true;
   EXPECT_EQ(rows_of(facets(cell, Vector{{-0.5, -0.5}}, options)), (std::vector<Rows>{{0}, {1, 2}, {3}, {4}, {5}}));
@@ -83,8 +82,8 @@ TEST(Facets, WitnessesAreInTheRelativeInterior) {
 }
 
 TEST(Facets, NeedAnInteriorPoint) {
-  EXPECT_THROW(facets(Halfspaces(cube(2, 1)), Vector{{1, 0}}), Error);
-  EXPECT_THROW(facets(Halfspaces(cube(2, 1)), Vector{{0, 0, 0}}), Error);
+  EXPECT_THROW(facets(Halfspaces(box_of(2, 1)), Vector{{1, 0}}), Error);
+  EXPECT_THROW(facets(Halfspaces(box_of(2, 1)), Vector{{0, 0, 0}}), Error);
 }
 
 // {y ≥ 0, 10⁻¹² x − y ≤ 1}: the second wall cuts off a wedge that begins at x = 10¹².
@@ -105,7 +104,7 @@ TEST(Facets, OfAConeAreToldFromTouchingRowsExactly) {
 TEST(Facets, ARowThatCutsALittleIsNotBehindTheBasisOfAnother) {
   for (const double depth : {1e-9, 1e-12, 4e-16, 0.0}) {
     const Halfspaces cell =
-        intersect(Halfspaces(cube(2, 1)), Halfspaces(Matrix{{1, 0.5}, {1, 1}}, Vector{{1.501, 2 - depth}}));
+        intersect(Halfspaces(box_of(2, 1)), Halfspaces(Matrix{{1, 0.5}, {1, 1}}, Vector{{1.501, 2 - depth}}));
     EXPECT_EQ(facets(cell, Vector{{0.2, -0.1}}).size(), depth > 0 ? 5u : 4u) << depth;
   }
 }

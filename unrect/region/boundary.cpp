@@ -44,7 +44,7 @@ NearestBoundary nearest(const Vector& slacks, const Vector& lengths, const std::
   return result;
 }
 
-// How far from the origin the walls are: 1 + the median distance.
+// The usual distance of the walls from the origin: 1 + the median.
 double usual_distance(const Halfspaces& q) {
   std::vector<double> distances{0};
   for (Index i = 0; i < q.size(); ++i) {
@@ -357,7 +357,7 @@ RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, co
     chosen.ball.recession = direction;
     return chosen;
   }
-  // Empty this side of 10³ is no proof that there is nothing beyond.
+  // A region that is empty within 10³ of the usual distance may have points beyond: that is no proof.
   near.verified = near.verified && (near.ball.radius > 0 || near.tied);
   if (!near.verified) decision.decide(std::nullopt, near);
   return near;

@@ -9,6 +9,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/network/by_kind.hpp"
 #include "unrect/network/internal/kernels.hpp"
+#include "unrect/region/internal/forward_pass.hpp"
 
 namespace unrect {
 namespace {
@@ -58,22 +59,12 @@ Trace trace(const Network& network, const VectorRef& x) {
                  "the point has {} coordinates, the network takes {} inputs", x.size(), network.input_size());
   UNRECT_REQUIRE(x.allFinite(), ErrorCode::kInvalidArgument, "the point holds a value that is not finite");
   Trace trace;
-  std::vector<Matrix> values(network.nodes().size());
-  values[0] = x.transpose();
-  std::vector<const Matrix*> inputs;
-  for (std::size_t i = 1; i < values.size(); ++i) {
-    const Node& node = network.nodes()[i];
-    inputs.clear();
-    for (const int input : node.inputs) inputs.push_back(&values[static_cast<std::size_t>(input)]);
-    if (is_piecewise(*node.op)) {
-      const Matrix& z = *inputs[0];
-      trace.configuration.layers.push_back(
-          pieces_at<double>(*node.op, std::span(z.data(), static_cast<std::size_t>(z.size()))));
-      trace.pre_activations.push_back(z.transpose());
-    }
-    values[i] = value<double>(*node.op, inputs);
-  }
-  trace.output = values[static_cast<std::size_t>(network.output())].transpose();
+  const Matrix output = forward_pass(network, x.transpose(), [&](const Op& op, const Matrix& z) {
+    trace.configuration.layers.push_back(
+        pieces_at<double>(op, std::span(z.data(), static_cast<std::size_t>(z.size()))));
+    trace.pre_activations.push_back(z.transpose());
+  });
+  trace.output = output.transpose();
   bool finite = trace.output.allFinite();
   for (const Vector& z : trace.pre_activations) finite = finite && z.allFinite();
   UNRECT_REQUIRE(finite, ErrorCode::kInvalidArgument,

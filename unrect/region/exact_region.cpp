@@ -8,6 +8,7 @@
 #include <map>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/at.hpp"
 #include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/forms/stages.hpp"
 #include "unrect/polytope/internal/whole.hpp"
@@ -18,8 +19,6 @@ namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kTiny = std::numeric_limits<double>::min();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 Box unit_box(Index n) { return {Vector::Zero(n), Vector::Ones(n)}; }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/data_folder.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/network_file.hpp"
@@ -14,11 +15,6 @@
 
 namespace unrect {
 namespace {
-
-std::filesystem::path data_folder() {
-  const char* data = std::getenv("UNRECT_DATA");
-  return data ? std::filesystem::path(data) : std::filesystem::path(__FILE__).parent_path() / "../../../shared/data";
-}
 
 // ‖A x + c − M(x)‖ / ‖M(x)‖, the largest over `points` random points. UNRECT_POINTS sets their number.
 double worst_error(const Network& network, int points) {

@@ -7,6 +7,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/network/internal/kernels.hpp"
+#include "unrect/region/internal/forward_pass.hpp"
 
 namespace unrect {
 namespace {
@@ -87,25 +88,15 @@ Vector switched_units(const Network& network, const Configuration& configuration
   Vector switched = Vector::Zero(samples.rows());
   for (Index begin = 0; begin < samples.rows(); begin += kBlock) {
     const Index count = std::min(kBlock, samples.rows() - begin);
-    std::vector<Matrix> values(network.nodes().size());
-    values[0] = samples.middleRows(begin, count);
-    std::vector<const Matrix*> inputs;
     std::size_t layer = 0;
-    for (std::size_t i = 1; i < values.size(); ++i) {
-      const Node& node = network.nodes()[i];
-      inputs.clear();
-      for (const int input : node.inputs) inputs.push_back(&values[static_cast<std::size_t>(input)]);
-      if (is_piecewise(*node.op)) {
-        const Matrix& z = *inputs[0];
-        const std::vector<std::uint16_t>& expected = configuration.layers[layer++];
-        for (Index n = 0; n < count; ++n) {
-          const std::vector<std::uint16_t> pieces =
-              pieces_at<double>(*node.op, std::span(z.data() + n * z.cols(), static_cast<std::size_t>(z.cols())));
-          for (std::size_t k = 0; k < pieces.size(); ++k) switched[begin + n] += pieces[k] != expected[k];
-        }
+    forward_pass(network, samples.middleRows(begin, count), [&](const Op& op, const Matrix& z) {
+      const std::vector<std::uint16_t>& expected = configuration.layers[layer++];
+      for (Index n = 0; n < count; ++n) {
+        const std::vector<std::uint16_t> pieces =
+            pieces_at<double>(op, std::span(z.data() + n * z.cols(), static_cast<std::size_t>(z.cols())));
+        for (std::size_t k = 0; k < pieces.size(); ++k) switched[begin + n] += pieces[k] != expected[k];
       }
-      values[i] = value<double>(*node.op, inputs);
-    }
+    });
   }
   return switched;
 }

@@ -31,29 +31,27 @@ class Fft2d {
     ComplexMatrix x = ComplexMatrix::Zero(rows(), cols());
     x.topLeftCorner(image.rows(), image.cols()) = image.cast<Complex>();
     for (Index i = 0; i < image.rows(); ++i) across_.forward(x.row(i).data());
-    std::vector<Complex> column(static_cast<std::size_t>(rows()));
-    for (Index j = 0; j < cols(); ++j) {
-      Eigen::Map<VectorOf<Complex>> values(column.data(), rows());
-      values = x.col(j);
-      down_.forward(column.data());
-      x.col(j) = values;
-    }
+    for_each_column(x, [&](Complex* column) { down_.forward(column); });
     return x;
   }
   // The first height × width of the real part.
   Matrix inverse(ComplexMatrix x, Index height, Index width) const {
-    std::vector<Complex> column(static_cast<std::size_t>(rows()));
-    for (Index j = 0; j < cols(); ++j) {
-      Eigen::Map<VectorOf<Complex>> values(column.data(), rows());
-      values = x.col(j);
-      down_.inverse(column.data());
-      x.col(j) = values;
-    }
+    for_each_column(x, [&](Complex* column) { down_.inverse(column); });
     for (Index i = 0; i < height; ++i) across_.inverse(x.row(i).data());
     return x.topLeftCorner(height, width).real() / static_cast<double>(x.size());
   }
 
  private:
+  template <class Transform>
+  static void for_each_column(ComplexMatrix& x, const Transform& transform) {
+    VectorOf<Complex> column(x.rows());
+    for (Index j = 0; j < x.cols(); ++j) {
+      column = x.col(j);
+      transform(column.data());
+      x.col(j) = column;
+    }
+  }
+
   Fft down_, across_;
 };
 

@@ -4,10 +4,10 @@
 
 #include <Eigen/Eigenvalues>
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/progress_report.hpp"
 
 namespace unrect {
 namespace {
@@ -53,12 +53,9 @@ Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options
   Dictionary result;
   result.atoms = first_atoms(samples, options.atoms, rng);
   result.codes = Matrix::Zero(samples.rows(), options.atoms);
-  auto told = std::chrono::steady_clock::now();
+  ProgressReport report(context);
   const auto stopped = [&](double done) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!context.progress || now - told < std::chrono::milliseconds(100)) return false;
-    told = now;
-    return !context.progress({"iterations", done, static_cast<double>(options.iterations)});
+    return report.stops({"iterations", done, static_cast<double>(options.iterations)});
   };
   for (int iteration = 0; iteration < options.iterations; ++iteration) {
     const Dictionary before = result;  // what is left of an iteration that is not finished

@@ -86,41 +86,54 @@ void Fft::inverse(Complex* x) const {
   for (Index k = 0; k < n_; ++k) x[k] = std::conj(x[k]);
 }
 
+namespace {
+
+// The map of samples, one a row, that writes a row into n complex numbers, transforms these, and reads a row off them.
+template <class Write, class Transform, class Read>
+LinearOperator::RowMap through_complex(Index n, Write write, Transform transform, Read read) {
+  return [=](const MatrixRef& samples) {
+    Matrix result(samples.rows(), n);
+    std::vector<Complex> x(static_cast<std::size_t>(n));
+    for (Index i = 0; i < samples.rows(); ++i) {
+      write(samples.row(i), x.data());
+      transform(x.data());
+      read(x.data(), result.row(i));
+    }
+    return result;
+  };
+}
+
+}  // namespace
+
 LinearOperator dft(Index n) {
   const Fft fft(n);
   const double one = 1 / std::sqrt(static_cast<double>(n));
   const double two = std::sqrt(2.0) * one;
-  const auto apply = [=](const MatrixRef& samples) {
-    Matrix result(samples.rows(), n);
-    std::vector<Complex> x(static_cast<std::size_t>(n));
-    for (Index i = 0; i < samples.rows(); ++i) {
-      for (Index j = 0; j < n; ++j) x[static_cast<std::size_t>(j)] = samples(i, j);
-      fft.forward(x.data());
-      for (Index k = 0; 2 * k <= n; ++k) {
-        const Complex value = x[static_cast<std::size_t>(k)];
-        const bool single = k == 0 || 2 * k == n;
-        result(i, k) = (single ? one : two) * value.real();
-        if (!single) result(i, n - k) = two * value.imag();
-      }
-    }
-    return result;
-  };
-  const auto adjoint = [=](const MatrixRef& samples) {
-    Matrix result(samples.rows(), n);
-    std::vector<Complex> x(static_cast<std::size_t>(n));
-    for (Index i = 0; i < samples.rows(); ++i) {
-      for (Index k = 0; 2 * k <= n; ++k) {
-        const bool single = k == 0 || 2 * k == n;
-        const Complex value =
-            single ? Complex(one * samples(i, k)) : 0.5 * two * Complex(samples(i, k), samples(i, n - k));
-        x[static_cast<std::size_t>(k)] = value;
-        if (!single) x[static_cast<std::size_t>(n - k)] = std::conj(value);
-      }
-      fft.inverse(x.data());
-      for (Index j = 0; j < n; ++j) result(i, j) = x[static_cast<std::size_t>(j)].real();
-    }
-    return result;
-  };
+  const auto is_single = [n](Index k) { return k == 0 || 2 * k == n; };
+  const auto apply = through_complex(
+      n,
+      [n](const auto& row, Complex* x) {
+        for (Index j = 0; j < n; ++j) x[j] = row(j);
+      },
+      [fft](Complex* x) { fft.forward(x); },
+      [=](const Complex* x, auto row) {
+        for (Index k = 0; 2 * k <= n; ++k) {
+          row(k) = (is_single(k) ? one : two) * x[k].real();
+          if (!is_single(k)) row(n - k) = two * x[k].imag();
+        }
+      });
+  const auto adjoint = through_complex(
+      n,
+      [=](const auto& row, Complex* x) {
+        for (Index k = 0; 2 * k <= n; ++k) {
+          x[k] = is_single(k) ? Complex(one * row(k)) : 0.5 * two * Complex(row(k), row(n - k));
+          if (!is_single(k)) x[n - k] = std::conj(x[k]);
+        }
+      },
+      [fft](Complex* x) { fft.inverse(x); },
+      [n](const Complex* x, auto row) {
+        for (Index j = 0; j < n; ++j) row(j) = x[j].real();
+      });
   return {n, n, apply, adjoint};
 }
 
@@ -150,30 +163,24 @@ LinearOperator dct(Index n) {
     turn[static_cast<std::size_t>(k)] =
         std::polar(std::sqrt((k == 0 ? 1 : 2) / size), -kPi * static_cast<double>(k) / (2 * size));
   }
-  const auto apply = [=](const MatrixRef& samples) {
-    Matrix result(samples.rows(), n);
-    std::vector<Complex> x(static_cast<std::size_t>(n));
-    for (Index i = 0; i < samples.rows(); ++i) {
-      for (Index j = 0; j < n; ++j) x[static_cast<std::size_t>(place(j))] = samples(i, j);
-      fft.forward(x.data());
-      for (Index k = 0; k < n; ++k) {
-        result(i, k) = times(x[static_cast<std::size_t>(k)], turn[static_cast<std::size_t>(k)]).real();
-      }
-    }
-    return result;
-  };
-  const auto adjoint = [=](const MatrixRef& samples) {
-    Matrix result(samples.rows(), n);
-    std::vector<Complex> x(static_cast<std::size_t>(n));
-    for (Index i = 0; i < samples.rows(); ++i) {
-      for (Index k = 0; k < n; ++k) {
-        x[static_cast<std::size_t>(k)] = std::conj(turn[static_cast<std::size_t>(k)]) * samples(i, k);
-      }
-      fft.inverse(x.data());
-      for (Index j = 0; j < n; ++j) result(i, j) = x[static_cast<std::size_t>(place(j))].real();
-    }
-    return result;
-  };
+  const auto apply = through_complex(
+      n,
+      [=](const auto& row, Complex* x) {
+        for (Index j = 0; j < n; ++j) x[place(j)] = row(j);
+      },
+      [fft](Complex* x) { fft.forward(x); },
+      [=](const Complex* x, auto row) {
+        for (Index k = 0; k < n; ++k) row(k) = times(x[k], turn[static_cast<std::size_t>(k)]).real();
+      });
+  const auto adjoint = through_complex(
+      n,
+      [=](const auto& row, Complex* x) {
+        for (Index k = 0; k < n; ++k) x[k] = std::conj(turn[static_cast<std::size_t>(k)]) * row(k);
+      },
+      [fft](Complex* x) { fft.inverse(x); },
+      [=](const Complex* x, auto row) {
+        for (Index j = 0; j < n; ++j) row(j) = x[place(j)].real();
+      });
   return {n, n, apply, adjoint};
 }
 

@@ -132,15 +132,19 @@ GramSpectrum gram_spectrum(const LinearOperator& a, Rng rng, Index steps, double
   Eigen::MatrixXd basis(n, steps);
   Vector diagonal(steps), off(steps);
   Vector v = rng.normal_vector(n).normalized();
+  // Takes the span of the first k + 1 directions out of w.
+  const auto project_out = [&basis](Index k, Vector& w) {
+    for (int pass = 0; pass < 2; ++pass) {  // twice is enough (Parlett)
+      const Vector along = basis.leftCols(k + 1).transpose() * w;
+      w.noalias() -= basis.leftCols(k + 1) * along;
+    }
+  };
   GramSpectrum result;
   for (Index k = 0; k < steps; ++k) {
     basis.col(k) = v;
     Vector w = a.adjoint(a.apply(v));
     diagonal(k) = v.dot(w);
-    for (int pass = 0; pass < 2; ++pass) {  // twice is enough (Parlett)
-      const Vector along = basis.leftCols(k + 1).transpose() * w;
-      w.noalias() -= basis.leftCols(k + 1) * along;
-    }
+    project_out(k, w);
     const double beta = w.norm();
     off(k) = beta;
     const bool last = k + 1 == steps;
@@ -156,10 +160,7 @@ GramSpectrum gram_spectrum(const LinearOperator& a, Rng rng, Index steps, double
     // An invariant subspace is found: go on in a fresh direction, uncoupled.
     if (beta <= 1e-13 * std::max(1e-300, diagonal.head(k + 1).maxCoeff())) {
       w = rng.normal_vector(n);
-      for (int pass = 0; pass < 2; ++pass) {
-        const Vector along = basis.leftCols(k + 1).transpose() * w;
-        w.noalias() -= basis.leftCols(k + 1) * along;
-      }
+      project_out(k, w);
       off(k) = 0;
     }
     v = w.normalized();

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/progress_report.hpp"
 #include "unrect/base/internal/team.hpp"
 #include "unrect/signal/basis_pursuit.hpp"
 #include "unrect/signal/greedy.hpp"
@@ -109,12 +109,9 @@ TransitionMap transition_map(const SparseSolver& solver, Index n, const Vector& 
     return std::max<Index>(1, std::lround(part * static_cast<double>(whole)));
   };
   Team team(std::min(context.threads, trials));
-  auto told = std::chrono::steady_clock::now();
+  ProgressReport report(context);
   const auto stopped = [&](Index cell) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!context.progress || now - told < std::chrono::milliseconds(100)) return false;
-    told = now;
-    return !context.progress({"cells", static_cast<double>(cell), static_cast<double>(map.success.size())});
+    return report.stops({"cells", static_cast<double>(cell), static_cast<double>(map.success.size())});
   };
   std::atomic<bool> stop = false;
   for (Index cell = 0; cell < map.success.size() && !stop; ++cell) {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/progress_report.hpp"
 #include "unrect/signal/total_variation.hpp"
 
 namespace unrect {
@@ -16,7 +16,7 @@ namespace {
 class Fidelity {
  public:
   Fidelity(const LinearOperator& a, const VectorRef& y, Index height, Index width, double step, const Context& context)
-      : a_(a), y_(y), height_(height), width_(width), step_(step), context_(context) {
+      : a_(a), y_(y), height_(height), width_(width), step_(step), report_(context) {
     UNRECT_REQUIRE(height >= 1 && width >= 1 && a.cols() == height * width, ErrorCode::kInvalidArgument,
                    "operator on {} pixels for an image of {} × {}", a.cols(), height, width);
     UNRECT_REQUIRE(y.size() == a.rows() && y.allFinite(), ErrorCode::kInvalidArgument,
@@ -40,10 +40,7 @@ class Fidelity {
   Matrix start() const { return step_ * back(y_); }
 
   bool cancelled(int done, int total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!context_.progress || now - told_ < std::chrono::milliseconds(100)) return false;
-    told_ = now;
-    return !context_.progress({"iterations", static_cast<double>(done), static_cast<double>(total)});
+    return report_.stops({"iterations", static_cast<double>(done), static_cast<double>(total)});
   }
 
  private:
@@ -51,8 +48,7 @@ class Fidelity {
   const Vector y_;
   Index height_, width_;
   double step_;
-  const Context& context_;
-  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+  ProgressReport report_;
 };
 
 /// The falling weight at a part of the way in [0, 1].

@@ -9,6 +9,7 @@
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/dense_lp.hpp"
+#include "unrect/polytope/internal/lp_for_tests.hpp"
 
 namespace unrect {
 namespace {
@@ -27,15 +28,6 @@ SparseRows sparse(const Halfspaces& rows, const Box& box) {
   result.lower = box.lower;
   result.upper = box.upper;
   return result;
-}
-
-// y ≥ 0 and, for every x of the box, y·(G x − h) > 0.
-void expect_farkas(const Halfspaces& rows, const Box& box, const LpResult& result) {
-  ASSERT_EQ(result.status, LpStatus::kInfeasible);
-  EXPECT_GE(result.row_duals.minCoeff(), 0);
-  const Vector r = rows.normals.transpose() * result.row_duals;
-  const double least = r.cwiseMax(0).dot(box.lower) + r.cwiseMin(0).dot(box.upper);
-  EXPECT_GT(least, rows.offsets.dot(result.row_duals));
 }
 
 TEST(SparseLp, FreeVariablesRangesAndUnboundedness) {

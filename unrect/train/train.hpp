@@ -105,8 +105,9 @@ struct Ranks {
 /// rank 0 after every epoch with the network as it is.
 /// @throws Error kInvalidArgument for samples that do not fit the network, for bad options; kFormat for a checkpoint
 /// of another training; kUnsupported for Gauss–Newton on anything but a chain.
-TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,
-                  const Context& context, const Ranks& ranks = {}, const Watch& watch = {});
+TrainResult train(const Network& start, const Samples& samples, const Samples& validation = {},
+                  const TrainOptions& options = {}, const Context& context = {}, const Ranks& ranks = {},
+                  const Watch& watch = {});
 
 /// What a network achieves on samples, computed in float as in training. @throws Error kInvalidArgument for samples
 /// that do not fit the network.
@@ -115,7 +116,7 @@ struct Score {
   double squared_error = 0;  // mean (y − x)² an entry
   double accuracy = 0;       // share of samples whose largest output is their largest target
 };
-Score score(const Network& network, const Samples& samples, const Loss& loss, const Context& context);
+Score score(const Network& network, const Samples& samples, const Loss& loss = {}, const Context& context = {});
 
 /// Units of a hidden ReLU layer that are 0 for every sample: no gradient reaches their weights any more. (An output
 /// that is always 0 may well be right.)
@@ -123,6 +124,6 @@ struct DeadUnits {
   Index layer = 0;  // of the network's layers(), from 0
   Index dead = 0, units = 0;
 };
-std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context);
+std::vector<DeadUnits> dead_units(const Network& network, const Samples& samples, const Context& context = {});
 
 }  // namespace unrect

@@ -1,72 +1,18 @@
 #include "unrect/verify/internal/exact_pass.hpp"
 
 #include <fmt/format.h>
-#include <gmpxx.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "unrect/base/error.hpp"
+#include "unrect/forms/internal/dyadic.hpp"
 #include "unrect/forms/stages.hpp"
 
 namespace unrect {
 namespace {
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
-// mantissa · 2^exponent.
-class Dyadic {
- public:
-  Dyadic() = default;
-  explicit Dyadic(double value) {
-    int exponent = 0;
-    mantissa_ = std::ldexp(std::frexp(value, &exponent), 53);
-    exponent_ = exponent - 53;
-    if (value == 0) exponent_ = 0;
-  }
-
-  void add(const Dyadic& other) { add(other.mantissa_, other.exponent_); }
-  void add_product(const Dyadic& a, const Dyadic& b) {
-    if (sgn(a.mantissa_) == 0 || sgn(b.mantissa_) == 0) return;
-    add(mpz_class(a.mantissa_ * b.mantissa_), a.exponent_ + b.exponent_);
-  }
-  int sign() const { return sgn(mantissa_); }
-  Dyadic minus(const Dyadic& other) const {
-    Dyadic result = *this;
-    result.add(mpz_class(-other.mantissa_), other.exponent_);
-    return result;
-  }
-  // Rounded down and rounded up.
-  std::pair<double, double> enclosure() const {
-    constexpr double kInfinity = std::numeric_limits<double>::infinity(), kMost = std::numeric_limits<double>::max();
-    long scale = 0;
-    const double leading = mpz_get_d_2exp(&scale, mantissa_.get_mpz_t());
-    double near = std::ldexp(leading, static_cast<int>(std::clamp(scale + exponent_, -5000L, 5000L)));
-    near = std::clamp(near, -kMost, kMost);
-    const int side = minus(Dyadic(near)).sign();
-    return {side < 0 ? std::nextafter(near, -kInfinity) : near, side > 0 ? std::nextafter(near, kInfinity) : near};
-  }
-
- private:
-  void add(const mpz_class& mantissa, long exponent) {
-    if (sgn(mantissa) == 0) return;
-    if (sgn(mantissa_) == 0) {
-      mantissa_ = mantissa;
-      exponent_ = exponent;
-    } else if (exponent >= exponent_) {
-      mantissa_ += mantissa << static_cast<mp_bitcnt_t>(exponent - exponent_);
-    } else {
-      mantissa_ <<= static_cast<mp_bitcnt_t>(exponent_ - exponent);
-      mantissa_ += mantissa;
-      exponent_ = exponent;
-    }
-  }
-
-  mpz_class mantissa_;
-  long exponent_ = 0;
-};
 
 using Values = std::vector<Dyadic>;
 
@@ -80,7 +26,7 @@ int smallest_slack(const Values& y, const Halfspaces& rows) {
   int side = 1;
   for (Index i = 0; i < rows.size() && side >= 0; ++i) {
     Dyadic sum;
-    for (Index j = 0; j < rows.dimension(); ++j) sum.add_product(Dyadic(rows.normals(i, j)), y[at(j)]);
+    for (Index j = 0; j < rows.dimension(); ++j) sum.add_product(rows.normals(i, j), y[at(j)]);
     side = std::min(side, Dyadic(rows.offsets[i]).minus(sum).sign());
   }
   return side;
@@ -105,7 +51,7 @@ Values activated(const Stage& stage, Values z) {
       Index p = 0;
       while (p < f->breaks.cols() && z[at(i)].minus(Dyadic(f->breaks(row, p))).sign() > 0) ++p;
       Dyadic value(f->offsets(row, p));
-      value.add_product(Dyadic(f->slopes(row, p)), z[at(i)]);
+      value.add_product(f->slopes(row, p), z[at(i)]);
       z[at(i)] = std::move(value);
     }
   }
@@ -127,10 +73,10 @@ Values outputs(const Stages& stages, const VectorRef& x) {
       for (Index j = 0; j < static_cast<Index>(a.size()); ++j) {
         if (a[at(j)].sign() == 0) continue;
         if (link.dense()) {
-          for (Index i = 0; i < stage.size; ++i) z[at(i)].add_product(Dyadic(link.columns(j, i)), a[at(j)]);
+          for (Index i = 0; i < stage.size; ++i) z[at(i)].add_product(link.columns(j, i), a[at(j)]);
         } else {
           for (Index e = link.start[at(j)]; e < link.start[at(j) + 1]; ++e)
-            z[at(link.row[at(e)])].add_product(Dyadic(link.weight[at(e)]), a[at(j)]);
+            z[at(link.row[at(e)])].add_product(link.weight[at(e)], a[at(j)]);
         }
       }
     }

@@ -21,6 +21,7 @@
 
 #include "unrect/bounds/internal/bound_graph.hpp"
 #include "unrect/bounds/internal/norm_ball.hpp"
+#include "unrect/bounds/internal/unit_lines.hpp"
 #include "unrect/polytope/halfspaces.hpp"
 
 namespace unrect {
@@ -137,12 +138,5 @@ class Relaxation {
   Eigen::Array<double, 1, Eigen::Dynamic> up_, down_;
   std::vector<std::pair<Index, Index>> undecided_;
 };
-
-/// The lines for one unit of a piecewise-linear function f on [l, h], the lower one with the slope that is best in the
-/// middle: offsets rounded outward.
-struct UnitLines {
-  double low_slope = 0, low_offset = 0, high_slope = 0, high_offset = 0;
-};
-UnitLines lines_of(const Piecewise& f, Index unit, double low, double high);
 
 }  // namespace unrect

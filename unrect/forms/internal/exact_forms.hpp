@@ -26,6 +26,9 @@ class ExactPoint {
 /// demand; rows are kept while the pieces of the stages before stay the same. Not thread-safe: one object a worker.
 class ExactForms {
  public:
+  /// In more dimensions callers should not ask for a point inside: a rational program of that size takes too long.
+  static constexpr Index kMostDimensionsOfAPoint = 32;
+
   ExactForms(const Stages& stages, const Domain& domain);
   ExactForms(const Stages&&, const Domain&) = delete;  // both are kept by reference: temporaries would be gone
   ExactForms(const Stages&, const Domain&&) = delete;

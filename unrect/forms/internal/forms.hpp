@@ -31,7 +31,7 @@ class Forms {
   Matrix values_;
 };
 
-/// A set of places with ranks.
+/// A set of numbers from 0 on ("places") that tells how many of its members are below a given one.
 struct PlaceSet {
   std::vector<std::uint64_t> bits;  // place p: bit p % 64 of word p / 64
   std::vector<Index> before;        // of each word: places in the words before it

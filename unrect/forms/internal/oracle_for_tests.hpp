@@ -30,6 +30,9 @@ std::vector<std::vector<Form>> forms_of_nodes(const Network& network, const Doma
 std::vector<std::vector<Form>> forms_of_layers(const Network& network, const Domain& domain, const Pieces& pieces);
 /// The sides of the domain, ≥ 0 inside: t_d − lower_d, upper_d − t_d for d = 0, 1, …, then the constraints' slacks.
 std::vector<Form> sides_of(const Domain& domain);
+/// The form that is zero on a wall. z: forms_of_layers; sides: sides_of the domain, which are ≥ 0 inside.
+Form form_on(const Hyperplane& wall, const Stages& stages, const std::vector<std::vector<Form>>& z,
+             const std::vector<Form>& sides);
 /// The configuration of a point, by a forward pass in rationals.
 Pieces pieces_at(const Network& network, const Domain& domain, const Point& t);
 /// The point where forms vanish; nothing if there is no such point or more than one.
@@ -62,6 +65,8 @@ Case cancelling_case(Rng rng);
 
 /// Random networks with up to a dozen units on up to four parameters, a third of them degenerate on purpose.
 Case random_case(Rng rng);
+/// Whether one of its layers is a maximum.
+bool has_maxima(const Network& network);
 /// The network's numbers in full.
 std::string describe(const Case& c);
 

@@ -27,7 +27,8 @@ struct Branch {
     walls.push(question.wall);
   }
 
-  /// A wall that the cell touches without being cut is one of its vertices' walls all the same, where that matters.
+  /// Tells the cell's vertices that they lie on the question's wall, which touches the cell without cutting it, where
+  /// the refinement is one with incidence.
   void touch(Cell& cell, const Question& question, const Signs& signs) {
     if (!prepared.incidence || !signs.on) return;
     judge.touch(arena, cell);
@@ -40,7 +41,7 @@ struct Branch {
   Questions questions;
   Judge judge;
   Arena arena;
-  StopSign stop_sign{Judge::kQuestionsABreath};
+  StopSign stop_sign{Judge::kQuestionsPerLook};
 };
 
 }  // namespace unrect

@@ -10,7 +10,8 @@
 
 namespace unrect {
 
-/// Its rows are a cell's sides, in their order: cells that follow each other share the first ones, which stay.
+/// A DenseLp whose rows are a cell's sides, in their order. Cells that follow each other share the first sides: those
+/// rows stay.
 class CellProgram {
  public:
   /// The walls must outlive this.

@@ -12,7 +12,7 @@
 
 namespace unrect {
 
-/// Layers of functions of one variable; maxima are Maxima's.
+/// For layers whose units are functions of one variable: Maxima does the others.
 template <class Judge>
 class Classifier {
   using Cell = typename Judge::Cell;
@@ -30,7 +30,8 @@ class Classifier {
   explicit Classifier(Branch<Judge>& branch)
       : b_(branch), cuts_(static_cast<std::size_t>(branch.prepared.stages.size())) {}
 
-  /// Decides all units of stage s that do not straddle the cell. Vertices that are found on a wall learn that.
+  /// Decides all units of stage s that do not straddle the cell. The cell is written to: vertices that are found on a
+  /// wall are told so (Branch::touch).
   void classify(int s, Cell& cell) {
     cuts_[static_cast<std::size_t>(s)].clear();
     const Glance& glance = b_.judge.glance(s, cell);
@@ -41,7 +42,7 @@ class Classifier {
     }
   }
 
-  /// What is left to do after that.
+  /// The breaks inside the cell: where the recursion has to cut it.
   const std::vector<Cut>& cuts(int s) const { return cuts_[static_cast<std::size_t>(s)]; }
 
  private:

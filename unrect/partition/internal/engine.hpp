@@ -17,7 +17,8 @@
 
 namespace unrect {
 
-/// Depth first; memory O(depth). The forms, the walls and all questions about signs are the branch's.
+/// Goes through all cells, depth first, in memory O(depth): path, budget and counts. Forms, walls and all questions
+/// about signs are the branch's.
 template <class Judge>
 class Engine final : public Worker::Implementation {
   using Cell = typename Judge::Cell;
@@ -108,7 +109,7 @@ class Engine final : public Worker::Implementation {
     b_.walls.drop_to(walls);
   }
 
-  // Splits the cell by the cuts from `next` on; every cell that is left has all bits of stage s.
+  // Splits the cell by the cuts from `next` on. Every cell that is left has its pieces of stage s: a leaf.
   void subdivide(int s, Cell cell, std::size_t next) {
     const auto& cuts = classifier_.cuts(s);
     const std::size_t depth = path_.size();
@@ -156,7 +157,7 @@ class Engine final : public Worker::Implementation {
     retreat(depth, walls, mark);
   }
 
-  // The same for maxima, from straddling unit `next` on.
+  // Splits the cell by the straddling maxima from number `next` on: a child for each slot that wins somewhere.
   void compete(int s, const Cell& cell, std::size_t next) {
     if (next == b_.forms.straddling(s).size()) return leaf(s, cell);
     const Index unit = b_.forms.straddling(s)[next];

@@ -24,8 +24,9 @@ struct KeyedFacet {
   int wall() const { return face.walls.front(); }
 };
 
-/// Random names for the pieces of every unit. A configuration's hash without the units that vanish on a facet is the
-/// same on both sides of it, because a continuous map changes no other unit's piece there.
+/// Random names for the pieces of every unit; a configuration's hash is the exclusive or of its pieces' names. The hash
+/// without the units that vanish on a facet is the same on both sides of it, because a continuous map changes no other
+/// unit's piece there.
 class FacetKeys {
  public:
   /// ReLU-like layers only.

@@ -9,9 +9,10 @@
 
 namespace unrect {
 
-/// Of a rectifier's units (StageForms::is_rectifier), which are known to be above 0 all over the cell, and which to be
-/// above or not above: unit i is bit i % 64 of word i / 64. Of other units, bounds of z over the cell, as good as
-/// `delta` times their gradients. All else is left open.
+/// The answer for all units of a stage. Of a rectifier (StageForms::is_rectifier) `above` holds the units that are
+/// known to be above 0 all over the cell, `decided` those and the ones that are known not to be: unit i is bit i % 64
+/// of word i / 64. Of other units `low` and `high` bound z over the cell, but for `delta` times their gradients. A unit
+/// that neither speaks of is a question to the judge.
 struct Glance {
   explicit Glance(const Stages& stages) {
     Index widest = 0;

@@ -1,11 +1,13 @@
 // Where a cell of half-spaces lies about a wall, and what a region of that kind tells about itself.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/exact_oracle.hpp"
 #include "unrect/partition/internal/glance.hpp"
 #include "unrect/partition/internal/halfspace_cell.hpp"
 #include "unrect/partition/internal/prepared.hpp"
@@ -24,8 +26,8 @@ class HalfspaceJudge {
  public:
   using Cell = HalfspaceCell;
   using Region = HalfspaceRegion;
-  /// A question may be a linear program: the clock is looked at before each.
-  static constexpr unsigned kQuestionsABreath = 1;
+  /// Questions between two looks at the clock (StopSign): each may be a linear program.
+  static constexpr unsigned kQuestionsPerLook = 1;
 
   /// All must outlive this.
   HalfspaceJudge(const Refinement::Prepared& prepared, const StageForms& forms, const Walls& walls);
@@ -34,10 +36,10 @@ class HalfspaceJudge {
 
   Cell box(Arena& arena);
   Cell copy_of(Arena& arena, const Cell& cell) const { return geometry_.copy_of(arena, cell); }
-  /// Nothing that was learnt about other cells has a part in an answer.
+  /// Forgets what was learnt about other cells: no answer depends on what was asked before.
   void forget() { geometry_.forget(); }
-  /// The same cell, made ready for many others to come from it: where facets are asked for, without the sides that do
-  /// not bound it.
+  /// The same cell, before many others are cut from it: where facets are asked for, the sides that do not bound it are
+  /// left out.
   Cell trimmed(Arena& arena, const Cell& cell);
 
   const Glance& glance(int s, const Cell& cell);
@@ -51,10 +53,8 @@ class HalfspaceJudge {
   std::uint64_t exact_decisions() const { return exact_.asked(); }
   ExactForms& exact() { return exact_; }
   HalfspaceGeometry& geometry() { return geometry_; }
-  /// Sides of the cell as those of walls. Good until the next call.
-  const std::vector<WallSide>& walls_of(std::span<const HalfspaceCell::Side> sides);
-  /// Whether a form is positive (negative: sign −1) somewhere on the domain's box with these sides: exact.
-  const HalfspaceOracle& oracle() const { return oracle_; }
+  /// Exact answers about the cells of this branch.
+  ExactOracle& oracle() { return oracle_; }
 
  private:
   const Refinement::Prepared& p_;
@@ -63,9 +63,7 @@ class HalfspaceJudge {
   HalfspaceGeometry geometry_;
   ExactForms exact_;
   Glance glance_;
-  const Hyperplane* asked_ = nullptr;
-  std::vector<WallSide> sides_;
-  HalfspaceOracle oracle_;
+  ExactOracle oracle_;
 };
 
 class HalfspaceRegion final : public RegionAtHand {
@@ -79,7 +77,7 @@ class HalfspaceRegion final : public RegionAtHand {
   std::optional<Vector> interior_point() override;
   Matrix vertices() override { return Matrix(0, p_.domain.dimension()); }
   std::vector<std::vector<int>> walls_of_vertices() const override { return {}; }
-  std::vector<int> facets() override { return judge_.geometry().facets(*cell_, judge_.oracle()); }
+  std::vector<int> facets() override { return judge_.geometry().facets(*cell_, std::ref(judge_.oracle())); }
 
  private:
   HalfspaceJudge& judge_;

@@ -10,7 +10,8 @@
 
 namespace unrect {
 
-/// ReLU-like layers only. Not thread-safe; the refinement must outlive it.
+/// Finds the region that a point lies in, without the recursion. ReLU-like layers only. Not thread-safe; the refinement
+/// must outlive it.
 class PointPieces {
  public:
   explicit PointPieces(const Refinement& refinement);

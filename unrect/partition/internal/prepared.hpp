@@ -1,6 +1,8 @@
 // What a refinement works out once, before any worker begins.
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "unrect/forms/internal/filter.hpp"
@@ -26,6 +28,14 @@ struct Refinement::Prepared {
   const StageFilter& filter(int s) const { return filters[static_cast<std::size_t>(s)]; }
   /// The size of numbers over the domain, that bounds of roundings are relative to: 1 + Σ_d max |t_d|.
   double size() const { return 1 + reach.sum(); }
+  /// How wrong a constraint's value can be anywhere on the domain. Its numbers have no error but the evaluation's: none
+  /// goes through more than k + 1 operations, which lose (k + 1) u of the sum of their sizes, u = ε/2; four times that
+  /// and more is charged.
+  double constraint_error(Index r) const {
+    double size = std::abs(domain.constraints.offsets[r]);
+    for (Index d = 0; d < domain.dimension(); ++d) size += std::abs(domain.constraints.normals(r, d)) * reach[d];
+    return 2 * static_cast<double>(domain.dimension() + 3) * std::numeric_limits<double>::epsilon() * size;
+  }
 };
 
 class Worker::Implementation {

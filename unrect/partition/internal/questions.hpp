@@ -28,8 +28,8 @@ struct Signs {
   bool cuts() const { return below && above; }
 };
 
-/// Puts the questions about units into words. A question is good until the next one is put. Inlined: one is put for
-/// each unit and cell that a glance leaves open.
+/// Makes the questions that the recursion asks about units. A question is good until the next one is made. Inlined: one
+/// is made for each unit and cell that a glance leaves open.
 class Questions {
  public:
   /// Both must outlive this.
@@ -41,7 +41,7 @@ class Questions {
     question_.form.resize(k_ + 1);
   }
 
-  /// Is the domain's box beyond this wall, a constraint?
+  /// On which sides of this constraint of the domain does the cell lie?
   const Question& at_constraint(const Walls& walls, const Hyperplane& wall) {
     question_.wall = wall;
     question_.doubt = walls.form_of(wall, question_.form.data());
@@ -50,7 +50,7 @@ class Questions {
     return question_;
   }
 
-  /// From here on ids start, each time that restart() is called: what a unit of work does depends on nothing before it.
+  /// The next id is the one that every restart() goes back to: what a unit of work does depends on nothing before it.
   void mark() { start_ = next_id_; }
   void restart() { next_id_ = start_; }
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/partition/internal/arena.hpp"
+#include "unrect/partition/internal/exact_oracle.hpp"
 #include "unrect/partition/internal/halfspace_cell.hpp"
 #include "unrect/partition/internal/wall_forms.hpp"
 #include "unrect/partition/refine.hpp"
@@ -26,8 +26,7 @@ class RegionProof {
   WallForms& forms() { return forms_; }
 
  private:
-  HalfspaceGeometry::Reach ask(const HalfspaceCell& cell, const Hyperplane& wall);
-  bool judge(int wall, int sign, std::span<const HalfspaceCell::Side> sides);
+  HalfspaceGeometry::Reach ask(const HalfspaceCell& cell, const Hyperplane& wall, const double* form, double error);
 
   const Refinement refinement_;
   Index k_;
@@ -39,8 +38,7 @@ class RegionProof {
   std::uint64_t asked_ = 0;
 
   std::vector<Hyperplane> planes_;  // the box's sides, then those that cut the cell
-  Hyperplane wall_;                 // that is asked about
-  std::vector<WallSide> sides_;
+  ExactOracle oracle_;
 };
 
 }  // namespace unrect

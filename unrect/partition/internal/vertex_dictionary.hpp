@@ -25,8 +25,9 @@ class VertexDictionary {
   double entry(Index row, Index b) const { return columns_.data()[b * rows_ + row]; }
   /// The wall that column b is about, a row's index.
   Index wall(Index b) const { return walls_[static_cast<std::size_t>(b)]; }
+  /// Whether the row's wall passes through the vertex.
   bool vanishes(Index row) const { return far_[row] > 0; }
-  /// Says so, and makes the row exact.
+  /// Column b is about this row's wall from now on. The row's numbers, known without rounding, are put right.
   void set_wall(Index b, Index row);
 
   /// The column along which a row's slack falls fastest, or kNone.
@@ -35,7 +36,7 @@ class VertexDictionary {
   Index first_hit(Index b);
   /// Goes to the vertex at the other end of edge b, where `row` vanishes.
   void pivot(Index b, Index row);
-  /// So much can all of u change, with any signs, before another wall's slack is used up.
+  /// How much all of u can change, with any signs, before another wall's slack is used up.
   double room();
 
  private:

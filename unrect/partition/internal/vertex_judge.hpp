@@ -30,8 +30,8 @@ class VertexJudge {
  public:
   using Cell = typename Geometry::Cell;
   using Region = VertexRegion<Geometry>;
-  /// So many questions cost as much as a look at the clock.
-  static constexpr unsigned kQuestionsABreath = 1024;
+  /// Questions between two looks at the clock (StopSign): so many cost about as much as one look.
+  static constexpr unsigned kQuestionsPerLook = 1024;
 
   /// All must outlive this.
   VertexJudge(const Refinement::Prepared& prepared, const StageForms& forms, const Walls& walls)
@@ -47,9 +47,9 @@ class VertexJudge {
 
   Cell box(Arena& arena) { return geometry_.box(arena, p_.domain.box.lower.data(), p_.domain.box.upper.data()); }
   Cell copy_of(Arena& arena, const Cell& cell) const { return geometry_.copy_of(arena, cell); }
-  /// Nothing that was learnt about other cells has a part in an answer.
+  /// Forgets what was learnt about other cells: no answer depends on what was asked before.
   void forget() {}
-  /// The same cell, made ready for many others to come from it.
+  /// The same cell, before many others are cut from it: there is nothing to make ready.
   Cell trimmed(Arena&, const Cell& cell) { return cell; }
 
   const Glance& glance(int s, const Cell& cell) {

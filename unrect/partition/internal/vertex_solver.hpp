@@ -14,14 +14,14 @@ class VertexSolver {
   /// size: Prepared::size().
   VertexSolver(Index k, double size) : k_(k), size_(size), point_(k), residual_(k), inverse_(k, k) {}
 
-  /// A vertex on `walls` walls, each of which is then set: its form into form(i), and that form's doubt.
+  /// Begins with a vertex on so many walls. The caller then puts each wall's form into form(i) and sets its doubt.
   void begin(Index walls);
   double* form(Index i) { return system_.data() + i * (k_ + 1); }
   void set_doubt(Index i, const Doubt& doubt);
 
-  /// The solution, which is set before to a point near it. Afterwards it is off by at most the result in any
-  /// coordinate, ∞ if that is not known. O(walls · k²).
+  /// Before solve(): a point near the vertex, set by the caller. Afterwards: the vertex.
   Vector& point() { return point_; }
+  /// The most that point() is off by in any coordinate; ∞ if that is not known. O(walls · k²).
   double solve();
 
  private:

@@ -17,7 +17,7 @@ class Walls {
   /// The box's 2k sides are there at once. Both must outlive this.
   Walls(const Refinement::Prepared& prepared, const StageForms& forms);
 
-  std::span<const Hyperplane> all() const { return walls_; }
+  const std::vector<Hyperplane>& all() const { return walls_; }
   const Hyperplane& operator[](int w) const { return walls_[static_cast<std::size_t>(w)]; }
   std::size_t size() const { return walls_.size(); }
   void push(const Hyperplane& wall) { walls_.push_back(wall); }

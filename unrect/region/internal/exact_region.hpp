@@ -49,7 +49,7 @@ class ExactRegion {
   double clearance(const VectorRef& t, const Halfspaces& rows, double most);
 
   /// Whether a_i·u < 0 for every row with a normal: from any point inside, u leads ever deeper. Over all inputs, none
-  /// of them fixed. As missed().
+  /// of them fixed. Error-bounded doubles, exact where they cannot tell.
   bool recedes(const VectorRef& u);
 
   /// About how many products all rows cost.
