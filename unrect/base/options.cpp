@@ -7,6 +7,16 @@
 #include "unrect/base/error.hpp"
 
 namespace unrect {
+namespace {
+
+// "1024", "0.02", "2^53".
+std::string end_text(double end) {
+  int power = 0;
+  const bool large = std::frexp(end, &power) == 0.5 && power > 24;
+  return large ? fmt::format("2^{}", power - 1) : fmt::format("{:.9g}", end);
+}
+
+}  // namespace
 
 bool OptionRange::holds(double value) const {
   if (!std::isfinite(value)) return false;
@@ -17,10 +27,10 @@ bool OptionRange::holds(double value) const {
 std::string OptionRange::text(bool whole) const {
   std::string text = fmt::format("{}a {}number", or_zero ? "0 or " : "", whole ? "whole " : "");
   const bool has_low = std::isfinite(low), has_high = std::isfinite(high);
-  if (has_low && has_high && !open_low && !open_high) return text + fmt::format(" of {:.9g} … {:.9g}", low, high);
-  if (has_low) text += fmt::format(" {} {:.9g}", open_low ? ">" : "≥", low);
+  if (has_low && has_high && !open_low && !open_high) return text + " of " + end_text(low) + " … " + end_text(high);
+  if (has_low) text += (open_low ? " > " : " ≥ ") + end_text(low);
   if (has_low && has_high) text += " and";
-  if (has_high) text += fmt::format(" {} {:.9g}", open_high ? "<" : "≤", high);
+  if (has_high) text += (open_high ? " < " : " ≤ ") + end_text(high);
   return text;
 }
 

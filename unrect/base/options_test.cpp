@@ -95,6 +95,7 @@ TEST(Options, RangesAreTold) {
   EXPECT_EQ(at_least(0).text(false), "a number ≥ 0");
   EXPECT_EQ((OptionRange{.low = 0, .high = 1, .open_high = true}.text(false)), "a number ≥ 0 and < 1");
   EXPECT_EQ(between(1, 1000000).text(true), "a whole number of 1 … 1000000");
+  EXPECT_EQ(between(0, 0x1p53).text(true), "a whole number of 0 … 2^53");
   EXPECT_TRUE((OptionRange{.low = 0, .high = 1, .open_high = true}.holds(0)));
   EXPECT_FALSE((OptionRange{.low = 0, .high = 1, .open_high = true}.holds(1)));
 }

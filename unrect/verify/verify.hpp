@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/network/network.hpp"
 #include "unrect/verify/vnnlib.hpp"
 #include "unrect/verify/witness.hpp"
@@ -21,7 +22,12 @@ enum class Verdict {
 std::string_view to_string(Verdict verdict);
 
 struct VerifyOptions {
-  double time_limit = 0;  // seconds; 0: none
+  double time_limit = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.time_limit, {"time_limit", "seconds after which to give up; 0: never", between(0, 1e9)});
+  }
 };
 
 struct VerifyResult {
