@@ -24,7 +24,7 @@ using Rows = MatrixOf<float>;
 
 // Where nothing else is asked for. Of images:
 constexpr int kPhases = 4;
-constexpr Index kCrop = 124, kCrops = 512, kHeldCrops = 64;
+constexpr Index kCrop = 124, kCropsAnEpoch = 512, kHeldCrops = 64;
 const Index kChannels = Unrolled{}.channels;
 // Of other data: a part of the samples, at most so many; those of generated sets.
 constexpr Index kHeldOutPart = 10, kMostHeldOut = 1000, kDigits = 5000, kSpirals = 2500;
@@ -245,7 +245,7 @@ TrainingData image_recovery(const DataRequest& request) {
                                                             request.channels.value_or(kChannels), rng.split(kWeights))
                                          : read_unrolled(request.start);
   if (request.phases) start = start.deepened(*request.phases);
-  const Index count = request.samples > 0 ? request.samples : kCrops;
+  const Index count = request.samples > 0 ? request.samples : kCropsAnEpoch;
   const auto network = [start, side](const Sensor& sensor) {
     return start.trainable(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
   };
@@ -319,7 +319,7 @@ LearningTask task_named(std::string_view name) {
 
 std::string_view DataRequest::otherwise(std::string_view field) {
   static const std::map<std::string_view, std::string> words{
-      {"samples", fmt::format("all that are not held out; images: {} crops an epoch", kCrops)},
+      {"samples", fmt::format("all that are not held out; images: {} crops an epoch", kCropsAnEpoch)},
       {"validation", fmt::format("1/{}, at most {}; images: {} crops", kHeldOutPart, kMostHeldOut, kHeldCrops)},
       {"phases", fmt::format("{}, or as many as the start has", kPhases)},
       {"channels", fmt::format("{}", kChannels)},
