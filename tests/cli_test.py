@@ -260,6 +260,47 @@ class Convert(Case):
             self.refused(2, "random", "2,3,2", "--seed", seed, "--out", "net.onnx", ["--seed", seed, "2^53"])
 
 
+class Help(Case):
+    # Flags of a verb, and the fields of the structs in docs/options.md (which tests/options_test.cpp compares with them).
+    FLAGS = {
+        ("train",): {
+            "TrainOptions": "epochs momentum warm-up patience groups bfloat16 lipschitz-budget=lipschitz every=checkpoint_seconds method",
+            "RecipeOptions": "layers batch rate damping trust decay linear-output consistent=consistency log-loss=log_scale",
+            "DataRequest": "task data samples validation measurements phi augment any-operator start teachers phases channels crop seed"},
+        ("regions",): {"ExploreOptions": "max-regions checkpoint every=checkpoint_seconds", "ImportOptions": "cut-softmax"},
+        ("verify",): {"VerifyOptions": "time-limit", "ImportOptions": "cut-softmax"},
+        ("signal", "dictionary"): {"KsvdOptions": "atoms sparsity iterations"}}
+    OWN = ("--consistent",)  # has a default of the verb's own: what it stands for without a number
+
+    def test_it_says_what_the_structs_say(self):
+        page = (ROOT / "docs/options.md").read_text()
+        for verb, structs in self.FLAGS.items():
+            said = {part.split()[0].split(",")[0]: part for part in re.split(r"\n  (?=-)", self.ok(*verb, "--help"))}
+            for struct, flags in structs.items():
+                table = page.split(f"\n## `{struct}`")[1].split("\n## ")[0]
+                rows = [re.split(r" (?<!\\)\| ", line[2:-2]) for line in table.splitlines() if line.startswith("| `")]
+                fields = {row[0].strip("`"): row[1:] for row in rows}
+                for flag in flags.split():
+                    name, _, field = flag.partition("=")
+                    default, values, meaning = fields[field or name.replace("-", "_")]
+                    text = " ".join(said["--" + name].split())
+                    self.assertIn(meaning, text, (verb, name))
+                    if values not in ("", "on, off"):
+                        self.assertIn(":" + values.removesuffix(" each"), text, (verb, name))
+                    if default not in ("none", "off") and "--" + name not in self.OWN:
+                        self.assertRegex(text, rf"={re.escape(default)} |\(default: {re.escape(default)}\)", (verb, name))
+
+    def test_what_is_out_of_range_is_named(self):
+        for args, words in (
+                (["verify", "net.onnx", "p.vnnlib", "--time-limit", "1e12"], ["--time-limit", "1e12", "a number of 0 … 1e+09"]),
+                (["verify", "net.onnx", "p.vnnlib", "--time-limit", "nan"], ["--time-limit", "nan"]),
+                (["regions", "net.onnx", "--box=0,1", "--max-regions", "0"], ["--max-regions", "0", "a whole number ≥ 1"]),
+                (["train", "--data", "spiral", "--momentum", "1"], ["--momentum", "1", "≥ 0 and < 1"]),
+                (["train", "--data", "spiral", "--epochs", "2.5"], ["--epochs", "2.5"]),
+                (["train", "--data", "spiral", "--task", "classes"], ["classes", "recovery, classify, regress"])):
+            self.refused(2, *args, words)
+
+
 class Refusals(Case):
     def test_bad_files(self):
         self.refused(4, "info", "nothing.onnx", ["nothing.onnx", "No such file"])

@@ -5,6 +5,7 @@
 #include "unrect/base/context.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/file.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/base/types.hpp"
 #include "unrect/bounds/gradient.hpp"

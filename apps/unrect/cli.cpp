@@ -50,7 +50,7 @@ int complain(const char* message, int status) {
 
 void NetworkOptions::add_to(CLI::App& verb, const std::string& name) {
   verb.add_option(name, file, "network: .onnx, or .npz with W0, b0, W1, b1, …")->required();
-  verb.add_flag("--cut-softmax", import.cut_softmax, "drop a Softmax that ends the network");
+  add_field(verb, "--cut-softmax", import, import.cut_softmax);
 }
 
 Network NetworkOptions::read_as_it_stands() const {
@@ -60,37 +60,25 @@ Network NetworkOptions::read_as_it_stands() const {
   return read_network(file, options);
 }
 
-namespace {
+CLI::Validator within(double low, double high) { return in_range<double>(between(low, high)); }
+CLI::Validator not_negative() { return in_range<double>(at_least(0)); }
+CLI::Validator positive() { return in_range<double>(above(0)); }
 
-// Of type T, so that a number is judged as it is used: whole, and to the last digit.
-template <class T, class Good>
-CLI::Validator number(const std::string& expected, const Good& good) {
-  const auto check = [=](const std::string& text) {
-    T value{};
-    const bool read = !text.empty() && text[0] != '+' && CLI::detail::lexical_cast(text, value);
-    return read && good(value) ? std::string() : fmt::format("{}, expected {}", text, expected);
-  };
-  return CLI::Validator(check, expected);
+std::string help_of(const Option& option) {
+  return fmt::format("{}{}", option.help,
+                     option.otherwise.empty() ? "" : fmt::format(" (default: {})", option.otherwise));
 }
 
-}  // namespace
-
-CLI::Validator within(double low, double high) {
-  return number<double>(fmt::format("a number of {:g} … {:g}", low, high),
-                        [=](double value) { return value >= low && value <= high; });
-}
-CLI::Validator not_negative() {
-  return number<double>("a number ≥ 0", [](double value) { return value >= 0 && std::isfinite(value); });
-}
-CLI::Validator positive() {
-  return number<double>("a number > 0", [](double value) { return value > 0 && std::isfinite(value); });
+CLI::Option* add_threads(CLI::App& verb, Context& context) {
+  return verb.add_option("--threads", context.threads, "threads; the answer does not depend on them")
+      ->capture_default_str()
+      ->check(in_range<int>(between(1, 1024)));
 }
 
 CLI::Option* add_seed(CLI::App& verb, std::uint64_t& seed, const std::string& what) {
-  const auto kept = [](std::int64_t value) { return value >= 0 && value <= std::int64_t{1} << 53; };
   return verb.add_option("--seed", seed, what)
       ->capture_default_str()
-      ->check(number<std::int64_t>("a whole number of 0 … 2^53", kept));
+      ->check(in_range<std::int64_t>(between(0, 0x1p53)));
 }
 
 Vector parse_vector(const std::string& text, const std::string& what) {

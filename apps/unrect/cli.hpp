@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -11,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "unrect/base/context.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
 #include "unrect/polytope/halfspaces.hpp"
@@ -94,10 +97,61 @@ struct Use {
 /// @throws Error kInvalidArgument naming both for the first of `uses` that was given and is not used.
 void require_used(const CLI::App& verb, const std::vector<Use>& uses);
 
-/// Numbers, finite, within bounds. (CLI11's own let NaN through, and write bounds in six or 309 digits.)
+/// Numbers in a range, read as T, so that they are judged as they are used: whole, and to the last digit. (CLI11's own
+/// let NaN through, and write bounds in six or 309 digits.)
+template <class T>
+CLI::Validator in_range(const OptionRange& range) {
+  const std::string expected = range.text(std::integral<T>);
+  const auto check = [=](const std::string& text) {
+    T value{};
+    const bool read = !text.empty() && text[0] != '+' && CLI::detail::lexical_cast(text, value);
+    return read && range.holds(static_cast<double>(value)) ? std::string() : text + ", expected " + expected;
+  };
+  return CLI::Validator(check, expected);
+}
 CLI::Validator within(double low, double high);
 CLI::Validator not_negative();
 CLI::Validator positive();
+
+/// The number that a field, an optional one or a list of them holds; void for others.
+template <class T>
+struct NumberOf {
+  using type = std::conditional_t<is_option_number<T>, T, void>;
+};
+template <class T>
+struct NumberOf<std::optional<T>> : NumberOf<T> {};
+template <class T>
+struct NumberOf<std::vector<T>> : NumberOf<T> {};
+
+/// What --help says of a field: with what stands where it is left out, if that is not its value.
+std::string help_of(const Option& option);
+
+/// A flag for `field`, one of those of `options`: help, range and default are what the struct says of it.
+template <class Options, class T>
+CLI::Option* add_field(CLI::App& verb, const std::string& flag, Options& options, T& field) {
+  const Option about = option_of(options, field);
+  if constexpr (std::is_same_v<T, bool>) {
+    return verb.add_flag(flag, field, help_of(about));
+  } else {
+    CLI::Option* const made = verb.add_option(flag, field, help_of(about));
+    if (about.otherwise.empty()) made->default_str(option_text(field));
+    if constexpr (requires { field.push_back(field[0]); } && !std::is_same_v<T, std::string>) made->delimiter(',');
+    using Number = typename NumberOf<T>::type;
+    if constexpr (!std::is_void_v<Number>) made->check(in_range<Number>(about.range));
+    return made;
+  }
+}
+/// For one of an enumeration: `named` is its value of that name.
+template <class Options, class Enum, class Named>
+CLI::Option* add_field(CLI::App& verb, const std::string& flag, Options& options, Enum& field, const Named& named) {
+  return verb
+      .add_option_function<std::string>(
+          flag, [&field, named](const std::string& name) { field = named(name); }, help_of(option_of(options, field)))
+      ->default_str(option_text(field));
+}
+
+/// --threads.
+CLI::Option* add_threads(CLI::App& verb, Context& context);
 
 /// --seed: 0 … 2⁵³, what files keep as it is.
 CLI::Option* add_seed(CLI::App& verb, std::uint64_t& seed, const std::string& what);

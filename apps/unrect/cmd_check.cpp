@@ -22,7 +22,7 @@ void Command::run() const {
   const Certificate read = read_certificate(certificate);
   const Network net = network.read_as_it_stands();
   const Property requirement = read_vnnlib(property);
-  const ProgressLine line(1, 0, [](const Progress& progress, double seconds) {
+  const ProgressLine line(Context(), [](const Progress& progress, double seconds) {
     return fmt::format("{:.0f} of {:.0f} steps, {:.0f} s", progress.done, progress.total, seconds);
   });
   const CheckResult result = check_certificate(net, requirement, read, line.context());

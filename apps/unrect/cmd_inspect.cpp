@@ -20,9 +20,8 @@ namespace {
 struct Command {
   NetworkOptions network;
   std::string at, sample, configuration, box, plane, pixel, only;
-  bool random = false, json = false, all_facets = false, raw = false;
-  std::uint64_t seed = 0;
-  Index top = 5;
+  bool random = false, json = false, raw = false;
+  InspectOptions options;
   std::filesystem::path out, report, measurement;
   PictureName slice, filter;
 
@@ -52,7 +51,7 @@ Vector Command::point(const Network& net) const {
   UNRECT_REQUIRE(random, ErrorCode::kInvalidArgument,
                  "inspect where? Give one of --at \"v1,v2,…\", --at x.npy, --sample images.idx.gz:17, --random or "
                  "--configuration");
-  Rng rng(seed);
+  Rng rng(options.seed);
   if (const std::optional<Box> within = domain(net)) {
     Vector x(net.input_size());
     for (Index j = 0; j < x.size(); ++j) x[j] = rng.uniform(within->lower[j], within->upper[j]);
@@ -66,7 +65,8 @@ std::optional<Figure> Command::picture_of(const Region& region, const Vector& x)
   if (x.size() < 2) return std::nullopt;
   const std::string title = network.file.filename().string() + ": the region of one input";
   if (plane.empty() && x.size() > 2) {
-    return region_picture(region, random_plane(x, seed), title, "first random direction", "second random direction");
+    return region_picture(region, random_plane(x, options.seed), title, "first random direction",
+                          "second random direction");
   }
   const Vector axes = plane.empty() ? Vector(Eigen::Vector2d(0, 1)) : parse_vector(plane, "--plane");
   UNRECT_REQUIRE(axes.size() == 2 && axes.minCoeff() >= 0 && axes.maxCoeff() < 1e9 && axes[0] == std::floor(axes[0]) &&
@@ -173,7 +173,7 @@ void Command::run() const {
   if (!measurement.empty()) {
     UNRECT_REQUIRE(out.empty() && slice.empty() && report.empty() && box.empty(), ErrorCode::kInvalidArgument,
                    "--measurement goes with --pixel, --filter, --seed and --json alone");
-    return inspect_recovery({network.file, measurement, pixel, filter, seed, json});
+    return inspect_recovery({network.file, measurement, pixel, filter, options.seed, json});
   }
   const Network net = network.read();
   if (!configuration.empty()) {
@@ -197,15 +197,16 @@ void Command::run() const {
     }
     return;
   }
-  InspectOptions options{top, all_facets, domain(net), seed, nullptr};
-  UNRECT_REQUIRE(!options.box || options.box->contains(x), ErrorCode::kInvalidArgument,
+  InspectOptions how = options;
+  how.box = domain(net);
+  UNRECT_REQUIRE(!how.box || how.box->contains(x), ErrorCode::kInvalidArgument,
                  "the point is outside --box, expected one within it");
   const Inspection result = [&] {
-    const ProgressLine line(1, seed, [](const Progress& now, double) {
+    const ProgressLine line({}, [](const Progress& now, double) {
       return now.total > 0 ? fmt::format("{:.0f} of {:.0f} {}", now.done, now.total, now.what) : std::string(now.what);
     });
-    options.context = &line.context();
-    return inspect(net, x, options);
+    how.context = &line.context();
+    return inspect(net, x, how);
   }();
   std::optional<Figure> picture;
   if (!slice.empty() || !report.empty()) picture = picture_of(result.region, x);
@@ -242,11 +243,11 @@ void add_inspect(CLI::App& app) {
   verb->add_option("--pixel", command->pixel, "--measurement: ROW,COLUMN of the pixel whose filter is shown")
       ->default_str("the middle");
   add_picture(*verb, "--filter", command->filter, "--measurement: draw that pixel's effective filter");
-  add_seed(*verb, command->seed, "seed of --random, of the plane and of rays");
-  verb->add_option("--top", command->top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
+  add_seed(*verb, command->options.seed, "seed of --random, of the plane and of rays");
+  verb->add_option("--top", command->options.top, "atoms to list")->capture_default_str()->check(CLI::Range(0, 100000));
   verb->add_option("--only", command->only, "nothing but this: output, one number a line")
       ->check(CLI::IsMember({"output"}));
-  verb->add_flag("--all-facets", command->all_facets, "decide every inequality, however many inputs there are");
+  verb->add_flag("--all-facets", command->options.all_facets, "decide every inequality, however many inputs there are");
   add_picture(*verb, "--slice", command->slice, "draw the region in a plane through the input")
       ->expected(0, 1)
       ->default_str("region");

@@ -16,10 +16,8 @@ struct Command {
   NetworkOptions network;
   std::string maximize, minimize, box;
   std::filesystem::path vnnlib;
-  std::optional<double> gap;
-  double time_limit = 0;
-  std::uint64_t seed = 0;
-  int threads = 1;
+  OptimizeOptions options;
+  Context context;
   bool range = false, json = false;
 
   void run() const;
@@ -55,10 +53,9 @@ void Command::run() const {
     objective = naming(most ? "--maximize" : "--minimize",
                        [&] { return parse_objective(most ? maximize : minimize, net.output_size()); });
   }
-  const ProgressLine line(threads, seed, [](const Progress& progress, double seconds) {
+  const ProgressLine line(context, [](const Progress& progress, double seconds) {
     return fmt::format("{:.1f} % of the domain refuted, {:.0f} s", 100 * progress.done, seconds);
   });
-  OptimizeOptions options{gap, time_limit};
   if (!range) {
     const OptimizeResult result = most ? unrect::maximize(net, objective, domain, options, line.context())
                                        : unrect::minimize(net, objective, domain, options, line.context());
@@ -87,9 +84,10 @@ void Command::run() const {
   for (Index i = 0; i < net.output_size(); ++i) {
     const Objective output{Vector::Unit(net.output_size(), i)};
     const auto extreme = [&](bool largest) {
-      if (time_limit > 0) options.time_limit = std::max(time_limit - seconds(), 1e-3);
-      const OptimizeResult result = largest ? unrect::maximize(net, output, domain, options, line.context())
-                                            : unrect::minimize(net, output, domain, options, line.context());
+      OptimizeOptions left = options;
+      if (left.time_limit > 0) left.time_limit = std::max(left.time_limit - seconds(), 1e-3);
+      const OptimizeResult result = largest ? unrect::maximize(net, output, domain, left, line.context())
+                                            : unrect::minimize(net, output, domain, left, line.context());
       nodes += result.nodes;
       return result;
     };
@@ -126,15 +124,10 @@ void add_optimize(CLI::App& app) {
   where->add_option("--box", command->box, "LO,HI for all inputs, or LO1,HI1,LO2,HI2,…");
   where->add_option("--vnnlib", command->vnnlib,
                     "the inputs of a property file; what it says of outputs is left aside");
-  verb->add_option("--gap", command->gap, "how wide the interval may stay (default: 1e-6 of the value)")
-      ->check(not_negative());
-  verb->add_option("--time-limit", command->time_limit, "seconds after which to give up (0: never)")
-      ->capture_default_str()
-      ->check(not_negative());
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  add_seed(*verb, command->seed, "of the points that the search starts from");
+  add_field(*verb, "--gap", command->options, command->options.gap);
+  add_field(*verb, "--time-limit", command->options, command->options.time_limit);
+  add_threads(*verb, command->context);
+  add_seed(*verb, command->context.seed, "of the points that the search starts from");
   verb->add_flag("--json", command->json, "one JSON object");
   verb->footer(
       "The true optimum lies in the interval: one end is attained at the printed point, the other is proved.\n"

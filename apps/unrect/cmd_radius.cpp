@@ -13,11 +13,8 @@ namespace {
 struct Command {
   NetworkOptions network;
   std::string at, sample, norm = "inf", box;
-  std::optional<Index> label;
-  std::optional<double> gap;
-  double time_limit = 0;
-  std::uint64_t seed = 0;
-  int threads = 1;
+  RadiusOptions options;
+  Context context;
   bool raw = false, json = false;
 
   void run(const CLI::App& verb) const;
@@ -27,18 +24,13 @@ void Command::run(const CLI::App& verb) const {
   require_used(verb, {{"--raw", !sample.empty(), "--sample"}});
   const Network net = network.read_as_it_stands();
   const Vector x = sample.empty() ? parse_vector(at, "--at") : read_sample(sample, raw);
-  RadiusOptions options{norm == "inf" ? Norm::kInfinity
-                        : norm == "2" ? Norm::kTwo
-                                      : Norm::kOne,
-                        label,
-                        {},
-                        gap,
-                        time_limit};
-  if (!box.empty()) options.within = parse_box(box, net.input_size());
-  const ProgressLine line(threads, seed, [](const Progress&, double seconds) {
+  RadiusOptions asked = options;
+  asked.norm = norm == "inf" ? Norm::kInfinity : norm == "2" ? Norm::kTwo : Norm::kOne;
+  if (!box.empty()) asked.within = parse_box(box, net.input_size());
+  const ProgressLine line(context, [](const Progress&, double seconds) {
     return fmt::format("between certified and attacked, {:.0f} s", seconds);
   });
-  const RadiusResult result = radius(net, x, options, line.context());
+  const RadiusResult result = radius(net, x, asked, line.context());
   if (json) {
     nlohmann::ordered_json out{{"status", to_string(result.status)},
                                {"lower", result.lower},
@@ -86,17 +78,12 @@ void add_radius(CLI::App& app) {
   verb->add_option("--norm", command->norm, "of the distance")
       ->capture_default_str()
       ->check(CLI::IsMember({"inf", "2", "1"}));
-  verb->add_option("--label", command->label, "the class to keep (default: the one of the largest output)");
+  add_field(*verb, "--label", command->options, command->options.label);
   verb->add_option("--box", command->box, "only inputs of this box count: LO,HI, or LO1,HI1,LO2,HI2,…");
-  verb->add_option("--gap", command->gap, "how wide the interval may stay (default: 1e-3 of the radius)")
-      ->check(not_negative());
-  verb->add_option("--time-limit", command->time_limit, "seconds after which to give up (0: never)")
-      ->capture_default_str()
-      ->check(not_negative());
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  add_seed(*verb, command->seed, "of the points that the attack starts from");
+  add_field(*verb, "--gap", command->options, command->options.gap);
+  add_field(*verb, "--time-limit", command->options, command->options.time_limit);
+  add_threads(*verb, command->context);
+  add_seed(*verb, command->context.seed, "of the points that the attack starts from");
   verb->add_flag("--json", command->json, "one JSON object");
   verb->footer(
       "lower: as far as that the class is proved to stay, in real numbers. upper: the distance of an input at which\n"

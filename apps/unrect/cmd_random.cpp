@@ -9,8 +9,8 @@ namespace {
 
 struct Command {
   std::vector<Index> widths;
-  std::uint64_t seed = 0;
-  double bias = 0.3;
+  std::uint64_t seed = Context{}.seed;
+  double bias = kBiasSpread;
   std::filesystem::path out;
 
   void run() const {

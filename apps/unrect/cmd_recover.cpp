@@ -17,7 +17,7 @@ namespace {
 struct Command {
   std::filesystem::path measurements, out, phi, model, reference;
   std::string method, train_folder;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = Context{}.seed;
   bool json = false;
 
   void run(const CLI::App& verb);

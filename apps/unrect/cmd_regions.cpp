@@ -34,12 +34,12 @@ struct Command {
   Explore explore;
   std::string box, color = "active";
   std::vector<std::string> slice, keep;
-  std::filesystem::path vnnlib, checkpoint, html, out;
+  std::filesystem::path vnnlib, html, out;
   PictureName picture;
   Index input_case = -1, output = 0;
-  double radius = 1, every = 2;
-  std::uint64_t seed = 0, max_regions = ~std::uint64_t{0};
-  int threads = 1;
+  double radius = 1;
+  Context context;
+  ExploreOptions options;
   bool count_only = false, json = false, certify = false, resume = false, frames = false, raw = false, distinct = false,
        boundary = false;
 
@@ -77,7 +77,7 @@ Domain Command::slice_domain(const Network& net) const {
                    net.input_size());
   }
   if (points.size() == 3) return plane_through(points[0], points[1], points[2]);
-  const Plane plane = random_plane(points[0], seed);
+  const Plane plane = random_plane(points[0], context.seed);
   return {plane.origin, plane.axes, Box(Vector::Constant(2, -radius), Vector::Constant(2, radius))};
 }
 
@@ -109,16 +109,13 @@ Columns Command::columns() const {
 
 Exploration Command::walk(const Refinement& refinement, const CollectorFactory& collectors,
                           const std::string& purpose) const {
-  ExploreOptions options;
-  options.max_regions = max_regions;
-  options.checkpoint = checkpoint;
-  options.checkpoint_seconds = every;
-  options.collectors = collectors;
-  options.purpose = purpose;
+  ExploreOptions own = options;
+  own.collectors = collectors;
+  own.purpose = purpose;
+  const std::filesystem::path& checkpoint = own.checkpoint;
   Exploration state;
-  if (resume && std::filesystem::exists(checkpoint)) {
-    state = read_checkpoint(checkpoint, fingerprint(refinement), options.purpose);
-  }
+  if (resume && std::filesystem::exists(checkpoint))
+    state = read_checkpoint(checkpoint, fingerprint(refinement), purpose);
   const std::uint64_t before = state.counts.regions;
   const auto line = [&](const Progress& progress, double seconds) {
     const double rate = (progress.done - static_cast<double>(before)) / seconds;
@@ -126,7 +123,7 @@ Exploration Command::walk(const Refinement& refinement, const CollectorFactory& 
                        progress.total > 0 ? 100 * progress.done / progress.total : 0,
                        progress.total > 0 ? (progress.total - progress.done) / rate : 0);
   };
-  explore(refinement, state, options, ProgressLine(threads, seed, line).context());
+  explore(refinement, state, own, ProgressLine(context, line).context());
   UNRECT_REQUIRE(!interrupted(), ErrorCode::kCancelled, "interrupted after {} regions{}", state.counts.regions,
                  checkpoint.empty() ? "" : "; --resume goes on from " + checkpoint.string());
   return state;
@@ -147,7 +144,8 @@ PictureText Command::picture_text(const Domain& where) const {
 }
 
 void Command::draw(const Network& net, const Domain& where) const {
-  const PlanePartition partition = plane_partition(net, where, std::min<std::uint64_t>(max_regions, 20'000'000));
+  const PlanePartition partition =
+      plane_partition(net, where, std::min<std::uint64_t>(options.max_regions, 20'000'000));
   const PictureText text = picture_text(where);
   if (!picture.empty()) {
     const Coloring coloring = coloring_of(partition, color, output);
@@ -210,7 +208,7 @@ void Command::print(const Refinement& refinement, const Exploration& state, cons
                                   {"active_units", active},
                                   {"exact_decisions", counts.exact_decisions},
                                   {"seconds", seconds},
-                                  {"threads", threads},
+                                  {"threads", context.threads},
                                   {"certified", certify ? nlohmann::ordered_json(certified) : nullptr}};
     if (maps) result["distinct_maps"] = *maps;
     if (!out.empty()) result["without_point"] = without_point;
@@ -261,8 +259,8 @@ void Command::check(const CLI::App& verb) const {
   require_used(verb, {{"--radius", one_point, "--slice of one point"},
                       {"--raw", samples, "--slice of an IDX file's samples, FILE:NUMBER"},
                       {"--seed", one_point || certify, "--slice of one point, or --certify"},
-                      {"--every", !checkpoint.empty(), "--checkpoint FILE"},
-                      {"--resume", !checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
+                      {"--every", !options.checkpoint.empty(), "--checkpoint FILE"},
+                      {"--resume", !options.checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
                       {"--keep", !out.empty(), "--out FOLDER, of which it says what is kept"},
                       {"--frames", !picture.empty(), "--picture"},
                       {"--boundary", !picture.empty(), "--picture"},
@@ -287,20 +285,18 @@ void Command::run() const {
   const Refinement refinement(net, where, detail);
   std::optional<Certifier> certifier;
   std::optional<ShardWriter> shards;
-  if (certify) certifier.emplace(refinement, seed);
+  if (certify) certifier.emplace(refinement, context.seed);
   if (!out.empty()) shards.emplace(refinement, out, columns());
   const Clock::time_point start = Clock::now();
-  const Exploration state = certifier
-                                ? walk(refinement, certifier->collectors(), fmt::format("certificate, seed {}", seed))
-                            : shards ? walk(refinement, shards->collectors(), shards->purpose())
-                                     : walk(refinement, {}, "count");
+  const Exploration state =
+      certifier ? walk(refinement, certifier->collectors(), fmt::format("certificate, seed {}", context.seed))
+      : shards  ? walk(refinement, shards->collectors(), shards->purpose())
+                : walk(refinement, {}, "count");
   const double seconds = seconds_since(start);
   const std::vector<Check> checks =
       certifier && state.complete() ? certifier->checks(state.counts) : std::vector<Check>{};
   std::optional<std::uint64_t> maps;
   if (distinct && state.complete()) {
-    Context context;
-    context.threads = threads;
 #ifdef __GLIBC__
     // What the workers collected goes back to the system as it is put together, or the peak is half as high again.
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
@@ -346,26 +342,22 @@ void add_regions(CLI::App& app, Explore explore) {
       ->capture_default_str()
       ->check(within(1e-100, 1e100));
   verb->add_flag("--raw", command->raw, "do not divide IDX samples by 255");
-  add_seed(*verb, command->seed, "seed of random planes and of the certificate's points");
+  add_seed(*verb, command->context.seed, "seed of random planes and of the certificate's points");
   verb->add_flag("--count-only", command->count_only, "count, keep nothing");
   verb->add_flag(
       "--certify", command->certify,
       "check facets, continuity, random points, and volume (up to 6 dimensions) or each region anew, while counting");
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  verb->add_option("--max-regions", command->max_regions, "find so many at most, the same ones whatever the threads")
-      ->check(positive());
+  add_threads(*verb, command->context);
+  ExploreOptions& options = command->options;
+  add_field(*verb, "--max-regions", options, options.max_regions);
   verb->add_flag("--distinct-maps", command->distinct,
                  "count the affine pieces of the function: connected regions with one map are one (in memory)");
   verb->add_option("--out", command->out, "write every region into this folder, as .npz shards");
   verb->add_option("--keep", command->keep, "what --out keeps besides pieces and a point inside: vertices,maps,facets")
       ->delimiter(',')
       ->check(CLI::IsMember({"vertices", "maps", "facets"}));
-  verb->add_option("--checkpoint", command->checkpoint, "save the state every --every seconds, and at the end");
-  verb->add_option("--every", command->every, "seconds between checkpoints")
-      ->capture_default_str()
-      ->check(within(0.0, 1e9));
+  add_field(*verb, "--checkpoint", options, options.checkpoint);
+  add_field(*verb, "--every", options, options.checkpoint_seconds);
   verb->add_flag("--resume", command->resume, "go on from --checkpoint, if it is there");
   add_picture(*verb, "--picture", command->picture, "draw a plane's partition");
   verb->add_option("--color", command->color, "--picture: colour by active, layer, lipschitz or output")

@@ -28,9 +28,9 @@ using Json = nlohmann::ordered_json;
 struct DictionaryCommand {
   std::filesystem::path folder, save;
   PictureName out;
-  Index atoms = 128, patch = 8, sparsity = 4, samples = 8000;
-  int iterations = 15;
-  std::uint64_t seed = 0;
+  KsvdOptions options;
+  Index patch = kPatchSide, samples = 8000;
+  Context context;
   bool json = false;
 
   void run() const;
@@ -42,19 +42,19 @@ Figure DictionaryCommand::picture(const Dictionary& learned, const std::vector<I
   const auto count = static_cast<Index>(order.size());
   const auto across = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(count))));
   const Index down = (count + across - 1) / across;
-  FigureOptions options;
-  options.title = fmt::format("{} atoms of {} × {} pixels, the most used first", count, patch, patch);
-  options.equal = true;
-  options.x = {.range = Range{0, static_cast<double>(across)}, .ticks = {{0.5, "1"}}, .grid = false};
-  options.y = {.label = "first atom of the row", .range = Range{-static_cast<double>(down), 0}, .grid = false};
-  if (across > 1) options.x.ticks.push_back({static_cast<double>(across) - 0.5, fmt::format("{}", across)});
+  FigureOptions look;
+  look.title = fmt::format("{} atoms of {} × {} pixels, the most used first", count, patch, patch);
+  look.equal = true;
+  look.x = {.range = Range{0, static_cast<double>(across)}, .ticks = {{0.5, "1"}}, .grid = false};
+  look.y = {.label = "first atom of the row", .range = Range{-static_cast<double>(down), 0}, .grid = false};
+  if (across > 1) look.x.ticks.push_back({static_cast<double>(across) - 0.5, fmt::format("{}", across)});
   const Index every = (down + 15) / 16;
   for (Index i = 0; i < down; i += every) {
-    options.y.ticks.push_back({-0.5 - static_cast<double>(i), fmt::format("{}", i * across + 1)});
+    look.y.ticks.push_back({-0.5 - static_cast<double>(i), fmt::format("{}", i * across + 1)});
   }
-  options.width = 480;
-  options.height = static_cast<int>(400 * down / across) + 80;
-  Figure figure(options);
+  look.width = 480;
+  look.height = static_cast<int>(400 * down / across) + 80;
+  Figure figure(look);
   constexpr double kGap = 0.06;
   for (Index k = 0; k < count; ++k) {
     const Vector atom = learned.atoms.row(order[static_cast<std::size_t>(k)]);
@@ -70,6 +70,7 @@ Figure DictionaryCommand::picture(const Dictionary& learned, const std::vector<I
 }
 
 void DictionaryCommand::run() const {
+  const Index atoms = options.atoms, sparsity = options.code.sparsity;
   out.require_place("--out");
   require_place(save, {".npy"}, "--save");
   UNRECT_REQUIRE(sparsity <= std::min(atoms, patch * patch), ErrorCode::kInvalidArgument,
@@ -77,7 +78,7 @@ void DictionaryCommand::run() const {
   UNRECT_REQUIRE(samples <= (Index{1} << 26) / std::max(atoms, patch * patch), ErrorCode::kInvalidArgument,
                  "--samples {} with {} atoms of {} pixels: too large, expected 2^26 numbers at most", samples, atoms,
                  patch * patch);
-  const Rng rng(seed);
+  const Rng rng(context.seed);
   std::vector<Image> images;
   if (folder.empty()) {
     for (std::uint64_t i = 0; i < 12; ++i) images.push_back(dead_leaves(128, 128, rng.split(i)));
@@ -88,9 +89,7 @@ void DictionaryCommand::run() const {
   const auto line = [](const Progress& p, double seconds) {
     return fmt::format("{:.0f} of {:.0f} iterations, {:.0f} s", p.done, p.total, seconds);
   };
-  const Dictionary learned =
-      learn_dictionary(patches, {.atoms = atoms, .code = {.sparsity = sparsity}, .iterations = iterations},
-                       ProgressLine(1, seed, line).context());
+  const Dictionary learned = learn_dictionary(patches, options, ProgressLine(context, line).context());
   UNRECT_REQUIRE(!learned.mean_square.empty(), ErrorCode::kCancelled, "interrupted before the first iteration");
 
   std::vector<Index> uses(static_cast<std::size_t>(atoms)), order(uses.size());
@@ -125,8 +124,8 @@ void DictionaryCommand::run() const {
     fmt::print("uses from {} to {}, two atoms' largest inner product {:.3f}\n", uses.front(), uses.back(),
                gram.cwiseAbs().maxCoeff());
   }
-  UNRECT_REQUIRE(static_cast<int>(learned.mean_square.size()) == iterations, ErrorCode::kCancelled,
-                 "interrupted after {} of {} iterations", learned.mean_square.size(), iterations);
+  UNRECT_REQUIRE(static_cast<int>(learned.mean_square.size()) == options.iterations, ErrorCode::kCancelled,
+                 "interrupted after {} of {} iterations", learned.mean_square.size(), options.iterations);
 }
 
 // ---- phases
@@ -134,8 +133,8 @@ void DictionaryCommand::run() const {
 struct PhasesCommand {
   std::string solver = "omp";
   Index n = 100, cells = 20;
-  int trials = 10, threads = 1;
-  std::uint64_t seed = 0;
+  int trials = 10;
+  Context context;
   PictureName out;
   bool json = false;
 
@@ -170,8 +169,7 @@ void PhasesCommand::run() const {
   const auto line = [](const Progress& p, double seconds) {
     return fmt::format("{:.0f} of {:.0f} cells, {:.0f} s", p.done, p.total, seconds);
   };
-  const TransitionMap map =
-      transition_map(solve, n, middles, middles, trials, ProgressLine(threads, seed, line).context());
+  const TransitionMap map = transition_map(solve, n, middles, middles, trials, ProgressLine(context, line).context());
   // An interrupted map has columns that are complete, and cells without a number.
   const Index done = (map.success.array() >= 0).count(), columns_done = done / cells;
   const bool complete = done == map.success.size();
@@ -220,14 +218,13 @@ void add_dictionary(CLI::App& signal) {
   const auto count = [&](const char* name, Index& value, const char* text, double most) {
     verb->add_option(name, value, text)->capture_default_str()->check(within(1.0, most));
   };
-  count("--atoms", command->atoms, "how many atoms", 4096);
+  KsvdOptions& options = command->options;
+  add_field(*verb, "--atoms", options, options.atoms);
   count("--patch", command->patch, "side of the patches", 64);
-  count("--sparsity", command->sparsity, "atoms that a patch's code uses", 4096);
+  add_field(*verb, "--sparsity", options, options.code.sparsity);
   count("--samples", command->samples, "patches drawn at random, under random symmetries", 1e6);
-  verb->add_option("--iterations", command->iterations, "rounds of codes and atoms")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100000));
-  add_seed(*verb, command->seed, "seed of patches and first atoms");
+  add_field(*verb, "--iterations", options, options.iterations);
+  add_seed(*verb, command->context.seed, "seed of patches and first atoms");
   add_picture(*verb, "--out", command->out, "draw the atoms");
   verb->add_option("--save", command->save, "write the atoms, most used first, one a row: .npy");
   verb->add_flag("--json", command->json, "print one JSON object");
@@ -249,10 +246,8 @@ void add_phases(CLI::App& signal) {
   verb->add_option("--cells", command->cells, "cells a side of the map")
       ->capture_default_str()
       ->check(CLI::Range(2, 200));
-  add_seed(*verb, command->seed, "seed of matrices and codes");
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+  add_seed(*verb, command->context.seed, "seed of matrices and codes");
+  add_threads(*verb, command->context);
   add_picture(*verb, "--out", command->out, "draw the map");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

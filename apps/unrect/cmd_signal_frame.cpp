@@ -23,7 +23,7 @@ struct Command {
   Index side = 64, levels = 3, taps = 8;                    // wavelet
   Index vectors = 128, dimension = 64;                      // random
   Index layer = 0;                                          // network
-  std::uint64_t seed = 0;
+  std::uint64_t seed = Context{}.seed;
   bool json = false;
 
   struct Result {

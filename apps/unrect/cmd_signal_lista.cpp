@@ -31,9 +31,9 @@ struct Row {
 struct Command {
   std::filesystem::path dictionary, out;
   Index n = 100, m = 50, sparsity = 5, samples = 20000;
-  int phases = 6, threads = 1;
+  int phases = 6;
   double lambda = 0.1, noise = 0;
-  std::uint64_t seed = 0;
+  Context context;
   TrainOptions options;
   bool json = false;
 
@@ -43,7 +43,7 @@ struct Command {
 };
 
 Matrix Command::sensing() const {
-  Matrix a = dictionary.empty() ? gaussian_operator(m, n, Rng(seed).split(0)).to_matrix()
+  Matrix a = dictionary.empty() ? gaussian_operator(m, n, Rng(context.seed).split(0)).to_matrix()
                                 : read_npy(dictionary).to_matrix(dictionary.string());
   const double largest = a.size() > 0 ? a.cwiseAbs().maxCoeff<Eigen::PropagateNaN>() : 0;
   UNRECT_REQUIRE(largest >= 1e-50 && largest <= 1e50, ErrorCode::kInvalidArgument,
@@ -85,7 +85,7 @@ void Command::run() const {
   const Matrix a = sensing();
   const std::vector<ListaPhase> untrained = ista_phases(a, lambda, phases);
   const LayerChain chain = lista_chain(untrained);
-  const Rng rng(seed);
+  const Rng rng(context.seed);
   const Samples train_pairs = samples_of(draw(a, samples, rng.split(1)));
   const Samples held = samples_of(draw(a, std::max<Index>(samples / 20, 1), rng.split(2)));
   const Pairs test = draw(a, 1000, rng.split(3));
@@ -93,7 +93,7 @@ void Command::run() const {
     return fmt::format("lista: {:.0f} % of {} epochs, {:.0f} s", 100 * p.done / p.total, options.epochs, seconds);
   };
   const TrainResult learned = train(Network::chain(chain.weights, chain.biases), train_pairs, held, options,
-                                    ProgressLine(threads, seed, line).context());
+                                    ProgressLine(context, line).context());
   if (learned.status == TrainResult::Status::kDiverged)
     throw Unconverged("the training diverged; expected a smaller --rate, or a dictionary with entries nearer to 1");
   if (!out.empty()) write_network(out, learned.network, ExportPrecision::kFloat32);
@@ -155,12 +155,10 @@ void add_signal_lista(CLI::App& signal) {
       ->capture_default_str()
       ->check(within(0.0, 1e9));
   count("--samples", command->samples, "pairs to learn from", 1e7);
-  verb->add_option("--epochs", command->options.epochs, "passes over them")->capture_default_str();
-  verb->add_option("--rate", command->options.rate, "η at its height (default: the trainer's own)");
-  add_seed(*verb, command->seed, "seed of the matrix, the codes and the training");
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+  add_field(*verb, "--epochs", command->options, command->options.epochs);
+  add_field(*verb, "--rate", command->options, command->options.rate);
+  add_seed(*verb, command->context.seed, "seed of the matrix, the codes and the training");
+  add_threads(*verb, command->context);
   verb->add_option("--out", command->out, "write the network, signals → codes: .onnx or .npz");
   verb->add_flag("--json", command->json, "print one JSON object");
   verb->footer(

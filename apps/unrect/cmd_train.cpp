@@ -11,6 +11,7 @@
 #include "picture_files.hpp"
 #include "plane_partition.hpp"
 #include "progress.hpp"
+#include "training_report.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/lifted/chain.hpp"
@@ -25,27 +26,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What one method made of the task.
-struct Run {
-  TrainOptions options;
-  TrainResult result;
-  int epochs() const { return result.log.empty() ? 0 : result.log.back().epoch; }
-  Score train, test;
-  std::vector<DeadUnits> dead;
-};
-
 double psnr(double squared_error) { return -10 * std::log10(squared_error); }
 
 struct Command {
   Ranks ranks;
   DataRequest data;
-  std::string task = "recovery";
   std::vector<std::string> compare;
   std::filesystem::path out, phi_out, log, frames;
   PictureName plot;
-  TrainOptions options;
-  RecipeOptions recipe_options;  // but for `train`, which is `options`
-  int threads = 1;
+  RecipeOptions wishes;
+  Context context;
   bool json = false;
 
   void check(const CLI::App& verb) const;
@@ -68,9 +58,9 @@ bool has_convolution(const Network& network) {
 }
 
 Recipe Command::recipe(const TrainingData& sets, const TrainOptions& asked) const {
-  RecipeOptions wishes = recipe_options;
-  wishes.train = asked;
-  return recipe_for(data, sets, wishes);
+  RecipeOptions all = wishes;
+  all.train = asked;
+  return recipe_for(data, sets, all);
 }
 
 Run Command::train_one(const TrainingData& sets, const Recipe& recipe) const {
@@ -92,13 +82,11 @@ Run Command::train_one(const TrainingData& sets, const Recipe& recipe) const {
     }
   };
   const auto trained = [&] {
-    const ProgressLine progress(threads, data.seed, line);
+    const ProgressLine progress(context, line);
     return train(begin, sets.train, sets.validation, chosen, progress.context(), ranks, watch);
   };
   Run run{chosen, trained(), {}, {}, {}};
   if (run.result.status == TrainResult::Status::kCancelled) return run;
-  Context context;
-  context.threads = threads;
   run.train = score(run.result.network, sets.train, sets.loss, context);
   run.test = score(run.result.network, sets.test, sets.loss, context);
   run.dead = dead_units(run.result.network, sets.train, context);
@@ -108,11 +96,11 @@ Run Command::train_one(const TrainingData& sets, const Recipe& recipe) const {
 // The methods of --compare get the time that the first one takes: epochs of each are measured, but not the first, which
 // pays for what comes once.
 std::vector<Recipe> Command::contestants(const TrainingData& sets) const {
-  if (compare.empty()) return {recipe(sets, options)};
+  if (compare.empty()) return {recipe(sets, wishes.train)};
   std::vector<Recipe> all;
   double budget = 0;
   for (const std::string& name : compare) {
-    TrainOptions asked = options;
+    TrainOptions asked = wishes.train;
     asked.method = method_named(name);
     Recipe trial = recipe(sets, asked);
     UNRECT_REQUIRE(asked.method != Method::kExplicitAl, ErrorCode::kInvalidArgument,
@@ -123,7 +111,7 @@ std::vector<Recipe> Command::contestants(const TrainingData& sets) const {
                          seconds);
     };
     const TrainResult tried =
-        train(trial.start, sets.train, {}, trial.options, ProgressLine(threads, data.seed, line).context(), ranks);
+        train(trial.start, sets.train, {}, trial.options, ProgressLine(context, line).context(), ranks);
     UNRECT_REQUIRE(tried.status != TrainResult::Status::kCancelled, ErrorCode::kCancelled,
                    "interrupted before the comparison");
     const std::vector<EpochLog>& lines = tried.log;
@@ -134,40 +122,11 @@ std::vector<Recipe> Command::contestants(const TrainingData& sets) const {
       rank_0_only[0] = 0;
       ranks.gather(reinterpret_cast<std::byte*>(&epoch), rank_0_only);
     }
-    if (budget == 0) budget = epoch * options.epochs;
+    if (budget == 0) budget = epoch * wishes.train.epochs;
     asked.epochs = std::max(1, static_cast<int>(std::lround(budget / epoch)));
     all.push_back(recipe(sets, asked));
   }
   return all;
-}
-
-std::string_view status_text(TrainResult::Status status) {
-  switch (status) {
-    case TrainResult::Status::kDone:
-      return "done";
-    case TrainResult::Status::kStoppedEarly:
-      return "stopped early";
-    case TrainResult::Status::kDiverged:
-      return "diverged";
-    case TrainResult::Status::kUnconverged:
-      return "not converged";
-    default:
-      return "cancelled";
-  }
-}
-
-Json json_of_log(const std::vector<EpochLog>& log) {
-  Json lines = Json::array();
-  for (const EpochLog& line : log) {
-    lines.push_back({{"epoch", line.epoch},
-                     {"train_loss", line.train_loss},
-                     {"validation_loss", line.validation_loss},
-                     {"gradient_norm", line.gradient_norm},
-                     {"infeasibility", line.infeasibility},
-                     {"rate", line.rate},
-                     {"seconds", line.seconds}});
-  }
-  return lines;
 }
 
 // The figure that the task is judged by: mean squared error a value, or mean cross-entropy a sample.
@@ -176,7 +135,7 @@ double judged(const TrainingData& sets, const Score& score) {
 }
 
 Json Command::json_of(const TrainingData& sets, const Run& run) const {
-  Json result{{"task", task},
+  Json result{{"task", name_of(data.task)},
               {"method", name_of(run.options.method)},
               {"status", status_text(run.result.status)},
               {"train_loss", judged(sets, run.train)},
@@ -193,14 +152,14 @@ Json Command::json_of(const TrainingData& sets, const Run& run) const {
   result["test_samples"] = sets.test.size();
   if (recovery() && !data.any_operator) result["measurements"] = sets.sensing.rows();
   result["parameters"] = sets.parameters(run.result.network);
-  result["threads"] = threads;
+  result["threads"] = context.threads;
   result["seed"] = data.seed;
   Json dead = Json::array();
   for (const DeadUnits& layer : run.dead)
     dead.push_back({{"layer", layer.layer}, {"dead", layer.dead}, {"of", layer.units}});
   result["dead_units"] = dead;
   result["events"] = run.result.events;
-  result["log"] = json_of_log(run.result.log);
+  result["log"] = cli::json_of(run.result.log);
   return result;
 }
 
@@ -286,64 +245,6 @@ void Command::draw_frame(const Network& network, const TrainingData& sets, int e
   figure.save(frames / fmt::format("epoch-{:04}.png", epoch));
 }
 
-struct Curve {
-  double EpochLog::*field;
-  std::string_view name;
-  bool dashed;
-};
-
-// Columns of the logs over time, a colour a method; on a logarithmic axis, so zeros are left out.
-void draw_logs(const PictureName& name, const std::vector<Run>& runs, const std::string& title,
-               const std::string& label, const std::vector<Curve>& curves) {
-  FigureOptions look;
-  look.title = title;
-  look.x.label = "seconds";
-  look.y.label = label;
-  look.y.log = true;
-  Figure figure(look);
-  bool empty = true;
-  for (std::size_t r = 0; r < runs.size(); ++r) {
-    for (const Curve& curve : curves) {
-      Matrix points(static_cast<Index>(runs[r].result.log.size()), 2);
-      Index count = 0;
-      for (const EpochLog& line : runs[r].result.log) {
-        if (line.*curve.field > 0) points.row(count++) << line.seconds, line.*curve.field;
-      }
-      if (count < 2) continue;
-      LineStyle style;
-      style.color = categorical(r);
-      style.dashed = curve.dashed;
-      style.name = fmt::format("{}, {}", name_of(runs[r].options.method), curve.name);
-      figure.polyline(points.topRows(count), style);
-      empty = false;
-    }
-  }
-  if (!empty) name.save(figure);
-}
-
-// FILE: losses; FILE-residuals: how far from optimal and from feasible.
-void draw_plots(const PictureName& plot, const std::vector<Run>& runs) {
-  draw_logs(plot, runs, "Loss while training", "mean loss a sample",
-            {{&EpochLog::train_loss, "training", false}, {&EpochLog::validation_loss, "held out", true}});
-  draw_logs(plot.with("-residuals"), runs, "Residuals while training", "residual",
-            {{&EpochLog::gradient_norm, "gradient of the true loss", false},
-             {&EpochLog::infeasibility, "infeasibility max |c|", true}});
-}
-
-void write_log(const std::filesystem::path& path, const std::vector<EpochLog>& log) {
-  const auto column = [&](double EpochLog::*field) {
-    Vector values(static_cast<Index>(log.size()));
-    for (std::size_t i = 0; i < log.size(); ++i) values[static_cast<Index>(i)] = log[i].*field;
-    return Array::from(values);
-  };
-  write_npz(path, {{"train_loss", column(&EpochLog::train_loss)},
-                   {"validation_loss", column(&EpochLog::validation_loss)},
-                   {"gradient_norm", column(&EpochLog::gradient_norm)},
-                   {"infeasibility", column(&EpochLog::infeasibility)},
-                   {"rate", column(&EpochLog::rate)},
-                   {"seconds", column(&EpochLog::seconds)}});
-}
-
 void Command::write(const TrainingData& sets, const Network& network) const {
   const Metadata about = recovery() && !data.any_operator ? about_operator(sets.sensing) : Metadata{};
   if (!sets.images) return write_network(out, network, ExportPrecision::kFloat32, about);
@@ -362,13 +263,13 @@ void Command::keep_interrupted(const TrainingData& sets, const Run& run) const {
   if (compare.empty()) write_results(sets, run.result, {run});
   std::string kept;
   if (compare.empty() && !out.empty()) kept = fmt::format("; {} has the network so far", out.string());
-  if (!options.checkpoint.empty()) kept += "; --resume goes on from " + options.checkpoint.string();
+  if (!wishes.train.checkpoint.empty()) kept += "; --resume goes on from " + wishes.train.checkpoint.string();
   throw Error(ErrorCode::kCancelled, fmt::format("interrupted in epoch {}{}", run.epochs() + 1, kept));
 }
 
 // What would be read and not used.
 void Command::check(const CLI::App& verb) const {
-  std::vector<Method> methods{options.method};
+  std::vector<Method> methods{wishes.train.method};
   if (!compare.empty()) methods.clear();
   for (const std::string& name : compare) methods.push_back(method_named(name));
   const auto any = [&](std::initializer_list<Method> of) {
@@ -380,8 +281,8 @@ void Command::check(const CLI::App& verb) const {
   require_used(
       verb,
       {{"--method", compare.empty(), "one training, not with --compare, which names the methods"},
-       {"--resume", !options.checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
-       {"--every", !options.checkpoint.empty(), "--checkpoint FILE"},
+       {"--resume", !wishes.train.checkpoint.empty(), "--checkpoint FILE, the file to go on from"},
+       {"--every", !wishes.train.checkpoint.empty(), "--checkpoint FILE"},
        {"--checkpoint", compare.empty(), "one training, not with --compare"},
        {"--frames", compare.empty() && !any({Method::kExplicitAl}), "one training of --method other than explicit-al"},
        {"--log", compare.empty(), "one training, not with --compare"},
@@ -420,27 +321,30 @@ void Command::run() const {
   UNRECT_REQUIRE(sets.images || !(data.phases || data.channels || data.crop || data.any_operator),
                  ErrorCode::kInvalidArgument,
                  "--phases, --channels, --crop and --any-operator go with --task recovery of a folder of images");
-  UNRECT_REQUIRE(!sets.images || recipe_options.layers == RecipeOptions{}.layers, ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(!sets.images || wishes.layers == RecipeOptions{}.layers, ErrorCode::kInvalidArgument,
                  "--layers goes with chains; networks for images have --phases and --channels");
-  UNRECT_REQUIRE(!options.bfloat16 || has_convolution(recipe(sets, options).start), ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(!wishes.train.bfloat16 || has_convolution(recipe(sets, wishes.train).start),
+                 ErrorCode::kInvalidArgument,
                  "--bfloat16 goes with convolutions, as --task recovery of images has them");
   UNRECT_REQUIRE(!data.any_operator || phi_out.empty(), ErrorCode::kInvalidArgument,
                  "--save-phi: --any-operator draws another Φ for every epoch");
   // Better before the training than after it.
   if (!out.empty()) {
-    UNRECT_REQUIRE(
-        out.extension() == ".onnx" || (out.extension() == ".npz" && !to_chain(recipe(sets, options).start).relu_output),
-        ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
-        out.string());
+    UNRECT_REQUIRE(out.extension() == ".onnx" ||
+                       (out.extension() == ".npz" && !to_chain(recipe(sets, wishes.train).start).relu_output),
+                   ErrorCode::kInvalidArgument, "--out {}: expected .onnx, or .npz for a chain that ends in a matrix",
+                   out.string());
   }
-  for (const auto& [option, path] :
-       {std::pair{"--out", &out}, {"--save-phi", &phi_out}, {"--log", &log}, {"--checkpoint", &options.checkpoint}}) {
+  for (const auto& [option, path] : {std::pair{"--out", &out},
+                                     {"--save-phi", &phi_out},
+                                     {"--log", &log},
+                                     {"--checkpoint", &wishes.train.checkpoint}}) {
     UNRECT_REQUIRE(path->parent_path().empty() || std::filesystem::is_directory(path->parent_path()), ErrorCode::kFile,
                    "{} {}: no such folder", option, path->string());
     UNRECT_REQUIRE(!std::filesystem::is_directory(*path), ErrorCode::kFile, "{} {}: a folder; expected a file", option,
                    path->string());
   }
-  UNRECT_REQUIRE(options.checkpoint.empty() || options.checkpoint != out, ErrorCode::kInvalidArgument,
+  UNRECT_REQUIRE(wishes.train.checkpoint.empty() || wishes.train.checkpoint != out, ErrorCode::kInvalidArgument,
                  "--checkpoint and --out are both {}", out.string());
   plot.require_place("--plot");
   std::vector<Run> runs;
@@ -473,120 +377,50 @@ void add_train(CLI::App& app, Ranks ranks) {
   auto command = std::make_shared<Command>();
   command->ranks = std::move(ranks);
   CLI::App* verb = app.add_subcommand("train", "Find the weights of a network");
-  const std::map<std::string, LearningTask> tasks{{"recovery", LearningTask::kRecovery},
-                                                  {"classify", LearningTask::kClassify},
-                                                  {"regress", LearningTask::kRegress}};
-  verb->add_option_function<std::string>(
-          "--task",
-          [command, tasks](const std::string& name) {
-            command->task = name;
-            command->data.task = tasks.at(name);
-          },
-          "recovery: x from y = Φx; classify; regress")
-      ->check(CLI::IsMember({"recovery", "classify", "regress"}))
-      ->default_str("recovery");
-  verb->add_option(
-          "--data", command->data.data,
-          "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy; generated: spiral, digits, "
-          "leaves (recovery of images)")
-      ->required();
-  RecipeOptions& recipe = command->recipe_options;
-  verb->add_option("--layers", recipe.layers, "widths of the hidden layers")
-      ->delimiter(',')
-      ->default_str(fmt::format("{}", fmt::join(recipe.layers, ",")))
-      ->check(CLI::Range(1, 65536));
-  verb->add_flag(
-      "--any-operator", command->data.any_operator,
-      "images: learn for any Φ and noise: another one of 1 to 50 % in every epoch, σ up to 0.1 in every other");
-  verb->add_option("--phases", command->data.phases,
-                   "images: phases of the network (default 4, or as many as --start has; more than these: further "
-                   "ones that add but W r yet)")
-      ->check(CLI::Range(1, 64));
-  verb->add_option("--channels", command->data.channels, "images: channels of its convolutions (default 32)")
-
-      ->check(CLI::Range(1, 1024));
-  verb->add_option(
-          "--crop", command->data.crop,
-          "images: side of the crops to learn from; blocks that reach beyond teach what an edge is (default 124)")
-
-      ->check(CLI::Range(3, 4096));
-  verb->add_option("--start", command->data.start, "start from this network's weights instead of random ones")
-      ->excludes("--channels");
-  verb->add_flag("--linear-output", recipe.linear_output, "recovery: no ReLU after the last layer");
-  verb->add_option(
-          "--consistent", recipe.consistency,
-          "recovery of pictures: end in so many rounds of the nearest x̂ with Φx̂ = y, cut to [0, 1], instead of "
-          "a ReLU")
+  DataRequest& d = command->data;
+  RecipeOptions& r = command->wishes;
+  TrainOptions& o = r.train;
+  add_field(*verb, "--task", d, d.task, task_named);
+  add_field(*verb, "--data", d, d.data)->required();
+  add_field(*verb, "--layers", r, r.layers);
+  add_field(*verb, "--any-operator", d, d.any_operator);
+  add_field(*verb, "--phases", d, d.phases);
+  add_field(*verb, "--channels", d, d.channels);
+  add_field(*verb, "--crop", d, d.crop);
+  add_field(*verb, "--start", d, d.start)->excludes("--channels");
+  add_field(*verb, "--linear-output", r, r.linear_output);
+  add_field(*verb, "--consistent", r, r.consistency)
       ->expected(0, 1)
       ->default_str("1")
-      ->check(CLI::Range(1, 100))
       ->excludes("--start", "--linear-output");
-  verb->add_option("--teachers", command->data.teachers,
-                   "recovery: learn the mean of what these networks recover, not the signals themselves")
-      ->delimiter(',');
-  verb->add_option("--measurements", command->data.measurements,
-                   "recovery: rows of Φ, drawn from N(0, 1/m); images: orthonormal ones, for blocks of 33 × 33")
-      ->excludes("--any-operator");
-  verb->add_option("--phi", command->data.phi, "recovery: Φ itself, m × n, .npy")
-      ->excludes("--measurements", "--any-operator");
+  add_field(*verb, "--teachers", d, d.teachers);
+  add_field(*verb, "--measurements", d, d.measurements)->excludes("--any-operator");
+  add_field(*verb, "--phi", d, d.phi)->excludes("--measurements", "--any-operator");
   verb->add_option("--save-phi", command->phi_out, "recovery: write Φ to this .npy");
-  verb->add_option("--augment", command->data.augment,
-                   "recovery of pictures: bend them anew every epoch; 1 as far as digits bear, 0 not at all")
-      ->check(within(0.0, 10.0));
-  verb->add_option("--samples", command->data.samples, "training samples (default: all that are not held out)")
-      ->check(CLI::Range(Index{1}, Index{1} << 31));
-  verb->add_option("--validation", command->data.validation,
-                   "training samples held out to choose the best epoch by (default: a tenth, at most 1000)")
-      ->check(not_negative());
-  verb->add_option_function<std::string>(
-          "--method", [command](const std::string& name) { command->options.method = method_named(name); },
-          "feasible-al, gauss-newton-al (no rate to choose), explicit-al (TH's own), adam, sgd, or lbfgs (all samples "
-          "at once)")
-      ->default_str("feasible-al");
+  add_field(*verb, "--augment", d, d.augment);
+  add_field(*verb, "--samples", d, d.samples);
+  add_field(*verb, "--validation", d, d.validation);
+  add_field(*verb, "--method", o, o.method, method_named);
   verb->add_option("--compare", command->compare, "train by each of these methods for the first one's time")
       ->delimiter(',');
-  TrainOptions& o = command->options;
-  verb->add_option("--epochs", o.epochs, "passes over the training samples; of lbfgs, iterations")
-      ->capture_default_str();
-  verb->add_option("--batch", recipe.batch, "samples a step (default 500; images: 4)")->check(positive());
-  verb->add_option(
-      "--rate", o.rate,
-      "η at its height, explicit-al's first ρ (default: the method's own; by feasible-al for classify, unless δ is "
-      "given, 1, beyond three layers 0.3; for images, unless κ is 0, 0.4)");
-  verb->add_option("--momentum", o.momentum, "μ of feasible-al and sgd")->capture_default_str();
-  verb->add_option("--damping", o.damping,
-                   "δ of feasible-al (default 0.3; classify, unless η is given: 10; 30 under a budget; images, unless "
-                   "κ is 0: 0.05)");
-  verb->add_option(
-      "--trust", recipe.trust,
-      "κ of feasible-al: a step's length goes with κ and the gradient's root, and changes a layer's output by at most "
-      "κ of itself, before momentum (default 0: steps as long as η alone makes them; images: 0.3/√steps, at most "
-      "0.05)");
-  verb->add_option("--decay", recipe.decay,
-                   "r: adds r/2 Σ ‖W‖² to the loss (default 0; by feasible-al, without a budget, 1e-3 for classify and "
-                   "for recovery without --augment)")
-      ->check(not_negative());
-  verb->add_option(
-      "--log-loss", recipe.log_scale,
-      "loss D/2 log(1 + ε/D) a value, ε the mean squared error of a sample: for the mean of PSNRs (default: ε/2)");
-  verb->add_option("--lipschitz-budget", o.lipschitz, "keep the product of the layers' spectral norms below this");
-  verb->add_flag("--bfloat16", o.bfloat16, "convolutions multiply in bfloat16: faster where the processor can");
-  verb->add_option("--warm-up", o.warm_up, "steps in which the rate rises to its height")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000000));
-  verb->add_option("--patience", o.patience, "stop after so many epochs without a better held-out loss; 0: never")
-      ->capture_default_str();
-  verb->add_option("--groups", o.groups, "parts of a batch summed apart: what threads and ranks can share")
-      ->capture_default_str();
-  verb->add_option("--checkpoint", o.checkpoint, "file that keeps the state, written every few seconds");
-  verb->add_option("--every", o.checkpoint_seconds, "seconds between checkpoints")
-      ->capture_default_str()
-      ->check(within(0.0, 1e9));
-  verb->add_flag("--resume", o.resume, "go on from --checkpoint");
-  add_seed(*verb, command->data.seed, "seed of Φ, samples, start weights and shuffling");
-  verb->add_option("--threads", command->threads, "threads; the result does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+  add_field(*verb, "--epochs", o, o.epochs);
+  add_field(*verb, "--batch", r, r.batch);
+  add_field(*verb, "--rate", r, o.rate);
+  add_field(*verb, "--momentum", o, o.momentum);
+  add_field(*verb, "--damping", r, o.damping);
+  add_field(*verb, "--trust", r, r.trust);
+  add_field(*verb, "--decay", r, r.decay);
+  add_field(*verb, "--log-loss", r, r.log_scale);
+  add_field(*verb, "--lipschitz-budget", o, o.lipschitz);
+  add_field(*verb, "--bfloat16", o, o.bfloat16);
+  add_field(*verb, "--warm-up", o, o.warm_up);
+  add_field(*verb, "--patience", o, o.patience);
+  add_field(*verb, "--groups", o, o.groups);
+  add_field(*verb, "--checkpoint", o, o.checkpoint);
+  add_field(*verb, "--every", o, o.checkpoint_seconds);
+  add_field(*verb, "--resume", o, o.resume);
+  add_seed(*verb, d.seed, std::string(option_of(d, d.seed).help));
+  add_threads(*verb, command->context);
   verb->add_option("--out", command->out, "write the network: .onnx or .npz");
   verb->add_option("--log", command->log, "write the iteration log: .npz");
   add_picture(*verb, "--plot", command->plot, "draw losses over time, and residuals in FILE-residuals");
@@ -598,6 +432,7 @@ void add_train(CLI::App& app, Ranks ranks) {
       "  unrect train --task recovery --data images --phi phi.npy --batch 8 --epochs 100 --bfloat16 --out net.onnx\n"
       "  unrect train --task classify --data spiral --layers 16,16 --batch 100 --epochs 40 --frames frames");
   verb->callback([command, verb] {
+    command->context.seed = command->data.seed;
     command->check(*verb);
     command->run();
   });

@@ -14,8 +14,8 @@ namespace {
 struct Command {
   NetworkOptions network;
   std::filesystem::path property, results, certificate;
-  double time_limit = 0;
-  int threads = 1;
+  VerifyOptions options;
+  Context context;
   bool json = false;
 
   void run() const;
@@ -38,11 +38,13 @@ void Command::run() const {
   require_place(certificate, {".npz"}, "--certificate");
   const Network net = network.read_as_it_stands();
   const Property requirement = read_vnnlib(property);
-  const ProgressLine line(threads, 0, [](const Progress& progress, double seconds) {
+  const ProgressLine line(context, [](const Progress& progress, double seconds) {
     const double left = progress.done > 0 ? seconds * (1 - progress.done) / progress.done : 0;
     return fmt::format("{:.1f} % of the domain refuted, {:.0f} s, {:.0f} s to go", 100 * progress.done, seconds, left);
   });
-  const VerifyResult result = verify(net, requirement, {time_limit, !certificate.empty()}, line.context());
+  VerifyOptions asked = options;
+  asked.certificate = !certificate.empty();
+  const VerifyResult result = verify(net, requirement, asked, line.context());
   if (result.certificate) write_certificate(certificate, *result.certificate);
   if (!results.empty()) write_file(results, results_text(result));
   if (json) {
@@ -100,12 +102,8 @@ void add_verify(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("verify", "Does a requirement hold over its whole domain? A witness or a proof");
   command->network.add_to(*verb);
   verb->add_option("PROPERTY", command->property, "what must not happen: .vnnlib, or .vnnlib.gz")->required();
-  verb->add_option("--time-limit", command->time_limit, "seconds after which to give up (0: never)")
-      ->capture_default_str()
-      ->check(not_negative());
-  verb->add_option("--threads", command->threads, "threads; the answer does not depend on them")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+  add_field(*verb, "--time-limit", command->options, command->options.time_limit);
+  add_threads(*verb, command->context);
   verb->add_option("--results", command->results, "write verdict and witness as the competition's harness reads them");
   verb->add_option("--certificate", command->certificate, "write what unrect check accepts: .npz");
   verb->add_flag("--json", command->json, "one JSON object");

@@ -52,7 +52,7 @@ struct Findings {
 };
 
 Findings open_up(const Unrolled& unrolled, const Measurement& measurement, Index row, Index col, std::uint64_t seed) {
-  const ProgressLine line(1, seed, [](const Progress& now, double seconds) {
+  const ProgressLine line({}, [](const Progress& now, double seconds) {
     const std::string part = now.total > 0 ? fmt::format("{:.0f} of {:.0f} ", now.done, now.total) : "";
     return fmt::format("{}{}, {:.0f} s", part, now.what, seconds);
   });

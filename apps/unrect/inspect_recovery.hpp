@@ -6,6 +6,7 @@
 #include <string>
 
 #include "picture_files.hpp"
+#include "unrect/base/context.hpp"
 
 namespace unrect::cli {
 
@@ -13,7 +14,7 @@ struct RecoveryRequest {
   std::filesystem::path model, measurement;
   std::string pixel;   // "ROW,COLUMN"; the middle if empty
   PictureName filter;  // picture of that pixel's effective filter
-  std::uint64_t seed = 0;
+  std::uint64_t seed = Context{}.seed;
   bool json = false;
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "unrect/base/array.hpp"
+#include "unrect/base/context.hpp"
 #include "unrect/polytope/chebyshev.hpp"
 #include "unrect/region/atoms.hpp"
 #include "unrect/region/boundary.hpp"
@@ -16,10 +17,10 @@
 namespace unrect::cli {
 
 struct InspectOptions {
-  Index top = 5;            // atoms and paths listed
-  bool all_facets = false;  // even where that takes very long
-  std::optional<Box> box;   // the ball stays within it, facets need not be reached beyond it
-  std::uint64_t seed = 0;   // of the rays that look for facets of large networks
+  Index top = 5;                        // atoms and paths listed
+  bool all_facets = false;              // even where that takes very long
+  std::optional<Box> box;               // the ball stays within it, facets need not be reached beyond it
+  std::uint64_t seed = Context{}.seed;  // of the rays that look for facets of large networks
   const Context* context = nullptr;
 };
 

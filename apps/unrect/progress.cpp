@@ -64,9 +64,8 @@ bool interrupted() { return came != 0; }
 
 int interruption_status() { return came == 0 ? 128 + SIGINT : 128 + came; }
 
-ProgressLine::ProgressLine(int threads, std::uint64_t seed, std::function<std::string(const Progress&, double)> line) {
-  context_.threads = threads;
-  context_.seed = seed;
+ProgressLine::ProgressLine(Context context, std::function<std::string(const Progress&, double)> line)
+    : context_(std::move(context)) {
   const auto start = std::chrono::steady_clock::now();
   context_.progress = [start, line = std::move(line)](const Progress& progress) {
     if (terminal && came == 0) {

@@ -20,7 +20,7 @@ int interruption_status();
 class ProgressLine {
  public:
   /// `line` says how far things are after so many seconds; it is shown only where stderr is a terminal.
-  ProgressLine(int threads, std::uint64_t seed, std::function<std::string(const Progress&, double seconds)> line);
+  ProgressLine(Context context, std::function<std::string(const Progress&, double seconds)> line);
   /// Clears the line: results are printed after that.
   ~ProgressLine();
   ProgressLine(ProgressLine&&) = delete;

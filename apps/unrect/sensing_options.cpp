@@ -11,6 +11,11 @@
 #include "unrect/signal/dictionary.hpp"
 
 namespace unrect::cli {
+namespace {
+
+constexpr Index kHadamardSide = 32;  // of whose powers of two the nearest to kBlockSide
+
+}  // namespace
 
 void SensingOptions::add_to(CLI::App& verb) {
   verb.add_option("--ratio", ratio, "measurements for every pixel, above 0, at most 1");
@@ -19,7 +24,9 @@ void SensingOptions::add_to(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--phi", phi, "Φ itself, m × block², .npy; instead of --ratio and --operator")
       ->excludes("--operator");
-  verb.add_option("--block", block, "side of the blocks measured one by one (default: 33; 32 for hadamard)");
+  verb.add_option("--block", block,
+                  fmt::format("side of the blocks measured one by one (default: {}; {} for {})", kBlockSide,
+                              kHadamardSide, name_of(SensingKind::kHadamard)));
   add_seed(verb, seed, "seed of the operator and the noise");
 }
 
@@ -38,7 +45,7 @@ Sampling SensingOptions::sampling() const {
   const SensingKind drawn = sensing_kind_named(kind);
   UNRECT_REQUIRE(drawn != SensingKind::kGiven, ErrorCode::kInvalidArgument,
                  "--operator given: expected --phi FILE.npy");
-  const Index side = block.value_or(drawn == SensingKind::kHadamard ? 32 : 33);
+  const Index side = block.value_or(drawn == SensingKind::kHadamard ? kHadamardSide : kBlockSide);
   UNRECT_REQUIRE(side >= 1 && side <= 8192, ErrorCode::kInvalidArgument, "--block {}, expected 1 to 8192", side);
   return draw_sampling(drawn, measurements_for(*ratio, side * side), side, seed);
 }
@@ -73,19 +80,18 @@ Learned read_learned(const std::string& train_folder, const std::filesystem::pat
   UNRECT_REQUIRE(!train_folder.empty(), ErrorCode::kInvalidArgument, "--method {} learns: expected --train-folder DIR",
                  *learner);
   std::vector<Image> images;
-  for (NamedImage& named : images_of(train_folder, Rng(seed).split(1), 60)) images.push_back(std::move(named.image));
+  for (NamedImage& named : images_of(train_folder, Rng(seed).split(1))) images.push_back(std::move(named.image));
   if (wanted("lmmse")) {
     const auto statistics = [&] { return block_statistics(images, block); };
     learned.statistics = naming("--train-folder " + train_folder, statistics);
   }
   if (wanted("wiener")) learned.lags = pixel_statistics(images, 2 * block);
   if (wanted("ksvd")) {
-    constexpr Index kPatch = 8, kAtoms = 128, kSamples = 10000;
+    constexpr Index kSamples = 10000;
     Context context;
     context.seed = seed;
-    learned.dictionary = learn_dictionary(random_patches(std::move(images), kPatch, kSamples, Rng(seed)),
-                                          {.atoms = kAtoms, .code = {.sparsity = 4}, .iterations = 15}, context)
-                             .atoms;
+    const Matrix patches = random_patches(std::move(images), kPatchSide, kSamples, Rng(seed));
+    learned.dictionary = learn_dictionary(patches, {}, context).atoms;
   }
   return learned;
 }

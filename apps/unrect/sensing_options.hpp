@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "unrect/base/context.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/sensing/decoders.hpp"
 
@@ -17,10 +18,10 @@ namespace unrect::cli {
 /// Φ as it is drawn or read.
 struct SensingOptions {
   std::optional<double> ratio;
-  std::string kind = "gaussian";
+  std::string kind{name_of(SensingKind::kGaussian)};
   std::filesystem::path phi;  // instead of the two above
   std::optional<Index> block;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = Context{}.seed;
 
   void add_to(CLI::App& verb);
   /// @throws Error for options that do not go together or cannot be.

@@ -369,25 +369,11 @@ class Solver {
 
 }  // namespace
 
+std::string_view name_of(Blocks blocks) { return blocks == Blocks::kJoint ? "joint" : "literal"; }
+
 void ExplicitAlOptions::validate() const {
-  const auto require = [](bool holds, const char* field, double value, const char* range) {
-    UNRECT_REQUIRE(holds, ErrorCode::kInvalidArgument, "{} is {}; expected {}", field, value, range);
-  };
-  require(objective.ridge >= 0, "ridge", objective.ridge, "≥ 0");
-  require(objective.loss.delta > 0, "delta", objective.loss.delta, "> 0");
-  require(rho > 0, "rho", rho, "> 0");
-  require(rho_max >= rho, "rho_max", rho_max, "≥ rho");
-  require(growth >= 1, "growth", growth, "≥ 1");
-  require(tau >= 0, "tau", tau, "≥ 0");
-  require(sweeps >= 1, "sweeps", sweeps, "≥ 1");
-  require(max_outer >= 0, "max_outer", max_outer, "≥ 0");
-  require(rounds >= 1, "rounds", rounds, "≥ 1");
-  require(tolerance > 0, "tolerance", tolerance, "> 0");
-  require(multiplier_bound > 0, "multiplier_bound", multiplier_bound, "> 0");
-  require(proximal > 0, "proximal", proximal, "> 0");
-  require(polish_steps >= 0, "polish_steps", polish_steps, "≥ 0");
-  require(polish_parameters >= 0, "polish_parameters", static_cast<double>(polish_parameters), "≥ 0");
-  require(log_every >= 0, "log_every", log_every, "≥ 0");
+  unrect::validate(*this);
+  UNRECT_REQUIRE(rho_max >= rho, ErrorCode::kInvalidArgument, "rho_max is {}; expected at least rho, {}", rho_max, rho);
 }
 
 void update_activations(ExplicitAlOptions::Blocks blocks, const Matrix& affine, LiftedLayer& layer) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/lifted/lifted.hpp"
 
 namespace unrect {
@@ -23,26 +25,47 @@ struct ExplicitAlOptions {
 
   Objective objective;
   Blocks blocks = Blocks::kJoint;
-  bool warm_start = false;  // start from the adjoint multipliers (otherwise 0); the true loss never rises
-  double rho = 0.01;        // > 0: first ρ; 0.005 … 0.02 finds most. Warm: × the loss's curvature in a_l, 1 … 10
-  double rho_max = 1;       // ≥ rho
-  double growth = 1.3;      // γ ≥ 1: ρ ← γρ when infeasibility > tau × the one before
-  double tau = 0;           // ≥ 0; 0: ρ grows every time (a homotopy); ALGENCAN: 0.5
-  int sweeps = 1;           // ≥ 1: over all blocks between two updates of the multipliers
-  int max_outer = 20;       // ≥ 0: updates of the multipliers, a round
-  int rounds = 8;           // ≥ 1: homotopies, each from the best chain so far with one unit drawn anew
-  double tolerance = 1e-6;  // > 0: converged when the KKT residuals are within
-  double multiplier_bound = 1e4;   // |λ| is clipped here (ALGENCAN's safeguard)
-  double proximal = 1e-6;          // > 0: pull of W̃ to where it was, relative to the Gram matrix's mean diagonal
-  int polish_steps = 500;          // ≥ 0: at the end, on the pattern that d was rounded to
-  Index polish_parameters = 2000;  // ≥ 0: no polish for chains of more weights and biases
-  int log_every = 1;               // ≥ 0: outer iterations between entries of the log; 0: only the last
+  bool warm_start = false;
+  double rho = 0.01;
+  double rho_max = 1;
+  double growth = 1.3;
+  double tau = 0;
+  int sweeps = 1;
+  int max_outer = 20;
+  int rounds = 8;
+  double tolerance = 1e-6;
+  double multiplier_bound = 1e4;
+  double proximal = 1e-6;
+  int polish_steps = 500;
+  Index polish_parameters = 2000;
+  int log_every = 1;
   std::function<void(const ExplicitAlEntry&, const Chain&)> watch;  // sees every entry of the log and its chain
   Reduce reduce;  // when others hold the other samples; all must then be told the same, by Context::progress too
 
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    Objective::visit(o.objective, field);
+    field(o.blocks, {"blocks", "how (z, d, s±) follow a: joint or literal"});
+    field(o.warm_start, {"warm_start", "start from the adjoint multipliers, not from 0; the true loss never rises"});
+    field(o.rho, {"rho", "first ρ; 0.005 … 0.02 finds most. Warm: × the loss's curvature in a_l, 1 … 10", above(0)});
+    field(o.rho_max, {"rho_max", "largest ρ, at least the first one", above(0)});
+    field(o.growth, {"growth", "γ: ρ ← γρ when infeasibility > tau × the one before", at_least(1)});
+    field(o.tau, {"tau", "0: ρ grows every time (a homotopy); ALGENCAN: 0.5", at_least(0)});
+    field(o.sweeps, {"sweeps", "over all blocks between two updates of the multipliers", at_least(1)});
+    field(o.max_outer, {"max_outer", "updates of the multipliers, a round", at_least(0)});
+    field(o.rounds, {"rounds", "homotopies, each from the best chain so far with one unit drawn anew", at_least(1)});
+    field(o.tolerance, {"tolerance", "converged when the KKT residuals are within", above(0)});
+    field(o.multiplier_bound, {"multiplier_bound", "|λ| is clipped here (ALGENCAN's safeguard)", above(0)});
+    field(o.proximal, {"proximal", "pull of W̃ to where it was, relative to the Gram matrix's mean diagonal", above(0)});
+    field(o.polish_steps, {"polish_steps", "at the end, on the pattern that d was rounded to", at_least(0)});
+    field(o.polish_parameters, {"polish_parameters", "no polish for chains of more weights and biases", at_least(0)});
+    field(o.log_every, {"log_every", "outer iterations between entries of the log; 0: only the last", at_least(0)});
+  }
   /// @throws Error kInvalidArgument naming the field, its value and its range.
   void validate() const;
 };
+/// "joint", "literal".
+std::string_view name_of(ExplicitAlOptions::Blocks blocks);
 
 enum class TrainingStatus { kConverged, kIterationLimit, kDiverged, kCancelled };
 

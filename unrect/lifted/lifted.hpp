@@ -16,7 +16,13 @@ namespace unrect {
 /// output): the losses whose blocks have a closed form.
 struct Objective {
   Loss loss;
-  double ridge = 0;  // r ≥ 0
+  double ridge = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    Loss::visit(o.loss, field);
+    field(o.ridge, {"ridge", "r, of r/2 Σ ‖W_l‖² beside the loss", at_least(0)});
+  }
 };
 
 /// What one ReLU layer adds, all N × n_l (TH; maths 3.1):

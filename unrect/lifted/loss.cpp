@@ -21,6 +21,19 @@ double cross_entropy(const Outputs& outputs, const Targets& targets, Gradient&& 
 
 }  // namespace
 
+std::string_view name_of(Loss::Kind kind) {
+  switch (kind) {
+    case Loss::Kind::kSquared:
+      return "squared";
+    case Loss::Kind::kHuber:
+      return "huber";
+    case Loss::Kind::kCrossEntropy:
+      return "cross-entropy";
+    default:
+      return "log-squared";
+  }
+}
+
 template <class Scalar>
 double loss(const Loss& kind, const MatrixRefOf<Scalar>& outputs, const MatrixRefOf<Scalar>& targets,
             Eigen::Ref<MatrixOf<Scalar>, 0, Eigen::OuterStride<>> gradient) {

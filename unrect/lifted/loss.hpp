@@ -1,6 +1,9 @@
 // What training minimises.
 #pragma once
 
+#include <string_view>
+
+#include "unrect/base/options.hpp"
 #include "unrect/base/types.hpp"
 
 namespace unrect {
@@ -11,8 +14,16 @@ namespace unrect {
 struct Loss {
   enum class Kind { kSquared, kHuber, kCrossEntropy, kLogSquared };
   Kind kind = Kind::kSquared;
-  double delta = 1;  // > 0, of Huber's and the logarithmic one
+  double delta = 1;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.kind, {"loss", "squared, huber, cross-entropy or log-squared"});
+    field(o.delta, {"delta", "of huber and log-squared", above(0)});
+  }
 };
+/// "squared", "huber", "cross-entropy", "log-squared".
+std::string_view name_of(Loss::Kind kind);
 
 /// Σ f over the rows of outputs and targets; `gradient` (same shape) becomes ∂f/∂outputs. Summed in double.
 template <class Scalar>

@@ -6,15 +6,24 @@
 #include <string>
 #include <string_view>
 
+#include "unrect/base/options.hpp"
 #include "unrect/network/network.hpp"
 
 namespace unrect {
 
 struct ImportOptions {
-  bool cut_softmax = false;  // drop a Softmax (LogSoftmax) that ends the network
-  bool fold = true;          // merge affine chains (network/fold.hpp)
-  // Weights, table entries and value elements of all nodes together: a small file can ask for very much.
+  bool cut_softmax = false;
+  bool fold = true;
   Index max_elements = Index{1} << 27;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.cut_softmax, {"cut_softmax", "drop a Softmax (LogSoftmax) that ends the network"});
+    field(o.fold, {"fold", "merge affine chains (network/fold.hpp)"});
+    field(o.max_elements,
+          {"max_elements", "most weights, table entries and values of all nodes: a small file can ask for very much",
+           at_least(1)});
+  }
 };
 
 /// Reads .onnx or .npz, told by the extension, compressed by gzip if .gz follows it.

@@ -353,6 +353,7 @@ Metadata parse_onnx_metadata(std::string_view bytes, std::string_view name) {
 }
 
 Network parse_onnx(std::string_view bytes, std::string_view name, const ImportOptions& options) {
+  validate(options);
   try {
     const onnx::ModelProto model = onnx::parse_model(bytes);
     const Network network = onnx::Walk(model, options).run();

@@ -8,10 +8,12 @@
 
 namespace unrect {
 
+inline constexpr double kBiasSpread = 0.3;
+
 /// A fully connected ReLU network with layers of these widths (input first, output last), He-normal weights N(0,
 /// 2/n_{l−1}) and biases N(0, bias²), all representable in float32. @throws Error kInvalidArgument for fewer than two
 /// widths.
-Network random_chain(const std::vector<Index>& widths, Rng rng, double bias = 0.3);
+Network random_chain(const std::vector<Index>& widths, Rng rng, double bias = kBiasSpread);
 
 /// A small residual convolutional network over (channels, size, size): convolution, ReLU, [convolution, ReLU,
 /// convolution, sum with the shortcut, ReLU], max-pool, convolution of stride 2, LeakyReLU, matrix to `outputs`.

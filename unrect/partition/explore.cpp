@@ -302,7 +302,9 @@ Overseer::Overseer(const Refinement& refinement, const ExploreOptions& options, 
       context_(context),
       fingerprint_(options.checkpoint.empty() ? 0 : fingerprint(refinement)),
       last_progress_(Clock::now()),
-      last_save_(last_progress_) {}
+      last_save_(last_progress_) {
+  validate(options);
+}
 
 bool Overseer::look(const Exploration& state, const TaskQueue& queue) {
   const Clock::time_point now = Clock::now();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/partition/refine.hpp"
 
 namespace unrect {
@@ -41,11 +42,22 @@ class Collector {
 using CollectorFactory = std::function<std::unique_ptr<Collector>()>;
 
 struct ExploreOptions {
-  std::uint64_t max_regions = ~std::uint64_t{0};  // find exactly so many, if there are that many (TaskQueue)
-  std::filesystem::path checkpoint;               // saved every few seconds, and at the end; empty: never
+  std::uint64_t max_regions = ~std::uint64_t{0};
+  std::filesystem::path checkpoint;
   double checkpoint_seconds = 2;
-  std::string purpose;          // what the collectors collect: only the same may resume the checkpoint
+  std::string purpose;
   CollectorFactory collectors;  // none: regions are only counted
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.max_regions,
+          {"max_regions", "find so many at most, the same ones whatever the threads", at_least(1), "all there are"});
+    field(o.checkpoint,
+          {.name = "checkpoint", .help = "file that keeps the state, and has the last one at the end", .aside = true});
+    field(o.checkpoint_seconds, {"checkpoint_seconds", "seconds between checkpoints", between(0, 1e9), "", true});
+    field(o.purpose,
+          {.name = "purpose", .help = "what the collectors collect: only the same may resume the checkpoint"});
+  }
 };
 
 /// A unit of work that is handed out: `most` regions of it at most.

@@ -48,10 +48,18 @@ class PieceTable {
 
 /// What is kept of a region besides its pieces and a point inside.
 struct Columns {
-  bool vertices = false;  // with Detail::kRegions counter-clockwise in a plane
-  bool maps = false;      // y(t)
-  bool facets = false;    // the walls that bound it
-  bool keys = false;      // facets, and what pairs them up; with Detail::kIncidence the facets have it anyway
+  bool vertices = false;
+  bool maps = false;
+  bool facets = false;
+  bool keys = false;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.vertices, {"vertices", "its corners; in a plane counter-clockwise, with Detail::kRegions"});
+    field(o.maps, {"maps", "its affine map, y(t)"});
+    field(o.facets, {"facets", "the walls that bound it"});
+    field(o.keys, {"keys", "facets, and what pairs them up; with Detail::kIncidence the facets have it anyway"});
+  }
 };
 
 /// All regions, in the order of the refinement whatever the threads: a plain value. Lists of different lengths a region

@@ -427,6 +427,7 @@ class Finder {
 std::vector<Facet> facets(const Halfspaces& cell, const VectorRef& interior_point, const FacetOptions& options) {
   UNRECT_REQUIRE(interior_point.size() == cell.dimension(), ErrorCode::kInvalidArgument,
                  "facets: an interior point of {} entries in dimension {}", interior_point.size(), cell.dimension());
+  validate(options);
   const Halfspaces boxed = options.box ? intersect(cell, Halfspaces(*options.box)) : Halfspaces();
   Finder finder(options.box ? boxed : cell, interior_point, options);
   finder.run();

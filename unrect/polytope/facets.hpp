@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/polytope/exact.hpp"
 #include "unrect/polytope/halfspaces.hpp"
 
@@ -20,15 +21,24 @@ struct Facet {
 
 struct FacetOptions {
   std::optional<Box> box;  // also bounds the cell
-  bool box_faces = false;  // report the box's own facets: row m + j is x_j ≤ upper_j, m + n + j is −x_j ≤ −lower_j
-  double coincide = 1e-12;  // rows are one facet if unit normals and distances from the interior point agree to this
+  bool box_faces = false;  // row m + j is x_j ≤ upper_j, m + n + j is −x_j ≤ −lower_j
+  double coincide = 1e-12;
   /// Row i of the cell as (a_i, −b_i) in whole numbers, where the doubles are roundings of it: what is within rounding
   /// is then decided about these.
   std::function<WholeRow(Index)> exact_row;
-  /// Work for each exact decision (farkas_alternative); rows that it does not suffice for go to `undecided`.
+  // Of each exact decision (farkas_alternative); rows that it does not suffice for go to `undecided`.
   std::int64_t effort = kNoLimit;
   std::vector<Index>* undecided = nullptr;
   const Context* context = nullptr;  // progress in rows
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.box_faces, {"box_faces", "report the box's own facets, too"});
+    field(o.coincide,
+          {"coincide", "rows are one facet if unit normals and distances from the interior point agree to this",
+           at_least(0)});
+    field(o.effort, {"effort", "work for each exact decision", at_least(0), "no limit"});
+  }
 };
 
 /// The facets of {A x ≤ b} (∩ box), by first row. Bounded or not; weakly redundant rows (touching at a vertex or an

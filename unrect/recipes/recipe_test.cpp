@@ -82,6 +82,36 @@ TEST(Recipe, HasTheTasksDefaultsUnlessTheyAreWishedOtherwise) {
   EXPECT_THROW(recipe_for(request, data, {.consistency = 1}), Error);
 }
 
+TEST(Recipe, WhatItSaysOfItsDefaultsHasTheirNumbers) {
+  const auto says = [](std::string_view field, double number) {
+    return (" " + std::string(RecipeOptions::otherwise(field)) + ";").find(" " + option_text(number)) !=
+           std::string::npos;
+  };
+  const UsualOptions images = usual_options({.images = true, .renewed = true, .steps = 1});
+  const UsualOptions classes = usual_options({.task = LearningTask::kClassify, .layers = 3});
+  const UsualOptions deep = usual_options({.task = LearningTask::kClassify, .layers = 4});
+  for (const double rate : {images.rate, classes.rate, deep.rate}) EXPECT_TRUE(says("rate", rate)) << rate;
+  for (const double damping : {images.damping, classes.damping, TrainOptions{}.damping_of()})
+    EXPECT_TRUE(says("damping", damping)) << damping;
+  EXPECT_TRUE(says("trust", images.trust));
+  EXPECT_TRUE(says("decay", classes.decay));
+  EXPECT_TRUE(says("batch", static_cast<double>(images.batch)));
+  // What they depend on: the method, a budget, samples that are ever new.
+  const UsualOptions adam = usual_options({.task = LearningTask::kClassify, .method = Method::kAdam});
+  EXPECT_EQ(adam.decay + adam.rate + adam.damping, 0);
+  EXPECT_EQ(usual_options({.task = LearningTask::kClassify, .budget = true}).damping, 0);
+  EXPECT_EQ(usual_options({.renewed = true}).decay, 0);
+  EXPECT_EQ(usual_options({}).decay, classes.decay);
+  EXPECT_LT(usual_options({.images = true, .renewed = true, .steps = 900}).trust, images.trust);
+}
+
+TEST(Recipe, TasksHaveNames) {
+  for (const LearningTask task : {LearningTask::kRecovery, LearningTask::kClassify, LearningTask::kRegress})
+    EXPECT_EQ(task_named(name_of(task)), task);
+  EXPECT_EQ(name_of(LearningTask::kRegress), "regress");
+  EXPECT_THROW(task_named("classes"), Error);
+}
+
 TEST(Recipe, KeepsWhatKnowsTheOperator) {
   const DataRequest request = digits(LearningTask::kRecovery);
   const TrainingData data = read_training_data(request);

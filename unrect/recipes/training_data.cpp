@@ -1,10 +1,12 @@
 #include "unrect/recipes/training_data.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <numbers>
 #include <numeric>
@@ -19,6 +21,15 @@ namespace unrect {
 namespace {
 
 using Rows = MatrixOf<float>;
+
+// Where nothing else is asked for. Of images:
+constexpr int kPhases = 4;
+constexpr Index kCrop = 124, kCropsAnEpoch = 512, kHeldCrops = 64;
+const Index kChannels = Unrolled{}.channels;
+// Of other data: a part of the samples, at most so many; those of generated sets.
+constexpr Index kHeldOutPart = 10, kMostHeldOut = 1000, kDigits = 5000, kSpirals = 2500;
+
+constexpr std::string_view kTasks[] = {"recovery", "classify", "regress"};  // in the enumeration's order
 
 // Streams of the seed.
 enum Stream : std::uint64_t { kSensing = 1, kOrder, kTest, kSpiral, kBend, kCrops, kWeights, kLeaves };
@@ -171,7 +182,7 @@ Matrix sensing_matrix(const DataRequest& request, Index signal) {
 
 // Drawn ones, as MNIST's are stored.
 Content digits(const DataRequest& request) {
-  const Index wanted = request.samples > 0 ? request.samples + request.validation.value_or(0) : 5000;
+  const Index wanted = request.samples > 0 ? request.samples + request.validation.value_or(0) : kDigits;
   DigitSet drawn = draw_digits(wanted + wanted / 5, request.seed);
   Content content;
   content.x = std::move(drawn.images);
@@ -181,13 +192,13 @@ Content digits(const DataRequest& request) {
 }
 
 Sampling image_sampling(const DataRequest& request) {
-  constexpr Index kBlock = 33;
   if (!request.phi.empty()) return read_sampling(request.phi);
-  if (request.any_operator) return draw_sampling(SensingKind::kOrthonormal, 1, kBlock, 0);  // for its block alone
-  UNRECT_REQUIRE(request.measurements >= 1 && request.measurements <= kBlock * kBlock, ErrorCode::kInvalidArgument,
+  if (request.any_operator) return draw_sampling(SensingKind::kOrthonormal, 1, kBlockSide, 0);  // for its block alone
+  UNRECT_REQUIRE(request.measurements >= 1 && request.measurements <= kBlockSide * kBlockSide,
+                 ErrorCode::kInvalidArgument,
                  "measurements: {}; expected 1 … {}, the pixels of a block, or Φ from a file, or any operator",
-                 request.measurements, kBlock * kBlock);
-  return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlock, request.seed);
+                 request.measurements, kBlockSide * kBlockSide);
+  return draw_sampling(SensingKind::kOrthonormal, request.measurements, kBlockSide, request.seed);
 }
 
 // How an epoch's images are measured.
@@ -209,10 +220,9 @@ Sensor any_sensor(Index block, const Rng& rng, int epoch) {
 TrainingData image_recovery(const DataRequest& request) {
   UNRECT_REQUIRE(request.teachers.empty() && request.augment == 0, ErrorCode::kInvalidArgument,
                  "{}: images; teachers and augmentation go with MNIST's folder and signals in files", request.data);
-  constexpr Index kHeldCrops = 64, kCrop = 124;
   const Rng rng(request.seed);
   std::vector<Image> train, held;
-  for (NamedImage& named : images_of(request.data, rng.split(kLeaves), 60)) train.push_back(std::move(named.image));
+  for (NamedImage& named : images_of(request.data, rng.split(kLeaves))) train.push_back(std::move(named.image));
   UNRECT_REQUIRE(train.size() >= 2, ErrorCode::kInvalidArgument, "{}: one image; expected at least two, one held out",
                  request.data);
   for (std::size_t i = std::max<std::size_t>(1, train.size() / 20); i > 0; --i) {
@@ -231,11 +241,11 @@ TrainingData image_recovery(const DataRequest& request) {
   };
   const Index side = request.crop.value_or(std::min({kCrop, largest_crop(train), largest_crop(held)}));
   const Crops crops(std::move(train), side), held_crops(std::move(held), side);
-  Unrolled start = request.start.empty() ? Unrolled::random(statistics, request.phases.value_or(4),
-                                                            request.channels.value_or(32), rng.split(kWeights))
+  Unrolled start = request.start.empty() ? Unrolled::random(statistics, request.phases.value_or(kPhases),
+                                                            request.channels.value_or(kChannels), rng.split(kWeights))
                                          : read_unrolled(request.start);
   if (request.phases) start = start.deepened(*request.phases);
-  const Index count = request.samples > 0 ? request.samples : 512;
+  const Index count = request.samples > 0 ? request.samples : kCropsAnEpoch;
   const auto network = [start, side](const Sensor& sensor) {
     return start.trainable(sensor.sampling.phi.to_matrix(), side, side, sensor.noise);
   };
@@ -298,7 +308,27 @@ std::function<Samples(int)> bent(Content train, const Matrix& phi, const Ensembl
 
 }  // namespace
 
+std::string_view name_of(LearningTask task) { return kTasks[static_cast<std::size_t>(task)]; }
+
+LearningTask task_named(std::string_view name) {
+  const auto found = std::ranges::find(kTasks, name);
+  UNRECT_REQUIRE(found != std::end(kTasks), ErrorCode::kInvalidArgument, "task '{}'; expected one of {}", name,
+                 fmt::join(kTasks, ", "));
+  return static_cast<LearningTask>(found - std::begin(kTasks));
+}
+
+std::string_view DataRequest::otherwise(std::string_view field) {
+  static const std::map<std::string_view, std::string> words{
+      {"samples", fmt::format("all that are not held out; images: {} crops an epoch", kCropsAnEpoch)},
+      {"validation", fmt::format("1/{}, at most {}; images: {} crops", kHeldOutPart, kMostHeldOut, kHeldCrops)},
+      {"phases", fmt::format("{}, or as many as the start has", kPhases)},
+      {"channels", fmt::format("{}", kChannels)},
+      {"crop", fmt::format("{}, or what the images hold", kCrop)}};
+  return words.at(field);
+}
+
 TrainingData read_training_data(const DataRequest& request) {
+  validate(request);
   const bool folder = std::filesystem::is_directory(request.data);
   if (request.task == LearningTask::kRecovery && (request.data == kLeavesName || (folder && !holds_idx(request.data))))
     return image_recovery(request);
@@ -316,7 +346,7 @@ TrainingData read_training_data(const DataRequest& request) {
     if (request.data == "spiral") {
       UNRECT_REQUIRE(request.task == LearningTask::kClassify, ErrorCode::kInvalidArgument,
                      "spiral: a task of classes alone");
-      all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : 2500,
+      all = spiral(request.samples > 0 ? 2 * request.samples + 10 * request.validation.value_or(0) : kSpirals,
                    rng.split(kSpiral));
     } else if (request.data == "digits") {
       UNRECT_REQUIRE(request.task != LearningTask::kRegress, ErrorCode::kInvalidArgument,
@@ -326,13 +356,13 @@ TrainingData read_training_data(const DataRequest& request) {
       all = read_npy_content(request.data, request.task);
     }
     const std::vector<Index> order = permutation(all.size(), rng.split(kTest));
-    const Index held = std::max<Index>(1, all.size() / 10);
+    const Index held = std::max<Index>(1, all.size() / kHeldOutPart);
     UNRECT_REQUIRE(all.size() >= 2, ErrorCode::kInvalidArgument,
                    "{}: one sample; expected at least two, one of them for the test", request.data);
     test = rows_of(all, {order.begin(), order.begin() + held});
     all = rows_of(all, {order.begin() + held, order.end()});
   }
-  const Index validation_size = request.validation.value_or(std::min<Index>(1000, all.size() / 10));
+  const Index validation_size = request.validation.value_or(std::min(kMostHeldOut, all.size() / kHeldOutPart));
   UNRECT_REQUIRE(validation_size < all.size(), ErrorCode::kInvalidArgument,
                  "validation: {} of {} samples; expected fewer", validation_size, all.size());
   const Index most = all.size() - validation_size;

@@ -5,8 +5,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/lifted/loss.hpp"
 #include "unrect/sensing/unrolled.hpp"
 #include "unrect/train/samples.hpp"
@@ -14,6 +16,10 @@
 namespace unrect {
 
 enum class LearningTask { kRecovery, kClassify, kRegress };
+/// "recovery", "classify", "regress".
+std::string_view name_of(LearningTask task);
+/// @throws Error kInvalidArgument for another name, listing those.
+LearningTask task_named(std::string_view name);
 
 /// Recovery of images: a network that is laid out for crops.
 struct ImageRecovery {
@@ -43,20 +49,53 @@ struct TrainingData {
 
 struct DataRequest {
   LearningTask task = LearningTask::kRecovery;
-  // A folder of images or with MNIST's IDX files, "x.npy", "x.npy,y.npy"; generated: "spiral", "digits", "leaves".
   std::string data;
-  Index samples = 0;                // of the training set; 0 for all that are left
-  std::optional<Index> validation;  // held out of the training data; not given: a tenth, at most 1000
-  Index measurements = 0;           // recovery: rows of Φ ~ N(0, 1/m)
-  std::filesystem::path phi;        // recovery: Φ from a file instead
-  double augment = 0;           // recovery of pictures: how far they are bent, 1 as Deformation's own; 0: not at all
-  bool any_operator = false;    // images: Φ is another one in every epoch, and so is its ratio
-  std::filesystem::path start;  // images: the network to start from; "" for random kernels
-  std::vector<std::filesystem::path> teachers;  // recovery: the mean of what they recover is the training's targets
-  std::optional<int> phases;                    // images: of the network; as many as `start` has, or 4
-  std::optional<Index> channels;                // images: of its convolutions; 32
-  std::optional<Index> crop;                    // images: side of what is learned from; 124, or what they hold
+  Index samples = 0;
+  std::optional<Index> validation{};
+  Index measurements = 0;
+  std::filesystem::path phi{};
+  double augment = 0;
+  bool any_operator = false;
+  std::filesystem::path start{};
+  std::vector<std::filesystem::path> teachers{};
+  std::optional<int> phases{};
+  std::optional<Index> channels{};
+  std::optional<Index> crop{};
   std::uint64_t seed = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.task, {"task", "recovery: x from y = Φx; classify; regress"});
+    field(o.data,
+          {"data",
+           "a folder of images (recovery) or with MNIST, x.npy (recovery), x.npy,y.npy; generated: spiral, digits, "
+           "leaves (recovery of images)"});
+    field(o.samples, {"samples", "training samples", between(0, 0x1p31), otherwise("samples")});
+    field(o.validation, {"validation", "training samples held out to choose the best epoch by", at_least(0),
+                         otherwise("validation")});
+    field(o.measurements,
+          {"measurements", "recovery: rows of Φ, drawn from N(0, 1/m); images: orthonormal ones, for every block",
+           at_least(0), "as many as phi has"});
+    field(o.phi, {"phi", "recovery: Φ itself, m × n, .npy"});
+    field(o.augment,
+          {"augment", "recovery of pictures: bend them anew every epoch; 1 as far as digits bear, 0 not at all",
+           between(0, 10)});
+    field(o.any_operator,
+          {"any_operator",
+           "images: learn for any Φ and noise: another one of 1 to 50 % in every epoch, σ up to 0.1 in every other"});
+    field(o.start, {"start", "start from this network's weights instead of random ones"});
+    field(o.teachers,
+          {"teachers", "recovery: learn the mean of what these networks recover, not the signals themselves"});
+    field(o.phases,
+          {"phases", "images: phases of the network; more than the start has: further ones that add but W r yet",
+           between(1, 64), otherwise("phases")});
+    field(o.channels, {"channels", "images: channels of its convolutions", between(1, 1024), otherwise("channels")});
+    field(o.crop, {"crop", "images: side of the crops to learn from; blocks that reach beyond teach what an edge is",
+                   between(3, 4096), otherwise("crop")});
+    field(o.seed, {"seed", "seed of Φ, samples, start weights and shuffling"});
+  }
+  /// In words what stands where a field is left empty or at 0.
+  static std::string_view otherwise(std::string_view field);
 };
 
 /// Recovery: inputs y = Φx, targets x in [0, 1]; of images, crops are measured block by block, a twentieth of the

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/polytope/chebyshev.hpp"
 #include "unrect/polytope/exact.hpp"
@@ -46,9 +47,14 @@ RegionBall largest_ball(const Region& region, const RegionPolytope& polytope, co
 struct RegionFacetOptions {
   std::optional<Box> box;
   const Region* region = nullptr;
-  std::int64_t effort = kNoLimit;           // of each exact decision
+  std::int64_t effort = kNoLimit;
   std::vector<Index>* undecided = nullptr;  // rows that it did not suffice for
   const Context* context = nullptr;         // progress in rows
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.effort, {"effort", "work for each exact decision", at_least(0), "no limit"});
+  }
 };
 
 /// Of some units those that change their piece somewhere around the region: not the ones whose value to their break is

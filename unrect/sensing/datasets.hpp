@@ -35,7 +35,7 @@ Image dead_leaves(Index height, Index width, Rng rng);
 /// Stands for generated images where a folder of images is expected.
 inline constexpr std::string_view kLeavesName = "leaves";
 /// The images of a folder, or for "leaves" so many dead leaves of 180 × 180. @throws Error as read_images.
-std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count);
+std::vector<NamedImage> images_of(const std::string& data, const Rng& rng, int count = 60);
 
 /// One of the square's eight symmetries: a transpose if which & 4, then rows reversed if & 1, columns if & 2.
 /// @throws Error kInvalidArgument unless 0 ≤ which < 8.

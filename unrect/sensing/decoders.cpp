@@ -288,8 +288,7 @@ const std::vector<std::string_view>& decoder_names() {
 Decoder decoder_named(std::string_view name, const Sampling& sampling, const DecoderOptions& options) {
   UNRECT_REQUIRE(std::ranges::find(decoder_names(), name) != decoder_names().end(), ErrorCode::kInvalidArgument,
                  "method \"{}\", expected one of {}", name, fmt::join(decoder_names(), ", "));
-  UNRECT_REQUIRE(options.noise >= 0 && std::isfinite(options.noise), ErrorCode::kInvalidArgument,
-                 "noise {}, expected ≥ 0", options.noise);
+  validate(options);
   const bool whole = name == "tv" || name == "iht" || name == "wavelet" || name == "ksvd";
   if (!whole) require_small(sampling);
   const White white = whitened(sampling, options.noise);

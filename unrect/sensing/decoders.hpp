@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/sensing/lmmse.hpp"
 #include "unrect/sensing/measurement.hpp"
 #include "unrect/sensing/unrolled.hpp"
@@ -34,13 +35,19 @@ class Decoder {
 };
 
 struct DecoderOptions {
-  double noise = 0;  // σ of the measurements to come
+  double noise = 0;
   // What a decoder needs it copies while it is made.
   const BlockStatistics* statistics = nullptr;  // lmmse's
   const PixelStatistics* lags = nullptr;        // wiener's
   const Matrix* dictionary = nullptr;           // ksvd's atoms, one a row
   const Unrolled* model = nullptr;              // net's
-  std::uint64_t seed = 0;                       // of random shifts (iht, wavelet, ksvd)
+  std::uint64_t seed = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.noise, {"noise", "σ of the measurements to come", at_least(0)});
+    field(o.seed, {"seed", "of random shifts (iht, wavelet, ksvd)"});
+  }
 };
 
 /// The names that decoder_named knows:

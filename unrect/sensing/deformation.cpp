@@ -103,9 +103,7 @@ class Bender {
 MatrixOf<float> deformed(const MatrixOf<float>& pictures, Index height, Index width, const Deformation& how, Rng rng) {
   UNRECT_REQUIRE(height >= 1 && width >= 1 && pictures.cols() == height * width, ErrorCode::kInvalidArgument,
                  "rows of {} values; expected pictures of {} × {}", pictures.cols(), height, width);
-  UNRECT_REQUIRE(how.affine >= 0 && how.elastic >= 0 && how.lattice >= 4, ErrorCode::kInvalidArgument,
-                 "a deformation of {} and {} pixels on a lattice of {}; expected no negative strength and at least 4",
-                 how.affine, how.elastic, how.lattice);
+  validate(how);
   MatrixOf<float> bent(pictures.rows(), pictures.cols());
   Bender bender(height, width, how);
   for (Index i = 0; i < pictures.rows(); ++i)

@@ -1,6 +1,7 @@
 // Pictures bent a little, as other hands would have written them: more to learn from than was collected.
 #pragma once
 
+#include "unrect/base/options.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/base/types.hpp"
 
@@ -11,8 +12,15 @@ namespace unrect {
 /// coarse lattice, shifted so that the ink's centre stays where it was.
 struct Deformation {
   double affine = 0.05;
-  double elastic = 0.5;  // pixels
-  Index lattice = 6;     // displacements a side
+  double elastic = 0.5;
+  Index lattice = 6;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.affine, {"affine", "spread of E's entries", at_least(0)});
+    field(o.elastic, {"elastic", "spread of u, in pixels", at_least(0)});
+    field(o.lattice, {"lattice", "displacements a side", at_least(4)});
+  }
 };
 
 /// Every row, a picture of height × width pixels ≥ 0 (0: no ink), bent by random numbers of its own (rng.split(row)):

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "unrect/sensing/image.hpp"
+#include "unrect/signal/blocks.hpp"
 
 namespace unrect {
 
@@ -16,7 +17,8 @@ struct BlockStatistics {
 
 /// Over all blocks of the images at every `stride`-th offset. O(blocks · block⁴).
 /// @throws Error kInvalidArgument unless some image holds a block, and for stride < 1.
-BlockStatistics block_statistics(const std::vector<Image>& images, Index block = 33, Index stride = 11);
+BlockStatistics block_statistics(const std::vector<Image>& images, Index block = kBlockSide,
+                                 Index stride = kBlockSide / 3);
 
 /// Statistics that are the same everywhere: E x = mean, Cov(x_ij, x_kl) = lags(|i − k|, |j − l|).
 struct PixelStatistics {

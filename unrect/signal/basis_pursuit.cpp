@@ -92,10 +92,7 @@ BasisPursuit::BasisPursuit(Matrix a) : a_(std::move(a)) {
 
 SparseResult BasisPursuit::solve(const VectorRef& y, const AdmmOptions& options) const {
   require(a_, y);
-  UNRECT_REQUIRE(options.residual >= 0 && std::isfinite(options.residual) && options.penalty >= 0 &&
-                     options.max_iterations >= 1 && options.tolerance >= 0,
-                 ErrorCode::kInvalidArgument, "ε = {}, penalty {}, {} iterations, tolerance {}: expected none below 0",
-                 options.residual, options.penalty, options.max_iterations, options.tolerance);
+  validate(options);
   const Vector seen = left_.transpose() * y;
   const Vector fixed = seen.cwiseQuotient(values_);
   const Vector start = right_ * fixed;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/signal/sparse.hpp"
 
 namespace unrect {
@@ -13,10 +14,18 @@ namespace unrect {
 SparseResult basis_pursuit_lp(const MatrixRef& a, const VectorRef& y);
 
 struct AdmmOptions {
-  double residual = 0;         // ε ≥ 0
-  double penalty = 0;          // ρ > 0, or 0: chosen from ‖A⁺y‖, then balanced
-  int max_iterations = 10000;  // ≥ 1
-  double tolerance = 1e-8;     // stop once the duality gap ≤ tolerance · ‖x‖₁
+  double residual = 0;
+  double penalty = 0;
+  int max_iterations = 10000;
+  double tolerance = 1e-8;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.residual, {"residual", "ε", at_least(0)});
+    field(o.penalty, {"penalty", "ρ; 0: chosen from ‖A⁺y‖, then balanced", at_least(0)});
+    field(o.max_iterations, {"max_iterations", "at which it stops anyway", at_least(1)});
+    field(o.tolerance, {"tolerance", "stop once the duality gap ≤ tolerance · ‖x‖₁", at_least(0)});
+  }
 };
 
 /// By alternating directions, for many y: x ← projection of z − u on {‖A x − y‖ ≤ ε}, z ← soft(x + u, 1/ρ), u ← u + x −

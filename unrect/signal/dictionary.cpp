@@ -47,8 +47,7 @@ void fit_rank_one(const Matrix& rest, bool approximate, Vector& coefficients, Ve
 Dictionary learn_dictionary(const MatrixRef& samples, const KsvdOptions& options, const Context& context) {
   UNRECT_REQUIRE(samples.size() > 0 && samples.allFinite(), ErrorCode::kInvalidArgument,
                  "{} samples of size {}, expected at least one, all finite", samples.rows(), samples.cols());
-  UNRECT_REQUIRE(options.atoms >= 1 && options.iterations >= 1, ErrorCode::kInvalidArgument,
-                 "{} atoms, {} iterations, expected at least 1", options.atoms, options.iterations);
+  validate(options);
   Rng rng(context.seed);
   Dictionary result;
   result.atoms = first_atoms(samples, options.atoms, rng);

@@ -8,12 +8,23 @@
 
 namespace unrect {
 
+/// The defaults are for pieces of images of kPatchSide × kPatchSide pixels.
 struct KsvdOptions {
-  Index atoms = 0;          // K ≥ 1
-  OmpOptions code;          // sparsity and tolerance of each sample's code
-  int iterations = 20;      // ≥ 1
-  bool approximate = true;  // one power iteration instead of each atom's singular value decomposition
+  Index atoms = 128;
+  OmpOptions code{.sparsity = 4};
+  int iterations = 15;
+  bool approximate = true;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.atoms, {"atoms", "K, how many", at_least(1)});
+    field(o.code.sparsity, {"sparsity", "atoms that a sample's code uses", at_least(1)});
+    field(o.code.tolerance, option_of(o.code, o.code.tolerance));
+    field(o.iterations, {"iterations", "rounds of codes and atoms", at_least(1)});
+    field(o.approximate, {"approximate", "one power iteration instead of each atom's singular value decomposition"});
+  }
 };
+inline constexpr Index kPatchSide = 8;
 
 struct Dictionary {
   Matrix atoms;                     // K × n, unit rows

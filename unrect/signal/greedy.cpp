@@ -92,9 +92,9 @@ Matrix Omp::solve_rows(const MatrixRef& signals, const OmpOptions& options) cons
 
 SparseResult Omp::solve(const VectorRef& y, const VectorRef& correlation, const OmpOptions& options) const {
   const Index n = atoms_.cols(), most = std::min(atoms_.rows(), n);
+  validate(options);
   UNRECT_REQUIRE(options.sparsity >= 1 && options.sparsity <= most, ErrorCode::kInvalidArgument,
                  "sparsity {}, expected 1 … {}", options.sparsity, most);
-  UNRECT_REQUIRE(options.tolerance >= 0, ErrorCode::kInvalidArgument, "tolerance {}, expected ≥ 0", options.tolerance);
   Matrix factor(options.sparsity, n);   // row i: u_i = Aᵀ q_i
   Vector projection(options.sparsity);  // q_i · y
   Vector alpha = correlation;           // Aᵀ (y − A x)
@@ -177,9 +177,9 @@ SparseResult cosamp(const MatrixRef& a, const VectorRef& y, Index sparsity, int 
 }
 
 SparseResult iht(const LinearOperator& a, const VectorRef& y, const IhtOptions& options) {
+  validate(options);
   UNRECT_REQUIRE(options.sparsity >= 1 && options.sparsity <= a.cols(), ErrorCode::kInvalidArgument,
                  "sparsity {}, expected 1 … {}", options.sparsity, a.cols());
-  UNRECT_REQUIRE(options.step >= 0, ErrorCode::kInvalidArgument, "step {}, expected ≥ 0", options.step);
   UNRECT_REQUIRE(y.allFinite(), ErrorCode::kInvalidArgument, "a signal that is not finite");
   SparseResult result;
   result.x = Vector::Zero(a.cols());

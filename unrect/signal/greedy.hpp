@@ -4,14 +4,21 @@
 #include <memory>
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/signal/operator.hpp"
 #include "unrect/signal/sparse.hpp"
 
 namespace unrect {
 
 struct OmpOptions {
-  Index sparsity = 0;    // most atoms, 1 … min(m, n)
-  double tolerance = 0;  // enough once ‖A x − y‖₂ ≤ tolerance, ≥ 0; seen down to about 1e−7 ‖y‖
+  Index sparsity = 0;
+  double tolerance = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.sparsity, {"sparsity", "most atoms of a code, 1 … min(m, n), to be given", at_least(0)});
+    field(o.tolerance, {"tolerance", "enough once ‖A x − y‖₂ is no larger; seen down to about 1e−7 ‖y‖", at_least(0)});
+  }
 };
 
 /// Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993): the atom that is most correlated with the
@@ -48,10 +55,18 @@ SparseResult cosamp(const MatrixRef& a, const VectorRef& y, Index sparsity, int 
                     double tolerance = 1e-9);
 
 struct IhtOptions {
-  Index sparsity = 0;  // k, 1 … n
-  double step = 0;     // > 0: this constant; 0: normalised, from the support's own curvature
+  Index sparsity = 0;
+  double step = 0;
   int max_iterations = 1000;
-  double tolerance = 1e-9;  // relative change of x at which it stops
+  double tolerance = 1e-9;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.sparsity, {"sparsity", "k, the entries of a code that are not 0, 1 … n, to be given", at_least(0)});
+    field(o.step, {"step", "a constant one; 0: normalised, from the support's own curvature", at_least(0)});
+    field(o.max_iterations, {"max_iterations", "at which it stops anyway", at_least(0)});
+    field(o.tolerance, {"tolerance", "relative change of x at which it stops", at_least(0)});
+  }
 };
 
 /// Iterative hard thresholding x ← H_k(x + μ Aᵀ(y − A x)) (Blumensath, Davies 2009), and with step 0 its normalised

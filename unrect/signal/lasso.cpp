@@ -91,16 +91,11 @@ class Problem {
 }  // namespace
 
 std::vector<SparseResult> lasso_rows(const LinearOperator& a, const MatrixRef& signals, const LassoOptions& options) {
-  UNRECT_REQUIRE(options.lambda > 0 && std::isfinite(options.lambda), ErrorCode::kInvalidArgument,
-                 "λ = {}, expected > 0", options.lambda);
-  UNRECT_REQUIRE(
-      options.step >= 0 && options.continuation >= 0 && options.max_iterations >= 1 && options.tolerance >= 0,
-      ErrorCode::kInvalidArgument,
-      "step {}, {} continuation stages, {} iterations, tolerance {}: expected none below 0", options.step,
-      options.continuation, options.max_iterations, options.tolerance);
-  UNRECT_REQUIRE(options.weights.size() == 0 || (options.weights.size() == a.cols() && options.weights.minCoeff() > 0),
-                 ErrorCode::kInvalidArgument, "{} weights, expected none or {} above 0", options.weights.size(),
-                 a.cols());
+  validate(options);
+  UNRECT_REQUIRE(options.lambda > 0, ErrorCode::kInvalidArgument, "lambda is {}; expected a number > 0",
+                 options.lambda);
+  UNRECT_REQUIRE(options.weights.size() == 0 || options.weights.size() == a.cols(), ErrorCode::kInvalidArgument,
+                 "{} weights, expected none or {}", options.weights.size(), a.cols());
   UNRECT_REQUIRE(signals.allFinite(), ErrorCode::kInvalidArgument, "signals that are not finite");
   if (signals.rows() == 0) return {};
   Problem problem(a, signals, options);

@@ -3,19 +3,32 @@
 
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/signal/operator.hpp"
 #include "unrect/signal/sparse.hpp"
 
 namespace unrect {
 
 struct LassoOptions {
-  double lambda = 0;          // > 0
-  bool accelerated = true;    // FISTA (Beck, Teboulle 2009) with restarts (O'Donoghue, Candès 2015); false: ISTA
-  int continuation = 0;       // warm starts with λ falling geometrically from ‖Aᵀy‖_∞, ≥ 0
-  int max_iterations = 5000;  // of each stage
-  double tolerance = 1e-6;    // stop once duality gap ≤ tolerance · ½‖y‖²
-  double step = 0;            // 0: 1 / ‖A‖², estimated; else 0 < step ≤ 1/‖A‖²
-  Vector weights = Vector();  // empty, or n weights > 0: λ Σ w_j |x_j|
+  double lambda = 0;
+  bool accelerated = true;
+  int continuation = 0;
+  int max_iterations = 5000;
+  double tolerance = 1e-6;
+  double step = 0;
+  Vector weights = Vector();
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.lambda, {"lambda", "λ > 0, to be given", at_least(0)});
+    field(o.accelerated,
+          {"accelerated", "FISTA (Beck, Teboulle 2009) with restarts (O'Donoghue, Candès 2015), or else ISTA"});
+    field(o.continuation, {"continuation", "warm starts with λ falling geometrically from ‖Aᵀy‖_∞", at_least(0)});
+    field(o.max_iterations, {"max_iterations", "of each stage", at_least(1)});
+    field(o.tolerance, {"tolerance", "stop once the duality gap ≤ tolerance · ½‖y‖²", at_least(0)});
+    field(o.step, {"step", "at most 1 / ‖A‖²; 0: that, estimated", at_least(0)});
+    field(o.weights, {"weights", "λ Σ w_j |x_j|: none, or n of them", above(0)});
+  }
 };
 
 /// x ← soft(z + t Aᵀ(y − A z), tλ), z with momentum. The gap is that of the dual point (y − Ax) shrunk until ‖Aᵀ·‖_∞ ≤

@@ -25,8 +25,7 @@ SparseResult run(const MatrixRef& a, const VectorRef& y, const VectorRef& start,
   require(a, y);
   UNRECT_REQUIRE(start.size() == a.cols() && start.allFinite(), ErrorCode::kInvalidArgument,
                  "start of size {}, expected {}, all finite", start.size(), a.cols());
-  UNRECT_REQUIRE(options.max_iterations >= 1 && options.tolerance >= 0, ErrorCode::kInvalidArgument,
-                 "{} iterations, tolerance {}: expected at least 1 and ≥ 0", options.max_iterations, options.tolerance);
+  validate(options);
   const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> factors(a);
   const Eigen::MatrixXd q = factors.householderQ() * Eigen::MatrixXd::Identity(a.rows(), factors.rank());
   // Everything happens in the range of A: v = A x, and projecting on it is Q Qᵀ. x itself is found at the end.

@@ -1,6 +1,7 @@
 // A real signal from the sizes of its measurements alone: y = |A x|.
 #pragma once
 
+#include "unrect/base/options.hpp"
 #include "unrect/signal/operator.hpp"
 #include "unrect/signal/sparse.hpp"
 
@@ -12,8 +13,14 @@ namespace unrect {
 Vector spectral_start(const MatrixRef& a, const VectorRef& y, int iterations = 100);
 
 struct PhaseOptions {
-  int max_iterations = 2000;  // ≥ 1
-  double tolerance = 1e-10;   // converged once ‖|A x| − y‖ ≤ tolerance ‖y‖
+  int max_iterations = 2000;
+  double tolerance = 1e-10;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.max_iterations, {"max_iterations", "at which it stops anyway", at_least(1)});
+    field(o.tolerance, {"tolerance", "converged once ‖|A x| − y‖ ≤ tolerance ‖y‖", at_least(0)});
+  }
 };
 
 /// Un-rectifies |·|: |A x| = D A x with signs d ∈ {−1, 1}^m. min 0 subject to A x = z, z = d ∘ y by the augmented

@@ -21,7 +21,6 @@ class Fidelity {
                    "operator on {} pixels for an image of {} × {}", a.cols(), height, width);
     UNRECT_REQUIRE(y.size() == a.rows() && y.allFinite(), ErrorCode::kInvalidArgument,
                    "{} measurements, expected {}, all finite", y.size(), a.rows());
-    UNRECT_REQUIRE(step >= 0 && std::isfinite(step), ErrorCode::kInvalidArgument, "step {}, expected ≥ 0", step);
     if (step == 0) {
       const GramSpectrum spectrum = gram_spectrum(a, Rng(0), 30, 1e-2);
       const double norm = spectrum.largest + spectrum.error;
@@ -58,11 +57,7 @@ double geometric(double first, double last, double part) { return first * std::p
 
 RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index height, Index width,
                           const TvOptions& options, const Context& context) {
-  UNRECT_REQUIRE(options.first_lambda > 0 && options.last_lambda > 0 && options.tolerance >= 0,
-                 ErrorCode::kInvalidArgument, "λ from {} to {}, tolerance {}: expected λ above 0, tolerance ≥ 0",
-                 options.first_lambda, options.last_lambda, options.tolerance);
-  UNRECT_REQUIRE(options.iterations >= 1 && options.inner_iterations >= 1, ErrorCode::kInvalidArgument,
-                 "{} iterations of {}, expected at least 1", options.iterations, options.inner_iterations);
+  validate(options);
   Fidelity fidelity(a, y, height, width, options.step, context);
   TvDenoiser denoiser(height, width);
   RecoveryResult result;
@@ -96,10 +91,7 @@ RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index hei
 
 RecoveryResult recover_by_threshold(const LinearOperator& a, const VectorRef& y, Index height, Index width,
                                     ImageThreshold shrink, const ThresholdOptions& options, const Context& context) {
-  UNRECT_REQUIRE(options.first_threshold > 0 && options.last_threshold > 0 && options.iterations >= 2,
-                 ErrorCode::kInvalidArgument,
-                 "thresholds from {} to {} over {} iterations, expected above 0, at least 2 iterations",
-                 options.first_threshold, options.last_threshold, options.iterations);
+  validate(options);
   Fidelity fidelity(a, y, height, width, options.step, context);
   Rng rng(context.seed);
   RecoveryResult result;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/signal/image_threshold.hpp"
 #include "unrect/signal/operator.hpp"
 #include "unrect/signal/sparse.hpp"
@@ -18,12 +19,22 @@ struct RecoveryResult {
 
 /// Numbers are for images in [0, 1] and y without noise; more noise wants a larger last λ (threshold).
 struct TvOptions {
-  double first_lambda = 0.1;  // λ falls geometrically from here …
-  double last_lambda = 3e-4;  // … to here over the first 70 % of the iterations; both > 0
-  int iterations = 100;       // ≥ 1
-  int inner_iterations = 5;   // on the dual of each proximal step, ≥ 1
-  double tolerance = 0;       // also stop, λ at its last, once ‖change‖ ≤ tolerance ‖x‖
-  double step = 0;            // 0: 1 / ‖A‖², estimated; else 0 < step ≤ 1 / ‖A‖²
+  double first_lambda = 0.1;
+  double last_lambda = 3e-4;
+  int iterations = 100;
+  int inner_iterations = 5;
+  double tolerance = 0;
+  double step = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.first_lambda, {"first_lambda", "λ falls geometrically from here …", above(0)});
+    field(o.last_lambda, {"last_lambda", "… to here, over the first 70 % of the iterations", above(0)});
+    field(o.iterations, {"iterations", "proximal steps", at_least(1)});
+    field(o.inner_iterations, {"inner_iterations", "on the dual of each of them", at_least(1)});
+    field(o.tolerance, {"tolerance", "also stop, λ at its last, once ‖change‖ ≤ tolerance ‖x‖", at_least(0)});
+    field(o.step, {"step", "at most 1 / ‖A‖²; 0: that, estimated", at_least(0)});
+  }
 };
 
 /// min ½‖A x − y‖² + λ TV(x) by FISTA with restarts (TvDenoiser is its proximal map, with the dual kept from step to
@@ -33,10 +44,18 @@ RecoveryResult recover_tv(const LinearOperator& a, const VectorRef& y, Index hei
                           const TvOptions& options = {}, const Context& context = {});
 
 struct ThresholdOptions {
-  double first_threshold = 1;    // of coefficients; falls geometrically …
-  double last_threshold = 0.01;  // … to here; both > 0
-  int iterations = 100;          // ≥ 2
-  double step = 0;               // as above
+  double first_threshold = 1;
+  double last_threshold = 0.01;
+  int iterations = 100;
+  double step = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.first_threshold, {"first_threshold", "of coefficients, falls geometrically from here …", above(0)});
+    field(o.last_threshold, {"last_threshold", "… to here", above(0)});
+    field(o.iterations, {"iterations", "thresholdings", at_least(2)});
+    field(o.step, {"step", "at most 1 / ‖A‖²; 0: that, estimated", at_least(0)});
+  }
 };
 
 /// Iterative hard thresholding x ← T(x + t Aᵀ(y − A x)) where T is patch_threshold (sparse in the DCT of every patch,

@@ -38,7 +38,6 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   if (options.warm_start) {
     own.rho = 1;
     own.rho_max = 1e4;
-    own.growth = 1.3;
   }
   if (options.rate > 0) own.rho = options.rate;
   own.rho_max = std::max(own.rho_max, own.rho);

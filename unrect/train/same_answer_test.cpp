@@ -177,5 +177,48 @@ TEST(Train, ResumedIsBitEqualToUninterrupted) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Train, ACheckpointIsOfTheOptionsThatHaveAPartInTheResult) {
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / ("unrect_options_" + std::to_string(getpid()) + ".npz");
+  const Samples samples = teacher_samples(200, 4, 2, 4);
+  const Network start = start_for(samples, {6});
+  TrainOptions options;
+  options.epochs = 2;
+  options.batch = 50;
+  options.checkpoint = file;
+  train(start, samples, {}, options, {});
+  options.resume = true;
+  int changed = 0, refused = 0;
+  for (int number = 0, count = 1; number < count; ++number) {
+    TrainOptions other = options;
+    count = 0;
+    bool alike = true;  // nothing was changed, or what has no part in the result
+    TrainOptions::visit(other, [&](auto& value, const Option& option) {
+      using T = std::remove_cvref_t<decltype(value)>;
+      if (count++ != number || option.name == "checkpoint" || option.name == "fixed") return;
+      ++changed;
+      alike = option.aside;
+      if constexpr (std::is_same_v<T, bool>) value = !value;
+      if constexpr (std::is_same_v<T, double>) value = value / 2 + 0.03;
+      if constexpr (std::is_same_v<T, int> || std::is_same_v<T, Index>) value = value + 1;
+      if constexpr (std::is_enum_v<T>) value = static_cast<T>(static_cast<int>(value) + 1);
+    });
+    if (alike) {
+      EXPECT_EQ(train(start, samples, {}, other, {}).status, TrainResult::Status::kDone);
+      continue;
+    }
+    try {
+      train(start, samples, {}, other, {});
+      ADD_FAILURE() << "field " << number << " is not told from the checkpoint's";
+    } catch (const Error& error) {
+      ++refused;
+      EXPECT_NE(std::string(error.what()).find("other options"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(changed, 18);
+  EXPECT_EQ(refused, 15);
+  std::filesystem::remove(file);
+}
+
 }  // namespace
 }  // namespace unrect

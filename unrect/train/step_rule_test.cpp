@@ -152,7 +152,7 @@ TEST(Adam, IsKingmaAndBas) {
 // C ← eC + (1 − e) sum/rows, e = min(0.95, 1 − 1/k): the mean of the first calls, then a running one.
 TEST(LayerMetric, RemembersItsGramByTheNumberOfTheCall) {
   const Model model(random_chain({2, 2}, Rng(1)));
-  LayerMetric metric(model, {});
+  LayerMetric metric(model, {.momentum = 0.9, .damping = 0.3});
   const auto entry = [&](float value, Index rows, Index k) {
     FloatVector sum = FloatVector::Zero(metric.gram_size());
     metric.gram_in(sum.data(), 0).diagonal().setConstant(value);

@@ -29,6 +29,10 @@ constexpr Named kMethods[] = {{Method::kFeasibleAl, "feasible-al", 0.1},
                               {Method::kSgd, "sgd", 0.05},
                               {Method::kLbfgs, "lbfgs", 1}};
 
+// FeasibleAl's own: its rate for more layers than kDeep, and what a Lipschitz budget asks for.
+constexpr Index kDeep = 3;
+constexpr double kDeepRate = 0.06, kBudgetRate = 1, kDamping = 0.3, kBudgetDamping = 30;
+
 const Named& entry(Method method) {
   return *std::ranges::find_if(kMethods, [&](const Named& named) { return named.method == method; });
 }
@@ -57,30 +61,25 @@ Method method_named(std::string_view name) {
 double TrainOptions::rate_of(Index layers) const {
   if (rate > 0) return rate;
   if (method != Method::kFeasibleAl) return entry(method).rate;
-  return lipschitz > 0 ? 1 : layers > 3 ? 0.06 : entry(method).rate;
+  return lipschitz > 0 ? kBudgetRate : layers > kDeep ? kDeepRate : entry(method).rate;
 }
 
-double TrainOptions::damping_of() const { return damping > 0 ? damping : lipschitz > 0 ? 30 : 0.3; }
+double TrainOptions::damping_of() const { return damping > 0 ? damping : lipschitz > 0 ? kBudgetDamping : kDamping; }
+
+std::string_view TrainOptions::otherwise(std::string_view field) {
+  static const std::string rate = fmt::format(
+      "the method's own: feasible-al {} ({} beyond {} layers, {} under a Lipschitz budget), adam {}, sgd {}",
+      entry(Method::kFeasibleAl).rate, kDeepRate, kDeep, kBudgetRate, entry(Method::kAdam).rate,
+      entry(Method::kSgd).rate);
+  static const std::string damping = fmt::format("{}; {} under a Lipschitz budget", kDamping, kBudgetDamping);
+  return field == "rate" ? rate : damping;
+}
 
 void TrainOptions::validate() const {
-  const auto require = [](bool good, std::string_view name, double value, std::string_view expected) {
-    UNRECT_REQUIRE(good, ErrorCode::kInvalidArgument, "{} is {}; expected {}", name, value, expected);
-  };
-  require(epochs >= 1, "epochs", epochs, "at least 1");
-  require(batch >= 1, "batch", static_cast<double>(batch), "at least 1");
-  require(rate >= 0 && std::isfinite(rate), "rate", rate, "a number > 0, or 0 for the method's own");
-  require(warm_up >= 0, "warm_up", warm_up, "at least 0");
-  require(momentum >= 0 && momentum < 1, "momentum", momentum, "at least 0 and below 1");
-  require(damping == 0 || (damping >= 0.02 && std::isfinite(damping)), "damping", damping,
-          "at least 0.02, or 0 for the method's own");
-  require(trust >= 0 && std::isfinite(trust), "trust", trust, "at least 0");
-  require(decay >= 0 && std::isfinite(decay), "decay", decay, "at least 0");
-  require(groups >= 1 && groups <= 1024, "groups", groups, "1 … 1024");
-  require(patience >= 0, "patience", patience, "at least 0");
-  require(lipschitz >= 0 && std::isfinite(lipschitz), "lipschitz", lipschitz, "at least 0");
-  require(lipschitz == 0 || (method != Method::kGaussNewtonAl && method != Method::kLbfgs), "lipschitz", lipschitz,
-          "0, no budget, for gauss-newton-al and lbfgs");
-  require(loss.delta > 0 && std::isfinite(loss.delta), "delta", loss.delta, "above 0");
+  unrect::validate(*this);
+  UNRECT_REQUIRE(lipschitz == 0 || (method != Method::kGaussNewtonAl && method != Method::kLbfgs),
+                 ErrorCode::kInvalidArgument, "lipschitz is {}; expected 0, no budget, for {}", lipschitz,
+                 name_of(method));
 }
 
 TrainResult train(const Network& start, const Samples& samples, const Samples& validation, const TrainOptions& options,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/lifted/loss.hpp"
 #include "unrect/network/network.hpp"
 #include "unrect/train/samples.hpp"
@@ -29,21 +30,19 @@ Method method_named(std::string_view name);
 struct TrainOptions {
   Method method = Method::kFeasibleAl;
   Loss loss;
-  int epochs = 10;         // ≥ 1
-  Index batch = 500;       // samples a step (L-BFGS: held in memory at once), ≥ 1; the whole set where it has fewer
-  double rate = 0;         // η > 0 at its height; 0 for the method's own: see rate_of
-  int warm_up = 20;        // steps in which the rate rises to η; then it falls to 0 along a cosine
-  double momentum = 0.9;   // μ in [0, 1): FeasibleAl and SGD
-  double damping = 0;      // δ ≥ 0.02: FeasibleAl; 0 for its own: see damping_of
-  double trust = 0;        // κ ≥ 0: FeasibleAl, falls with the rate; 0 for steps as long as η alone makes them
-  double decay = 0;        // r ≥ 0: adds r/2 Σ ‖W_l‖² to the mean loss
-  int groups = 4;          // parts of a mini-batch whose gradients are summed apart, then in order. At most so many
-                           // threads and ranks share a step. The result depends on it, and not on how many they are
-  int patience = 0;        // epochs without a better validation loss after which training stops; 0: never
-  double lipschitz = 0;    // > 0: ‖W_l‖₂ ≤ lipschitz^(1/L) after every step, chains only; methods with a rate
-  bool bfloat16 = false;   // trained convolutions multiply in bfloat16 and add in float32, where the processor can:
-                           // nearly twice as fast a step
-  std::vector<int> fixed;  // nodes that keep their weights
+  int epochs = 10;
+  Index batch = 500;
+  double rate = 0;
+  int warm_up = 20;
+  double momentum = 0.9;
+  double damping = 0;
+  double trust = 0;
+  double decay = 0;
+  int groups = 4;
+  int patience = 0;
+  double lipschitz = 0;
+  bool bfloat16 = false;
+  std::vector<int> fixed;
   // Makes the samples of epoch 1, 2, … (epoch 0 has those that train() was given), always as many of them. Called with
   // the epoch alone, so that a training that is resumed sees the same samples.
   std::function<Samples(int epoch)> renew;
@@ -51,19 +50,57 @@ struct TrainOptions {
   // operator in each epoch). Its nodes are the start's in number and kind, and only those in `fixed` may have other
   // weights and sizes. Goes with `renew`, and without a validation set. Called with the epoch alone.
   std::function<Network(int epoch)> relay;
-  std::filesystem::path checkpoint;  // "" for none
-  double checkpoint_seconds = 10;    // between two checkpoints
-  bool resume = false;               // from `checkpoint` if it is there
-  bool warm_start = false;           // ExplicitAl: the start's weights are trained ones, its adjoint multipliers good
+  std::filesystem::path checkpoint;
+  double checkpoint_seconds = 10;
+  bool resume = false;
+  bool warm_start = false;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.method,
+          {"method",
+           "feasible-al, gauss-newton-al (no rate to choose), explicit-al (TH's own), adam, sgd, or lbfgs (all samples "
+           "at once)"});
+    Loss::visit(o.loss, field);
+    field(o.epochs, {"epochs", "passes over the training samples; of lbfgs, iterations", at_least(1)});
+    field(o.batch, {"batch", "samples a step; of lbfgs, held in memory at once", at_least(1)});
+    field(o.rate, {"rate", "η at its height, explicit-al's first ρ", at_least(0), otherwise("rate")});
+    field(o.warm_up,
+          {"warm_up", "steps in which the rate rises to its height, to fall to 0 along a cosine", between(0, 1e6)});
+    field(o.momentum, {"momentum", "μ of feasible-al and sgd", {.low = 0, .high = 1, .open_high = true}});
+    field(o.damping, {"damping", "δ of feasible-al", zero_or(at_least(0.02)), otherwise("damping")});
+    field(o.trust,
+          {"trust",
+           "κ of feasible-al: a step's length goes with κ and the gradient's root, and changes a layer's output by at "
+           "most κ of itself, before momentum; 0: steps as long as η alone makes them",
+           at_least(0)});
+    field(o.decay, {"decay", "r: adds r/2 Σ ‖W‖² to the loss", at_least(0)});
+    field(o.groups, {"groups", "parts of a batch summed apart, then in order: what threads and ranks can share",
+                     between(1, 1024)});
+    field(o.patience, {"patience", "stop after so many epochs without a better held-out loss; 0: never", at_least(0)});
+    field(o.lipschitz,
+          {"lipschitz", "keep the product of the layers' spectral norms below this; 0: no such budget", at_least(0)});
+    field(o.bfloat16, {"bfloat16", "convolutions multiply in bfloat16: faster where the processor can"});
+    field(o.fixed, {.name = "fixed", .help = "nodes that keep their weights", .aside = true});  // the start tells them
+    field(o.checkpoint,
+          {.name = "checkpoint", .help = "file that keeps the state, written every few seconds", .aside = true});
+    field(o.checkpoint_seconds, {"checkpoint_seconds", "seconds between checkpoints", between(0, 1e9), "", true});
+    field(o.resume, {.name = "resume", .help = "go on from the checkpoint, if it is there", .aside = true});
+    field(o.warm_start, {.name = "warm_start",
+                         .help = "explicit-al: the start's weights are trained ones, its adjoint multipliers good",
+                         .aside = true});  // goes without checkpoints
+  }
 
   /// @throws Error kInvalidArgument naming the first option out of its range.
   void validate() const;
-  /// η: `rate`, or 0.1 (FeasibleAl, up to 3 layers; 0.06 for more; 1 under a Lipschitz budget), 2e-3 (Adam), 0.05
-  /// (SGD).
+  /// η: `rate`, or the method's own.
   double rate_of(Index layers) const;
-  /// δ: `damping`, or 0.3. Under a Lipschitz budget 30, and the rate 1: the projection is the Euclidean one, and only
-  /// a metric near a multiple of the identity has the constrained problem's solutions as fixed points of both.
+  /// δ: `damping`, or its own. Under a Lipschitz budget that is large, and so is η: the projection is the Euclidean
+  /// one, and only a metric near a multiple of the identity has the constrained problem's solutions as fixed points of
+  /// both.
   double damping_of() const;
+  /// In words what a rate or a damping of 0 stands for.
+  static std::string_view otherwise(std::string_view field);
 };
 
 /// One line of the iteration log: an epoch.

@@ -43,13 +43,20 @@ std::uint64_t Trainer::fingerprint() const {
   bytes(start.data(), start.size());
   bytes(samples_.inputs.data(), samples_.inputs.size());
   bytes(samples_.targets.data(), samples_.targets.size());
-  const TrainOptions& o = options_;
-  for (const Index x : {static_cast<Index>(o.method), static_cast<Index>(o.loss.kind), Index{o.epochs}, batch_,
-                        Index{o.warm_up}, Index{o.groups}, Index{o.patience}, validation_size_})
-    hash.add(static_cast<std::uint64_t>(x));
-  for (const double x :
-       {o.loss.delta, o.rate, o.momentum, o.damping, o.trust, o.decay, o.lipschitz, double(o.bfloat16)})
-    hash.add(x);
+  TrainOptions o = options_;
+  o.batch = batch_;  // a larger one is the same
+  // Whole numbers first, and flags among the others, as in the files that there are.
+  TrainOptions::visit(o, [&](const auto& value, const Option& option) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value> || (is_option_number<Value> && std::integral<Value>))
+      if (!option.aside) hash.add(static_cast<std::uint64_t>(value));
+  });
+  hash.add(static_cast<std::uint64_t>(validation_size_));
+  TrainOptions::visit(o, [&](const auto& value, const Option& option) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, double> || std::is_same_v<Value, bool>)
+      if (!option.aside) hash.add(static_cast<double>(value));
+  });
   hash.add(context_.seed);
   hash.add(validation_hash_);
   return hash.value();

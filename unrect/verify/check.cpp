@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "unrect/network/by_kind.hpp"
+#include "unrect/verify/internal/affine_node.hpp"
 #include "unrect/verify/internal/referee.hpp"
 
 namespace unrect {
@@ -26,90 +26,42 @@ using Objection = std::optional<std::string>;
 
 using Rationals = std::vector<mpq_class>;
 
-Rationals product(const Dense& dense, const Rationals& x) {
-  Rationals y(at(dense.weight.rows()));
-  for (Index i = 0; i < dense.weight.rows(); ++i) {
-    y[at(i)] = dense.bias[i];
-    for (Index j = 0; j < dense.weight.cols(); ++j) {
-      if (dense.weight(i, j) != 0) y[at(i)] += mpq_class(dense.weight(i, j)) * x[at(j)];
-    }
-  }
-  return y;
-}
-
-Rationals convolved(const Convolution& c, const Rationals& x) {
-  const Window& w = c.window;
-  const Index height = w.out_height(), width = w.out_width(), group = w.channels / c.groups,
-              each = c.kernel.rows() / c.groups;
-  Rationals y(at(c.kernel.rows() * height * width));
-  for (Index out = 0; out < c.kernel.rows(); ++out) {
-    for (Index row = 0; row < height; ++row) {
-      for (Index column = 0; column < width; ++column) {
-        mpq_class& sum = y[at((out * height + row) * width + column)];
-        sum = c.bias[out];
-        for (Index tap = 0; tap < c.kernel.cols(); ++tap) {
-          const Index in = tap / (w.kernel_height * w.kernel_width), ky = tap / w.kernel_width % w.kernel_height,
-                      kx = tap % w.kernel_width, iy = row * w.stride_height - w.pad_top + ky * w.dilation_height,
-                      ix = column * w.stride_width - w.pad_left + kx * w.dilation_width;
-          if (iy < 0 || iy >= w.height || ix < 0 || ix >= w.width || c.kernel(out, tap) == 0) continue;
-          const Index channel = out / each * group + in;
-          sum += mpq_class(c.kernel(out, tap)) * x[at((channel * w.height + iy) * w.width + ix)];
-        }
-      }
-    }
-  }
-  return y;
-}
-
 Rationals outputs(const Network& network, const Vector& input) {
   std::vector<Rationals> values(network.nodes().size());
   values[0].assign(input.begin(), input.end());
-  for (std::size_t v = 1; v < values.size(); ++v) {
-    const Node& node = network.nodes()[v];
+  for (int v = 1; v < static_cast<int>(values.size()); ++v) {
+    const Node& node = network.node(v);
     const Rationals& x = values[static_cast<std::size_t>(node.inputs.front())];
-    Rationals& y = values[v];
-    by_kind(
-        *node.op, [](const Input&) {}, [&](const Dense& dense) { y = product(dense, x); },
-        [&](const Convolution& c) { y = convolved(c, x); },
-        [&](const Scale& scale) {
-          for (Index i = 0; i < node.size; ++i)
-            y.emplace_back(mpq_class(scale.factor[i]) * x[at(i)] + mpq_class(scale.shift[i]));
-        },
-        [&](const Select& select) {
-          for (Index i = 0; i < node.size; ++i)
-            y.push_back(select.index[at(i)] >= 0 ? x[at(select.index[at(i)])] : mpq_class(select.fill[i]));
-        },
-        [&](const Sum& sum) {
-          y.resize(at(node.size));
-          for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-            const Rationals& term = values[static_cast<std::size_t>(node.inputs[k])];
-            for (std::size_t i = 0; i < y.size(); ++i) y[i] += mpq_class(sum.factors[k]) * term[i];
-          }
-        },
-        [&](const Concat&) {
-          for (const int k : node.inputs) {
-            const Rationals& part = values[static_cast<std::size_t>(k)];
-            y.insert(y.end(), part.begin(), part.end());
-          }
-        },
-        [&](const Piecewise& f) {
-          for (Index i = 0; i < node.size; ++i) {
-            const Index row = f.row_of(i);
-            Index piece = 0;
-            while (piece < f.breaks.cols() && x[at(i)] > mpq_class(f.breaks(row, piece))) ++piece;
-            y.emplace_back(mpq_class(f.slopes(row, piece)) * x[at(i)] + mpq_class(f.offsets(row, piece)));
-          }
-        },
-        [&](const Maximum& m) {
-          for (Index unit = 0; unit < m.units(); ++unit) {
-            const mpq_class* most = nullptr;
-            for (Index slot = 0; slot < m.width; ++slot) {
-              const Index i = m.index[at(unit * m.width + slot)];
-              if (i >= 0 && (most == nullptr || x[at(i)] > *most)) most = &x[at(i)];
-            }
-            y.push_back(*most);
-          }
-        });
+    Rationals& y = values[static_cast<std::size_t>(v)];
+    if (const auto* f = std::get_if<Piecewise>(node.op.get())) {
+      for (Index i = 0; i < node.size; ++i) {
+        const Index row = f->row_of(i);
+        Index piece = 0;
+        while (piece < f->breaks.cols() && x[at(i)] > mpq_class(f->breaks(row, piece))) ++piece;
+        y.emplace_back(mpq_class(f->slopes(row, piece)) * x[at(i)] + mpq_class(f->offsets(row, piece)));
+      }
+      continue;
+    }
+    if (const auto* m = std::get_if<Maximum>(node.op.get())) {
+      for (Index unit = 0; unit < m->units(); ++unit) {
+        const mpq_class* most = nullptr;
+        for (Index slot = 0; slot < m->width; ++slot) {
+          const Index i = m->index[at(unit * m->width + slot)];
+          if (i >= 0 && (most == nullptr || x[at(i)] > *most)) most = &x[at(i)];
+        }
+        y.push_back(*most);
+      }
+      continue;
+    }
+    const AffineNode affine = affine_node(network, v);
+    y.assign(affine.bias.begin(), affine.bias.end());
+    if (affine.weight != nullptr) {
+      for (Index i = 0; i < node.size; ++i) {
+        for (Index j = 0; j < affine.weight->cols(); ++j) y[at(i)] += mpq_class((*affine.weight)(i, j)) * x[at(j)];
+      }
+    }
+    for (const AffineTerm& t : affine.terms)
+      y[at(t.row)] += mpq_class(t.weight) * values[static_cast<std::size_t>(t.source)][at(t.column)];
   }
   return values[static_cast<std::size_t>(network.output())];
 }

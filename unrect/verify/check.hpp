@@ -1,4 +1,4 @@
-// Is a certificate a proof? Read this file, check.cpp, referee.cpp and certificate.cpp to believe a verdict: they share
+// Is a certificate a proof? Read this file, check.cpp, referee.cpp, affine_node.cpp and certificate.cpp to believe a verdict: they share
 // nothing with the searches but the reading of networks and properties.
 #pragma once
 

@@ -173,8 +173,7 @@ OptimizeResult optimum(const Network& network, const Objective& objective, const
                  network.output_size());
   UNRECT_REQUIRE(objective.direction.allFinite() && std::isfinite(objective.constant), ErrorCode::kInvalidArgument,
                  "the objective has a coefficient that is not finite");
-  UNRECT_REQUIRE(!options.gap || (*options.gap >= 0 && std::isfinite(*options.gap)), ErrorCode::kInvalidArgument,
-                 "gap {}: expected a number ≥ 0", *options.gap);
+  validate(options);
   for (const InputSet& set : domain) {
     UNRECT_REQUIRE(set.box.dimension() == network.input_size(), ErrorCode::kInvalidArgument,
                    "the domain has {} inputs, the network has {}", set.box.dimension(), network.input_size());

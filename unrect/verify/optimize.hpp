@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/network/network.hpp"
 #include "unrect/verify/interval.hpp"
 #include "unrect/verify/objective.hpp"
@@ -27,7 +28,13 @@ struct OptimizeOptions {
   /// m_i is a bound on the terms that output i is a sum of. Never less than 10⁻¹² of that sum, which is what rounding
   /// leaves.
   std::optional<double> gap;
-  double time_limit = 0;  // seconds; 0: none
+  double time_limit = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.gap, {"gap", "how wide the interval may stay", at_least(0), "1e-6 of the value"});
+    field(o.time_limit, {"time_limit", "seconds after which to give up; 0: never", between(0, 1e9)});
+  }
 };
 
 /// lower ≤ the largest value ≤ upper over all inputs of the domain, both proved about the network as a function of real

@@ -256,8 +256,7 @@ RadiusResult radius(const Network& network, const VectorRef& x, const RadiusOpti
   UNRECT_REQUIRE(!options.label || (*options.label >= 0 && *options.label < network.output_size()),
                  ErrorCode::kInvalidArgument, "class {}: expected one of 0 … {}", *options.label,
                  network.output_size() - 1);
-  UNRECT_REQUIRE(!options.gap || (*options.gap >= 0 && std::isfinite(*options.gap)), ErrorCode::kInvalidArgument,
-                 "gap {}: expected a number ≥ 0", *options.gap);
+  validate(options);
   UNRECT_REQUIRE(!options.within || options.within->dimension() == x.size(), ErrorCode::kInvalidArgument,
                  "the box has {} inputs, the network has {}", options.within->dimension(), x.size());
   UNRECT_REQUIRE(!options.within || options.within->contains(x), ErrorCode::kInvalidArgument,

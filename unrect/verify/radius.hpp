@@ -6,6 +6,7 @@
 #include <string>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/network/network.hpp"
 #include "unrect/network/norms.hpp"
 #include "unrect/polytope/halfspaces.hpp"
@@ -16,10 +17,17 @@ namespace unrect {
 
 struct RadiusOptions {
   Norm norm = Norm::kInfinity;
-  std::optional<Index> label;  // the class to keep; unless given the one of the largest output at x
+  std::optional<Index> label;
   std::optional<Box> within;   // only inputs of this box count: pixels of 0 … 1
-  std::optional<double> gap;   // how wide the interval may stay; unless given 10⁻³ of upper
-  double time_limit = 0;       // seconds; 0: none
+  std::optional<double> gap;
+  double time_limit = 0;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.label, {"label", "the class to keep", at_least(0), "the one of the largest output"});
+    field(o.gap, {"gap", "how wide the interval may stay", at_least(0), "1e-3 of the radius"});
+    field(o.time_limit, {"time_limit", "seconds after which to give up; 0: never", between(0, 1e9)});
+  }
 };
 
 /// lower ≤ r ≤ upper for r = the distance to the nearest input at which another output is at least as large.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
+#include <utility>
 
 #include "unrect/base/error.hpp"
 #include "unrect/network/by_kind.hpp"
@@ -63,6 +65,15 @@ std::pair<double, double> gaps(const Piecewise& f, Index row, double low, double
   return {least, most};
 }
 
+// More products with matrices than one.
+constexpr int kMany = 2;
+
+// Whether a node that is no product with a matrix reads a number for two of its own.
+bool reads_twice(const AffineNode& node) {
+  std::set<std::pair<int, Index>> read;
+  return !std::ranges::all_of(node.terms, [&](const AffineTerm& t) { return read.emplace(t.source, t.column).second; });
+}
+
 struct UnitBand {
   double low_slope, low_offset, high_slope, high_offset;
 };
@@ -117,74 +128,19 @@ Referee::Referee(const Network& network, const Box& domain)
   for (int v = 0; v < static_cast<int>(network.nodes().size()); ++v) {
     const Node& node = network.node(v);
     Affine& affine = affine_[at(v)];
-    affine.bias = Vector::Zero(node.size);
     widest = std::max(widest, node.size);
     links += static_cast<Index>(node.inputs.size());
-    const auto source = [&](std::size_t k) { return node.inputs[k]; };
-    constexpr int kMany = 2;
+    if (is_piecewise(*node.op)) {
+      affine.products = kMany;
+      continue;
+    }
+    static_cast<AffineNode&>(affine) = affine_node(network, v);
+    if (affine.weight != nullptr) affine.size = affine.weight->cwiseAbs();
     for (const int input : node.inputs) affine.products = std::max(affine.products, affine_[at(input)].products);
-    by_kind(
-        *node.op,
-        [&](const Dense& dense) {
-          affine.weight = &dense.weight;
-          affine.size = dense.weight.cwiseAbs();
-          affine.bias = dense.bias;
-          ++affine.products;
-        },
-        [&](const Convolution& c) {
-          ++affine.products;
-          const Window& w = c.window;
-          const Index height = w.out_height(), width = w.out_width(), channels = c.kernel.rows(),
-                      group = w.channels / c.groups, each = channels / c.groups;
-          for (Index out = 0; out < channels; ++out) {
-            for (Index y = 0; y < height; ++y) {
-              for (Index x = 0; x < width; ++x) {
-                const Index row = (out * height + y) * width + x;
-                affine.bias[row] = c.bias[out];
-                for (Index in = 0; in < group; ++in) {
-                  for (Index ky = 0; ky < w.kernel_height; ++ky) {
-                    for (Index kx = 0; kx < w.kernel_width; ++kx) {
-                      const Index iy = y * w.stride_height - w.pad_top + ky * w.dilation_height,
-                                  ix = x * w.stride_width - w.pad_left + kx * w.dilation_width,
-                                  channel = out / each * group + in;
-                      if (iy < 0 || iy >= w.height || ix < 0 || ix >= w.width) continue;
-                      affine.terms.push_back({source(0), row, (channel * w.height + iy) * w.width + ix,
-                                              c.kernel(out, (in * w.kernel_height + ky) * w.kernel_width + kx)});
-                    }
-                  }
-                }
-              }
-            }
-          }
-        },
-        [&](const Scale& scale) {
-          for (Index i = 0; i < node.size; ++i) affine.terms.push_back({source(0), i, i, scale.factor[i]});
-          affine.bias = scale.shift;
-        },
-        [&](const Select& select) {
-          std::vector<char> taken(at(network.node(source(0)).size), 0);
-          for (Index i = 0; i < node.size; ++i) {
-            if (select.index[at(i)] >= 0 && taken[at(select.index[at(i)])]++ != 0) affine.products = kMany;
-            if (select.index[at(i)] >= 0)
-              affine.terms.push_back({source(0), i, select.index[at(i)], 1});
-            else
-              affine.bias[i] = select.fill[i];
-          }
-        },
-        [&](const Sum& sum) {
-          affine.products = kMany;
-          for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-            for (Index i = 0; i < node.size; ++i) affine.terms.push_back({source(k), i, i, sum.factors[k]});
-          }
-        },
-        [&](const Concat&) {
-          affine.products = kMany;
-          Index row = 0;
-          for (std::size_t k = 0; k < node.inputs.size(); ++k) {
-            for (Index i = 0; i < network.node(source(k)).size; ++i) affine.terms.push_back({source(k), row++, i, 1});
-          }
-        },
-        [](const Input&) {}, alike<Piecewise, Maximum>([&](const auto&) { affine.products = kMany; }));
+    if (std::holds_alternative<Dense>(*node.op) || std::holds_alternative<Convolution>(*node.op))
+      ++affine.products;
+    else if (reads_twice(affine))
+      affine.products = kMany;
   }
   terms_ = widest + links + 32;
   set_rate(0);
@@ -249,7 +205,7 @@ bool Referee::forward(int v, const Ranges* outer) {
       affine.magnitude = affine.bias.cwiseAbs();
       double size = 1;
       if (affine.weight != nullptr) affine.magnitude += affine.size * magnitude_[at(z)];
-      for (const Term& t : affine.terms)
+      for (const AffineTerm& t : affine.terms)
         affine.magnitude[t.row] += std::abs(t.weight) * magnitude_[at(t.source)][t.column];
       for (const int source : node.inputs) size += magnitude_[at(source)].sum();
       affine.magnitude *= kEnlarged;
@@ -268,7 +224,7 @@ bool Referee::forward(int v, const Ranges* outer) {
     } else {
       std::vector<std::pair<Vector, Vector>> of(network_.nodes().size());
       for (const int source : node.inputs) of[at(source)] = halves(source);
-      for (const Term& t : affine.terms) {
+      for (const AffineTerm& t : affine.terms) {
         middle[t.row] += t.weight * of[at(t.source)].first[t.column];
         radius[t.row] += std::abs(t.weight) * of[at(t.source)].second[t.column] * kEnlarged;
       }
@@ -387,7 +343,7 @@ void Referee::through_affine(int v, const Matrix& a, Rows& rows) const {
     return;
   }
   for (const int source : network_.node(v).inputs) rows.of(source, network_.node(source).size);
-  for (const Term& t : affine.terms) rows.coefficients[at(t.source)].col(t.column) += t.weight * a.col(t.row);
+  for (const AffineTerm& t : affine.terms) rows.coefficients[at(t.source)].col(t.column) += t.weight * a.col(t.row);
 }
 
 void Referee::through_units(int v, const Matrix& a, Rows& rows) const {

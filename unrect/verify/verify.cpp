@@ -89,6 +89,7 @@ VerifyResult verify(const Network& network, const Property& property, const Veri
                  ErrorCode::kInvalidArgument,
                  "the property is about {} inputs and {} outputs, the network has {} and {}", property.inputs,
                  property.outputs, network.input_size(), network.output_size());
+  validate(options);
   const auto start = Clock::now();
   const auto deadline = deadline_after(start, options.time_limit);
   const Stages stages = stages_of(network);

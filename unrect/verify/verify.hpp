@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "unrect/base/context.hpp"
+#include "unrect/base/options.hpp"
 #include "unrect/network/network.hpp"
 #include "unrect/verify/certificate.hpp"
 #include "unrect/verify/vnnlib.hpp"
@@ -22,8 +23,14 @@ enum class Verdict {
 std::string_view to_string(Verdict verdict);
 
 struct VerifyOptions {
-  double time_limit = 0;     // seconds; 0: none
-  bool certificate = false;  // of sat and unsat: what check_certificate() accepts
+  double time_limit = 0;
+  bool certificate = false;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.time_limit, {"time_limit", "seconds after which to give up; 0: never", between(0, 1e9)});
+    field(o.certificate, {"certificate", "find what check_certificate() accepts, of sat and of unsat"});
+  }
 };
 
 struct VerifyResult {

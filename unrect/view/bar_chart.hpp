@@ -15,9 +15,17 @@ struct Bar {
 };
 
 struct BarChartOptions {
-  std::string title{}, label{};  // `label` says what the values are
+  std::string title{}, label{};
   bool log = false;
-  int width = 640;  // the height follows from the number of bars
+  int width = FigureOptions{}.width;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.title, {"title", "above the bars"});
+    field(o.label, {"label", "what the values are"});
+    field(o.log, {"log", "a logarithmic axis"});
+    field(o.width, {"width", "in pixels; the height follows from the number of bars", between(100, 8192)});
+  }
 };
 
 /// Horizontal bars from 0 (on a log axis: from a power of ten below them all), the first on top, each with its name on

@@ -144,10 +144,7 @@ class Figure::Painter {
 };
 
 Figure::Figure(FigureOptions options) : options_(std::move(options)) {
-  for (const int size : {options_.width, options_.height}) {
-    UNRECT_REQUIRE(size >= 100 && size <= 8192, ErrorCode::kInvalidArgument,
-                   "figure of {} × {} pixels: expected 100 to 8192 a side", options_.width, options_.height);
-  }
+  validate(options_);
   require_drawable(options_.x, "x");
   require_drawable(options_.y, "y");
   UNRECT_REQUIRE(!options_.equal || (!options_.x.log && !options_.y.log), ErrorCode::kInvalidArgument,

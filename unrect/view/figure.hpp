@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "unrect/base/options.hpp"
 #include "unrect/view/color.hpp"
 #include "unrect/view/raster.hpp"
 #include "unrect/view/ticks.hpp"
@@ -25,8 +26,16 @@ struct Axis {
 struct FigureOptions {
   std::string title{};
   Axis x{}, y{};
-  bool equal = false;             // a unit is as long on both axes; the figure gives up the room that this leaves
-  int width = 640, height = 440;  // in pixels, 100 to 8192; PNG has two pixels to each of these
+  bool equal = false;
+  int width = 640, height = 440;
+
+  template <class Self, class Field>
+  static void visit(Self& o, Field&& field) {
+    field(o.title, {"title", "above the figure"});
+    field(o.equal, {"equal", "a unit is as long on both axes; the figure gives up the room that this leaves"});
+    field(o.width, {"width", "in pixels; PNG has two pixels to each of these", between(100, 8192)});
+    field(o.height, {"height", "the same", between(100, 8192)});
+  }
 };
 
 // `name`, where not empty, makes an entry of the legend.

@@ -59,9 +59,9 @@ class Adam {
 class LayerMetric {
  public:
   struct Options {
-    double momentum = 0.9;
-    double damping = 0.3;  // δ > 0; below 0.02 single precision no longer carries it
-    double trust = 0;      // κ: largest change of a layer's output by S, relative to the output; 0 for S as it is
+    double momentum;
+    double damping;    // δ > 0; below 0.02 single precision no longer carries it
+    double trust = 0;  // κ: largest change of a layer's output by S, relative to the output; 0 for S as it is
   };
 
   LayerMetric(const Model& model, const Options& options);

@@ -14,6 +14,7 @@
 
 #include "unrect/network/network.hpp"
 #include "unrect/polytope/halfspaces.hpp"
+#include "unrect/verify/internal/affine_node.hpp"
 
 namespace unrect {
 
@@ -65,16 +66,8 @@ class Referee {
   static double least(const AffineBounds& bounds, Index row, const Box& box);
 
  private:
-  struct Term {
-    int source = 0;
-    Index row = 0, column = 0;
-    double weight = 0;
-  };
-  struct Affine {  // y = W x + b: dense, or terms over several sources
-    const Matrix* weight = nullptr;
-    Matrix size;  // |W|
-    std::vector<Term> terms;
-    Vector bias;
+  struct Affine : AffineNode {
+    Matrix size;       // |W|
     Vector magnitude;  // Σ_j |W_ij| m_j + |b_i|
     double tiny = 0;   // what products that underflow can do to one row
     // Products with matrices between the input and the value, if nothing else reads a number twice: up to one, its
