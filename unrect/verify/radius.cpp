@@ -61,6 +61,7 @@ class RadiusSearch {
   void attack(double r, Rng rng);
   void attack_all();
   SearchOutcome search(double r, std::uint64_t nodes);
+  void confirm_in_float32();
   void bisect();
 
   Vector x_;
@@ -225,6 +226,23 @@ void RadiusSearch::bisect() {
   }
 }
 
+// A little further out floats may say the same of the other class: if that does not open the interval again.
+void RadiusSearch::confirm_in_float32() {
+  if (!result_.adversarial || result_.adversarial->float32) return;
+  const bool was_closed = closed();
+  const Vector direction = result_.adversarial->input - x_;
+  for (const double further : {1e-7, 1e-6, 1e-5, 1e-4}) {
+    const Vector candidate = x_ + (1 + further) * direction;
+    std::optional<Witness> found = judge_.judge(whole_, candidate);
+    if (!found || !found->float32) continue;
+    const double there = distance(found->input);
+    if (was_closed && there - result_.lower > gap()) return;
+    result_.upper = there;
+    result_.adversarial = std::move(found);
+    return;
+  }
+}
+
 RadiusResult RadiusSearch::run() {
   farthest_ = farthest();
   result_.label = *options_.label;
@@ -235,11 +253,13 @@ RadiusResult RadiusSearch::run() {
   } else {
     attack_all();
     bisect();
+    confirm_in_float32();
   }
   if (result_.upper == kInfinity && result_.lower >= farthest_ && !options_.within) {
     result_.reason = fmt::format("no other class within {:g}, and nothing beyond was searched", farthest_);
   } else if (closed()) {
     result_.status = IntervalStatus::kClosed;
+    if (result_.upper == kInfinity) result_.reason = "no other class anywhere in the box";
   } else if (result_.reason.empty() && late()) {
     result_.status = IntervalStatus::kTimeout;
   }

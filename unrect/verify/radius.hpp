@@ -42,7 +42,7 @@ struct RadiusResult {
   std::optional<Witness> adversarial;
   std::uint64_t nodes = 0;
   double seconds = 0;
-  std::string reason;  // of kUnknown, and of a radius of 0
+  std::string reason;  // of kUnknown, of a radius of 0, and of one without end
 };
 
 /// The class's ball around x. Where x itself is of another class, or two outputs tie, the radius is 0. If all of
