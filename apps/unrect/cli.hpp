@@ -44,6 +44,7 @@ void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_lipschitz(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 

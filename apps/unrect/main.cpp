@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     unrect::cli::add_signal(app);
     unrect::cli::add_sense(app);
     unrect::cli::add_verify(app);
+    unrect::cli::add_lipschitz(app);
     unrect::cli::add_recover(app);
     unrect::cli::add_bench(app);
   });

@@ -1,0 +1,72 @@
+#include "unrect/bounds/lipschitz_constant.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "unrect/base/error.hpp"
+#include "unrect/bounds/internal/slope_search.hpp"
+#include "unrect/bounds/internal/unit_graph.hpp"
+#include "unrect/partition/refine.hpp"
+
+namespace unrect {
+
+std::string_view to_string(LipschitzStatus status) {
+  switch (status) {
+    case LipschitzStatus::kClosed:
+      return "closed";
+    case LipschitzStatus::kTimeLimit:
+      return "time limit";
+    case LipschitzStatus::kCancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+Configuration configuration_of(const Stages& stages, const std::vector<std::uint16_t>& pieces) {
+  Configuration configuration;
+  for (std::size_t layer = 0; layer + 1 < stages.first_unit.size(); ++layer) {
+    configuration.layers.emplace_back(pieces.begin() + stages.first_unit[layer],
+                                      pieces.begin() + stages.first_unit[layer + 1]);
+  }
+  return configuration;
+}
+
+bool SlopeProgress::look(std::uint64_t nodes, double lower, double upper) {
+  using std::chrono::steady_clock;
+  if (!context_->progress || steady_clock::now() - last_ < std::chrono::milliseconds(100)) return true;
+  last_ = steady_clock::now();
+  const std::string what = std::isfinite(upper) && lower > 0
+                               ? fmt::format("{:.8g} to {:.8g}, gap {:.2g} %", lower, upper, 100 * (upper / lower - 1))
+                               : fmt::format("at least {:.8g}", lower);
+  return context_->progress({what, static_cast<double>(nodes), 0});
+}
+
+LipschitzResult lipschitz_constant(const Network& network, const std::optional<Domain>& domain,
+                                   const LipschitzOptions& options, const Context& context) {
+  const auto begin = std::chrono::steady_clock::now();
+  induced_norm(Matrix::Identity(1, 1), options.from, options.to);  // refuses the others
+  UNRECT_REQUIRE(options.gap >= 0 && options.time_limit >= 0, ErrorCode::kInvalidArgument,
+                 "Lipschitz constant: gap {} and time limit {}; expected numbers ≥ 0", options.gap, options.time_limit);
+  UNRECT_REQUIRE(!domain || domain->input_size() == network.input_size(), ErrorCode::kInvalidArgument,
+                 "Lipschitz constant: a domain of {} inputs for a network of {}", domain ? domain->input_size() : 0,
+                 network.input_size());
+  if (options.margin) {
+    for (const Index output : {options.margin->first, options.margin->second}) {
+      UNRECT_REQUIRE(output >= 0 && output < network.output_size(), ErrorCode::kInvalidArgument,
+                     "Lipschitz constant: margin of output {}; expected 0 … {}", output, network.output_size() - 1);
+    }
+  }
+  const Stages stages = stages_of(network);
+  const SlopeTask task{network, stages, domain ? &*domain : nullptr, options, context, begin};
+  if (!domain) return search_patterns(task);
+  UNRECT_REQUIRE((options.from == Norm::kTwo && options.to == Norm::kTwo) || directions_of(*domain).error == 0,
+                 ErrorCode::kUnsupported,
+                 "Lipschitz constant: the domain is flat across the axes; expected the norm 2, whose unit ball is the "
+                 "same in every direction");
+  // Few parameters: the partition's own cells know their ranges exactly.
+  return domain->dimension() <= kFewDimensions ? search_cells(task) : search_patterns(task);
+}
+
+}  // namespace unrect
