@@ -136,7 +136,7 @@ void add_lipschitz(CLI::App& app) {
       "The constant is the largest norm of a region's matrix, over the regions that have an interior in the domain.\n"
       "Both ends of the interval are proved; Ctrl-C and --time-limit leave the interval so far.\n"
       "Norms: 1→1, 2→2, inf→inf, 1→any, any→inf. The others are NP-hard even for one matrix.\n\n"
-      "Examples:\n  unrect lipschitz net.onnx --box -1,1\n"
+      "Examples:\n  unrect lipschitz net.onnx --box=-1,1\n"
       "  unrect lipschitz net.npz --global --json\n"
       "  unrect lipschitz net.onnx --vnnlib requirement.vnnlib --norm inf --margin 0,1");
   verb->callback([command] { command->run(); });

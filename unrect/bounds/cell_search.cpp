@@ -23,7 +23,8 @@ namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr std::size_t kPortions = 16;  // units of work of a round
-constexpr Index kSamples = 400;
+constexpr Index kSamples = 128;
+constexpr double kNarrow = 1e-12;  // what is known so well needs no exact slopes
 constexpr double kGuessed = 1e-9;  // a sampled slope may be off by this, relatively
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -79,6 +80,12 @@ MatrixRange margin_of(MatrixRange all, const LipschitzOptions& options) {
   return one;
 }
 
+struct Contender {
+  NormRange norm;
+  std::vector<std::uint16_t> pieces;
+  std::optional<Vector> point;
+};
+
 // Leaves out cells above which no slope is steeper than `enough`; keeps the steepest region that it is shown.
 class Steepest final : public CellFilter {
  public:
@@ -102,28 +109,28 @@ class Steepest final : public CellFilter {
     turn_.apply(range);
     if (found && norm_is_at_most(range, task_.options.from, task_.options.to, turn_.needed(enough))) return true;
     const NormRange norm = turn_.corrected(norm_range(range, task_.options.from, task_.options.to));
-    high = std::max(high, norm.high);
-    if (found && norm.low <= low) return true;
+    if (found && norm.high <= low) return true;
     found = true;
+    contenders.push_back({norm, {region.pieces().begin(), region.pieces().end()}, region.interior_point()});
+    if (norm.low <= low) return true;
     low = norm.low;
-    pieces.assign(region.pieces().begin(), region.pieces().end());
-    point = region.interior_point();
     enough = std::max(enough, task_.enough(low));
+    std::erase_if(contenders, [&](const Contender& c) { return c.norm.high < low; });
     return true;
   }
 
   void begin(double lower) {
     enough = lower;
-    low = high = 0;
+    low = 0;
     found = false;
     cells = 0;
+    contenders.clear();
   }
 
-  double enough = 0, low = 0, high = 0;
+  double enough = 0, low = 0;
   bool found = false;
   std::uint64_t cells = 0;
-  std::vector<std::uint16_t> pieces;
-  std::optional<Vector> point;
+  std::vector<Contender> contenders;  // that may be the steepest, as far as rounding lets one tell
 
  private:
   const SlopeTask& task_;
@@ -275,16 +282,9 @@ class CellSearch {
         return true;
       }
       for (std::size_t i = 0; i < taken; ++i) {
-        const Steepest& steepest = tools_[i]->steepest;
+        Steepest& steepest = tools_[i]->steepest;
         result_.nodes += steepest.cells;
-        high_ = std::max(high_, steepest.high);
-        if (steepest.found && (!any_ || steepest.low > result_.lower)) {
-          any_ = true;
-          result_.lower = steepest.low;
-          result_.configuration = configuration_of(task_.stages, steepest.pieces);
-          result_.point.reset();
-          if (steepest.point) result_.point = task_.domain->point(*steepest.point);
-        }
+        take(steepest);
         found = found || (steepest.found && steepest.low >= threshold);
         for (auto unit = results[i].open.rbegin(); unit != results[i].open.rend(); ++unit)
           open.push_back(std::move(*unit));
@@ -292,8 +292,41 @@ class CellSearch {
       if (any_) enough = std::max(enough, task_.enough(result_.lower));
     }
     if (!found && threshold > 0) return false;
+    settle();
     result_.upper = std::max(high_, any_ ? task_.enough(result_.lower) : enough);
     return true;
+  }
+
+  void take(Steepest& steepest) {
+    if (!steepest.found) return;
+    any_ = true;
+    result_.lower = std::max(result_.lower, steepest.low);
+    contenders_.insert(contenders_.end(), std::make_move_iterator(steepest.contenders.begin()),
+                       std::make_move_iterator(steepest.contenders.end()));
+    std::erase_if(contenders_, [&](const Contender& c) { return c.norm.high < result_.lower; });
+  }
+
+  // Contenders that rounding leaves apart are measured by their exact slopes, the likeliest first.
+  void settle() {
+    ExactForms forms(task_.stages, *task_.domain);
+    std::ranges::stable_sort(contenders_,
+                             [](const Contender& a, const Contender& b) { return a.norm.low > b.norm.low; });
+    for (Contender& c : contenders_) {
+      if (c.norm.high > result_.lower && c.norm.high > c.norm.low * (1 + kNarrow)) {
+        MatrixRange range = exact_slopes(forms, task_, c.pieces);
+        turn_.apply(range);
+        const NormRange norm = turn_.corrected(norm_range(range, task_.options.from, task_.options.to));
+        c.norm = {std::max(c.norm.low, norm.low), std::min(c.norm.high, norm.high)};
+      }
+      high_ = std::max(high_, c.norm.high);
+      if (named_ && c.norm.low <= result_.lower) continue;
+      named_ = true;
+      result_.lower = std::max(result_.lower, c.norm.low);
+      result_.configuration = configuration_of(task_.stages, c.pieces);
+      result_.point.reset();
+      if (c.point) result_.point = task_.domain->point(*c.point);
+    }
+    contenders_.clear();
   }
 
   bool goes_on(std::uint64_t cells) {
@@ -305,14 +338,8 @@ class CellSearch {
   void give_up() {
     result_.status = stopped_ ? LipschitzStatus::kCancelled : LipschitzStatus::kTimeLimit;
     result_.upper = whole();
-    for (const auto& tools : tools_) {
-      const Steepest& steepest = tools->steepest;
-      if (!steepest.found || steepest.low <= result_.lower) continue;
-      result_.lower = steepest.low;
-      result_.configuration = configuration_of(task_.stages, steepest.pieces);
-      result_.point.reset();
-      if (steepest.point) result_.point = task_.domain->point(*steepest.point);
-    }
+    for (const auto& tools : tools_) take(tools->steepest);
+    settle();
   }
 
   // The bound of the first cell, by intervals.
@@ -361,8 +388,9 @@ class CellSearch {
   std::vector<std::unique_ptr<Tools>> tools_;
   LipschitzResult result_;
   double high_ = 0;
-  bool any_ = false;
+  bool any_ = false, named_ = false;
   bool stopped_ = false;
+  std::vector<Contender> contenders_;
 };
 
 }  // namespace

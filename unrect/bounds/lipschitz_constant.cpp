@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/internal/slope_search.hpp"
 #include "unrect/bounds/internal/unit_graph.hpp"
 #include "unrect/partition/refine.hpp"
+#include "unrect/polytope/internal/whole.hpp"
 
 namespace unrect {
 
@@ -31,6 +33,26 @@ Configuration configuration_of(const Stages& stages, const std::vector<std::uint
                                       pieces.begin() + stages.first_unit[layer + 1]);
   }
   return configuration;
+}
+
+MatrixRange exact_slopes(ExactForms& forms, const SlopeTask& task, const std::vector<std::uint16_t>& pieces) {
+  const int last = task.stages.size() - 1;
+  const auto& margin = task.options.margin;
+  const Index rows = margin ? 1 : task.stages[last].size;
+  MatrixRange slopes;
+  for (Index i = 0; i < rows; ++i) {
+    const WholeMultiple form =
+        forms.form_of(margin ? Hyperplane{last, margin->first, margin->second} : Hyperplane{last, i}, pieces);
+    const auto k = static_cast<Index>(form.row.size()) - 1;
+    if (i == 0) slopes.center.resize(rows, k);
+    for (Index d = 0; d < k; ++d) {
+      long exponent = 0;
+      const double digits = mpz_get_d_2exp(&exponent, form.row[static_cast<std::size_t>(d)].get_mpz_t());
+      slopes.center(i, d) = std::ldexp(digits, static_cast<int>(exponent - form.exponent));
+    }
+  }
+  slopes.radius = (2 * std::numeric_limits<double>::epsilon() * slopes.center.cwiseAbs()).array() + 1e-300;
+  return slopes;
 }
 
 bool SlopeProgress::look(std::uint64_t nodes, double lower, double upper) {

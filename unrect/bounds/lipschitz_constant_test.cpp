@@ -192,8 +192,6 @@ TEST(LipschitzConstant, ATimeLimitLeavesAProvedInterval) {
   const LipschitzResult result = lipschitz_constant(network, std::nullopt, options);
   EXPECT_EQ(result.status, LipschitzStatus::kTimeLimit);
   EXPECT_LE(result.lower, result.upper);
-  Context stop;
-  stop.progress = [](const Progress&) { return false; };
   LipschitzOptions loose;
   loose.gap = 0.3;
   const LipschitzResult near = lipschitz_constant(network, std::nullopt, loose);

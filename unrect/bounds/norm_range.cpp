@@ -16,7 +16,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double gamma(Index terms) { return static_cast<double>(terms) * kEpsilon; }
 
-
 // What a norm made of vectors' norms can be off by: stableNorm() scales, and so rounds a few times more.
 double relative_error(const MatrixRange& range) { return gamma(4 * (range.center.rows() + range.center.cols()) + 32); }
 

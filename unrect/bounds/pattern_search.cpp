@@ -22,7 +22,8 @@ constexpr std::size_t kPortion = 4;
 constexpr Index kSamples = 3000;
 constexpr double kSamplingProducts = 3e8;
 constexpr int kClimbs = 24;
-constexpr double kBetter = 1e-12;  // what counts as an improvement, relative
+constexpr Index kMostUnits = 1000;  // beyond it a single relaxation would take minutes
+constexpr double kBetter = 1e-12;   // what counts as an improvement, relative
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -132,7 +133,9 @@ class Workspace {
     const double metric = 1 - graph_.directions().error;
     const double target = enough * enough * metric * (1 - 8 * kEpsilon);
     if (node.lambda == 0) {
-      shor_.start(p, graph_.weights_of(program_));
+      shor_.lambda = std::numeric_limits<double>::infinity();
+      if (m <= kMostUnits) shor_.start(p, graph_.weights_of(program_));
+      if (!std::isfinite(shor_.lambda)) return bound_by_intervals(node, enough);
     } else {
       shor_.lambda = node.lambda;
       shor_.multipliers.resize(m);
@@ -286,6 +289,10 @@ class PatternSearch {
         result_.upper = std::max(result_.upper, first.bound);
         break;
       }
+      if (result_.nodes == 0) {  // the whole is bounded whatever the time
+        round(std::move(first));
+        continue;
+      }
       const bool goes_on = progress_.look(result_.nodes, result_.lower, first.bound);
       if (!goes_on || task_.out_of_time()) {
         result_.status = goes_on ? LipschitzStatus::kTimeLimit : LipschitzStatus::kCancelled;
@@ -359,7 +366,8 @@ class PatternSearch {
     Workspace& tools = *tools_.front();
     for (signed char& piece : pattern) piece = piece == kEither ? 0 : piece;
     const double low = tools.norm_of(pattern).low;
-    if (!result_.configuration.layers.empty() && !(low > result_.lower)) return false;
+    if (named_ && !(low > result_.lower)) return false;
+    named_ = true;
     result_.lower = std::max(result_.lower, low);
     result_.configuration = configuration_of(task_.stages, std::vector<std::uint16_t>(pattern.begin(), pattern.end()));
     result_.point.reset();
@@ -412,7 +420,7 @@ class PatternSearch {
         std::max<Index>(32, static_cast<Index>(std::min<double>(kSamples, kSamplingProducts / products)));
     Rng rng(20260101);
     std::vector<std::pair<double, Vector>> points;
-    for (Index i = 0; i < count && !task_.out_of_time(); ++i) {
+    for (Index i = 0; i < count && (i < 8 || !task_.out_of_time()); ++i) {
       Vector point(size);
       if (task_.domain == nullptr) {
         point = rng.normal_vector(size);
@@ -427,7 +435,7 @@ class PatternSearch {
     }
     std::ranges::stable_sort(points, {}, [](const auto& p) { return p.first; });
     const std::size_t climbs = std::min<std::size_t>(kClimbs, points.size());
-    for (std::size_t i = 0; i < climbs && !task_.out_of_time(); ++i) {
+    for (std::size_t i = 0; i < climbs && (i == 0 || !task_.out_of_time()); ++i) {
       std::vector<std::uint16_t> pieces;
       const Vector& point = points[i < kClimbs / 2 ? i : i * points.size() / kClimbs].second;
       if (!tools.cone().is_interior(point, pieces)) continue;
@@ -445,6 +453,7 @@ class PatternSearch {
   std::vector<Node> open_;  // a heap
   std::uint64_t numbers_ = 0;
   LipschitzResult result_;
+  bool named_ = false;  // its region is known
 };
 
 }  // namespace

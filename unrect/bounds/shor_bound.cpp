@@ -61,11 +61,17 @@ bool ShorBound::solve(const UnitProgram& p, double target) {
   double theta = 0;
   Vector t(m);
   for (int step = 0; step < kMostSteps; ++step) {
-    inverse_.setIdentity(s, s);
-    lower_.triangularView<Eigen::Lower>().solveInPlace(inverse_);
-    inverse_ = Eigen::MatrixXd(inverse_.transpose() * inverse_);
-    inverse_units_.noalias() = inverse_ * p.units.transpose();
-    units_inverse_units_.noalias() = p.units * inverse_units_;
+    // S = L⁻ᵀ L⁻¹, by halves: both it and Y S Yᵀ are symmetric.
+    root_.setIdentity(s, s);
+    lower_.triangularView<Eigen::Lower>().solveInPlace(root_);
+    inverse_.setZero(s, s);
+    inverse_.selfadjointView<Eigen::Lower>().rankUpdate(root_.transpose());
+    inverse_.triangularView<Eigen::StrictlyUpper>() = inverse_.transpose();
+    root_units_.noalias() = root_.triangularView<Eigen::Lower>() * p.units.transpose();
+    inverse_units_.noalias() = root_.transpose().triangularView<Eigen::Upper>() * root_units_;
+    units_inverse_units_.setZero(m, m);
+    units_inverse_units_.selfadjointView<Eigen::Lower>().rankUpdate(root_units_.transpose());
+    units_inverse_units_.triangularView<Eigen::StrictlyUpper>() = units_inverse_units_.transpose();
     has_moments_ = true;
     const auto cross = inverse_units_.bottomRows(m).array();
     hessian_.resize(m + 1, m + 1);

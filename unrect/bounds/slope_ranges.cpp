@@ -10,6 +10,7 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 // What underflows on the way is less.
 constexpr double kTiny = 1e-290;
+constexpr double kLargest = 1e290;  // beyond it nothing is claimed
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -46,6 +47,7 @@ SlopeRanges::SlopeRanges(const Stages& stages, const Domain& domain)
 }
 
 bool SlopeRanges::over(const EnteredCell& cell, MatrixRange& slopes) {
+  overflow_ = false;
   const int last = stages_->size() - 1;
   for (int s = cell.stage; s < last; ++s) {
     if ((*stages_)[s].maximum() != nullptr) return false;
@@ -62,7 +64,7 @@ bool SlopeRanges::over(const EnteredCell& cell, MatrixRange& slopes) {
   const Index outputs = (*stages_)[last].size;
   slopes.center = y.center.topLeftCorner(k_, outputs).transpose();
   slopes.radius = y.radius.topLeftCorner(k_, outputs).transpose();
-  return true;
+  return !overflow_;
 }
 
 // A stage behind the cell's, which a later one still reads.
@@ -192,6 +194,7 @@ void SlopeRanges::hand_on(int s, Index i, double low, double high) {
   const Piecewise& f = *(*stages_)[s].piecewise();
   Level& level = level_[at(s)];
   const Index row = f.row_of(i);
+  if (!(high - low < kLargest)) overflow_ = true;
   const Index first = f.piece(i, low), end = f.piece(i, high);
   double least = f.slopes(row, first), most = least;
   for (Index p = first + 1; p <= end; ++p) {

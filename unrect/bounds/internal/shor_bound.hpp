@@ -46,7 +46,7 @@ class ShorBound {
   bool factorise(const UnitProgram& program, double lambda, const Vector& t);
   void assemble(const UnitProgram& program, double lambda, const Vector& t);
 
-  Eigen::MatrixXd matrix_, lower_, inverse_, inverse_units_, units_inverse_units_, hessian_;
+  Eigen::MatrixXd matrix_, lower_, root_, root_units_, inverse_, inverse_units_, units_inverse_units_, hessian_;
   Eigen::VectorXd gradient_, step_;
   Index directions_ = 0;
   bool has_moments_ = false;

@@ -18,7 +18,8 @@ class SlopeRanges {
   /// Both have to outlive it.
   SlopeRanges(const Stages& stages, const Domain& domain);
 
-  /// ∂y/∂t (outputs × k) over all regions in the cell. False where there is a maximum on the way.
+  /// ∂y/∂t (outputs × k) over all regions in the cell. False where there is a maximum on the way, or an
+  /// overflow.
   /// O(weights of the stages above · k + units · vertices · k).
   bool over(const EnteredCell& cell, MatrixRange& slopes);
 
@@ -50,6 +51,7 @@ class SlopeRanges {
   Vector reach_;                               // max |t_d|, and 1
   Vector output_error_;
   Matrix inflated_;
+  bool overflow_ = false;
   Eigen::Array<double, 1, Eigen::Dynamic> value_, low_, high_;
 };
 

@@ -3,7 +3,9 @@
 
 #include <chrono>
 
+#include "unrect/bounds/internal/norm_range.hpp"
 #include "unrect/bounds/lipschitz_constant.hpp"
+#include "unrect/forms/internal/exact_forms.hpp"
 #include "unrect/forms/stages.hpp"
 
 namespace unrect {
@@ -31,6 +33,10 @@ LipschitzResult search_cells(const SlopeTask& task);
 
 /// Flat pieces (Stages::first_unit) as a configuration.
 Configuration configuration_of(const Stages& stages, const std::vector<std::uint16_t>& pieces);
+
+/// ∂y/∂t of one region (or of the margin), computed in whole numbers and rounded once. O(the network's weights)
+/// products of whole numbers.
+MatrixRange exact_slopes(ExactForms& forms, const SlopeTask& task, const std::vector<std::uint16_t>& pieces);
 
 /// Tells the context's progress ten times a second; false: the caller asks to stop.
 class SlopeProgress {
