@@ -35,7 +35,7 @@ class Lipschitz(Case):
         self.ok("random", "3,8,8,2", "--seed", "3", "--out", self.dir / "net.npz")
         answer = self.constant(self.dir / "net.npz", "--box", "-1,1")
         net = np.load(self.dir / "net.npz")
-        weights = [np.float64(net[f"W{i}"]) for i in range(3)]
+        weights = [net[f"W{i}"].astype(float) for i in range(3)]
         pieces = [np.array([float(c) for c in layer]) for layer in answer["configuration"].split(",")]
         matrix = weights[2] @ (pieces[1][:, None] * (weights[1] @ (pieces[0][:, None] * weights[0])))
         self.assertAlmostEqual(norm_of(matrix, "2"), answer["lower"], delta=1e-10 * answer["lower"])
@@ -45,7 +45,7 @@ class Lipschitz(Case):
     def test_margins_and_mixed_norms(self):
         self.ok("random", "2,6,3", "--seed", "4", "--out", self.dir / "net.npz")
         net = np.load(self.dir / "net.npz")
-        first, second = np.float64(net["W0"]), np.float64(net["W1"])
+        first, second = net["W0"].astype(float), net["W1"].astype(float)
         margin = self.constant(self.dir / "net.npz", "--global", "--margin", "0,2")["upper"]
         largest = max(np.linalg.norm((second[0] - second[2]) @ (np.array(d)[:, None] * first))
                       for d in itertools.product([0, 1], repeat=6))
@@ -78,14 +78,14 @@ class Lipschitz(Case):
         for name, value in (("iris_net_4x6x6x3", 11.634355134114875), ("abalone_net_9x16x16x1", 11.121602332235268),
                             ("wine_net_11x12x12x1", 1.7433699967107172)):
             net = np.load(folder / f"{name}_ReLU.npz")
-            weights = [np.float64(net[f"W{i}"]) for i in range(3)]
+            weights = [net[f"W{i}"].astype(float) for i in range(3)]
             # The published constants are those of the networks with the square layer the other way round: as the file
             # has it, no pattern of iris' units at all is steeper than 6.91.
             if "iris" in name:
                 steepest = max(np.linalg.norm(weights[2] @ (np.array(d[6:])[:, None] * (weights[1] @ (np.array(d[:6])[:, None] * weights[0]))), 2)
                                for d in itertools.product([0, 1], repeat=12))
                 self.assertLess(steepest, 6.91)
-            file = self.write([weights[0], weights[1].T, weights[2]], [np.float64(net[f"b{i}"]) for i in range(3)])
+            file = self.write([weights[0], weights[1].T, weights[2]], [net[f"b{i}"].astype(float) for i in range(3)])
             answer = self.constant(file, "--global")
             self.assertEqual(answer["status"], "closed")
             self.assertLess(abs(answer["lower"] / value - 1), 1e-10, name)
