@@ -173,7 +173,7 @@ void tiny(int problems) {
     };
     const auto explicit_loss = [&](const ExplicitAlOptions& options) {
       return [options](const Problem& problem, const std::function<Chain(int)>& start) {
-        return explicit_al(start(0), problem.inputs, problem.targets, options).log.back().certificate.true_loss;
+        return explicit_al(start(0), problem.inputs, problem.targets, options).log.back().residuals.true_loss;
       };
     };
     ExplicitAlOptions options;
@@ -246,7 +246,7 @@ void mnist(int outer) {
       "outer    seconds   split loss    true loss   max|c1|   max|c2|   KKT: stationarity  dual  complementarity   "
       "gradient\n");
   for (const ExplicitAlEntry& entry : result.log) {
-    const Certificate& c = entry.certificate;
+    const KktResiduals& c = entry.residuals;
     std::printf("%5d %10.1f %12.3f %12.3f %9.2e %9.2e   %9.2e %9.2e %9.2e %9.3f\n", entry.outer, entry.seconds,
                 c.split_loss, c.true_loss, c.violation[0], c.violation[1], c.stationarity, c.dual, c.complementarity,
                 c.gradient_norm());

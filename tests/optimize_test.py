@@ -6,7 +6,7 @@ import unittest
 
 import numpy as np
 
-from cli_test import DATA, Case
+from command import DATA, Case
 from verify_test import vnnlib
 
 

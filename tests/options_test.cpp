@@ -19,6 +19,7 @@ void each_struct(Visitor&& visitor) {
   visitor.template of<ImportOptions>("ImportOptions", "network/network_file.hpp", "how a network is read");
   visitor.template of<ExploreOptions>("ExploreOptions", "partition/explore.hpp", "all regions of a domain");
   visitor.template of<Columns>("Columns", "partition/partition.hpp", "what is kept of a region besides its pieces");
+  visitor.template of<LipschitzOptions>("LipschitzOptions", "bounds/lipschitz_constant.hpp", "how steep at most?");
   visitor.template of<VerifyOptions>("VerifyOptions", "verify/verify.hpp", "does a requirement hold?");
   visitor.template of<OptimizeOptions>("OptimizeOptions", "verify/optimize.hpp", "how large can a sum of outputs be?");
   visitor.template of<RadiusOptions>("RadiusOptions", "verify/radius.hpp", "how far is the next class?");

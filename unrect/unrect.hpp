@@ -10,6 +10,7 @@
 #include "unrect/base/types.hpp"
 #include "unrect/bounds/gradient.hpp"
 #include "unrect/bounds/lipschitz.hpp"
+#include "unrect/bounds/lipschitz_constant.hpp"
 #include "unrect/forms/domain.hpp"
 #include "unrect/forms/hyperplane.hpp"
 #include "unrect/forms/stages.hpp"

@@ -50,6 +50,7 @@ void add_verify(CLI::App& app);
 void add_check(CLI::App& app);
 void add_optimize(CLI::App& app);
 void add_radius(CLI::App& app);
+void add_lipschitz(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_recovery(CLI::App& bench);
 

@@ -260,27 +260,27 @@ class Solver {
 
   // A warm start must not lose what it was given: what raises the true loss is taken back and tried with twice the ρ.
   void note(int outer) {
-    Certificate certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
-    if (options_.warm_start && certificate.true_loss > best_.true_loss) {
+    KktResiduals residuals = kkt_residuals(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
+    if (options_.warm_start && residuals.true_loss > best_.true_loss) {
       chain_ = result_.chain;
       lift_blocks(chain_, 2 * rho_);
-      certificate = certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
+      residuals = kkt_residuals(chain_, options_.objective, blocks_, context_.threads, options_.reduce);
     }
-    if (options_.log_every > 0) log(outer, certificate);
+    if (options_.log_every > 0) log(outer, residuals);
     if (outer > 0 && !options_.warm_start) return;  // what is logged must not decide where a homotopy goes
-    keep_if_best(certificate);
-    if (certificate.kkt() <= options_.tolerance) done_ = true;
+    keep_if_best(residuals);
+    if (residuals.kkt() <= options_.tolerance) done_ = true;
   }
 
   // An entry about `chain_`.
-  void log(int outer, const Certificate& certificate) {
-    result_.log.push_back({outer, rho_, seconds(), certificate});
+  void log(int outer, const KktResiduals& residuals) {
+    result_.log.push_back({outer, rho_, seconds(), residuals});
     if (options_.watch) options_.watch(result_.log.back(), chain_);
   }
 
-  void keep_if_best(const Certificate& certificate) {
-    if (!(certificate.true_loss < best_.true_loss)) return;
-    best_ = certificate;
+  void keep_if_best(const KktResiduals& residuals) {
+    if (!(residuals.true_loss < best_.true_loss)) return;
+    best_ = residuals;
     result_.chain = chain_;
   }
 
@@ -309,7 +309,7 @@ class Solver {
     for (const Matrix& layer : chain_.layers) parameters += layer.size();
     if (options_.reduce || parameters > options_.polish_parameters) {
       lift_blocks(chain_, rho_);
-      keep_if_best(certify(chain_, options_.objective, blocks_, context_.threads, options_.reduce));
+      keep_if_best(kkt_residuals(chain_, options_.objective, blocks_, context_.threads, options_.reduce));
     } else {
       const auto stopped = [&] {
         report(std::min(round_ + 1, options_.rounds) * options_.max_outer);
@@ -318,7 +318,7 @@ class Solver {
       Polished polished =
           polish(chain_, options_.objective, inputs_, targets_, polish_steps, options_.tolerance, stopped);
       chain_ = std::move(polished.chain);
-      keep_if_best(certify(chain_, options_.objective, {std::move(polished.samples)}));
+      keep_if_best(kkt_residuals(chain_, options_.objective, {std::move(polished.samples)}));
     }
   }
 
@@ -360,7 +360,7 @@ class Solver {
   std::vector<LiftedSamples> blocks_;
   int round_ = 0;
   int outer_ = 0;  // the last update of the multipliers
-  Certificate best_;
+  KktResiduals best_;
   bool done_ = false;
   Clock::time_point began_ = Clock::now();
   ProgressReport report_{context_};

@@ -15,7 +15,7 @@ struct ExplicitAlEntry {
   int outer = 0;
   double rho = 0;
   double seconds = 0;  // since the start
-  Certificate certificate;
+  KktResiduals residuals;
 };
 
 struct ExplicitAlOptions {
@@ -23,7 +23,7 @@ struct ExplicitAlOptions {
   // as the constraints stand. Maths 3.2.
   enum class Blocks { kJoint, kLiteral };
 
-  Objective objective;
+  LearningObjective objective;
   Blocks blocks = Blocks::kJoint;
   bool warm_start = false;
   double rho = 0.01;
@@ -44,7 +44,7 @@ struct ExplicitAlOptions {
 
   template <class Self, class Field>
   static void visit(Self& o, Field&& field) {
-    Objective::visit(o.objective, field);
+    LearningObjective::visit(o.objective, field);
     field(o.blocks, {"blocks", "how (z, d, s±) follow a: joint or literal"});
     field(o.warm_start, {"warm_start", "start from the adjoint multipliers, not from 0; the true loss never rises"});
     field(o.rho, {"rho", "first ρ; 0.005 … 0.02 finds most. Warm: × the loss's curvature in a_l, 1 … 10", above(0)});

@@ -162,7 +162,7 @@ TEST(ExplicitAlBlocks, JointOnesReviveADeadUnitLiteralOnesDoNot) {
     const bool alive = lift(result.chain, {}, inputs, targets).layers[0].a.maxCoeff() > 0;
     EXPECT_EQ(alive, blocks == Blocks::kJoint);
     if (alive) {
-      EXPECT_LT(result.log.back().certificate.true_loss, 0.05);
+      EXPECT_LT(result.log.back().residuals.true_loss, 0.05);
     }
   }
 }
@@ -177,7 +177,7 @@ TEST(ExplicitAl, EndsAtKktPointsAndMostlyAtTheOptimum) {
     options.rounds = 24;
     const ExplicitAlResult result =
         explicit_al(random_chain({2, 4, 1}, false, Rng(seed + 200)), data.inputs, data.targets, options);
-    const Certificate& c = result.log.back().certificate;
+    const KktResiduals& c = result.log.back().residuals;
     EXPECT_EQ(result.status, TrainingStatus::kConverged);
     EXPECT_LT(c.kkt(), 1e-6);
     // Off the kinks that is the gradient of the true loss.
@@ -202,7 +202,7 @@ TEST(ExplicitAl, IsNeverBelowTheBruteForceOptimumAndReachesIt) {
     options.rounds = 100;
     const double loss = explicit_al(random_chain({1, 2, 1}, false, Rng(seed + 200)), data.inputs, data.targets, options)
                             .log.back()
-                            .certificate.true_loss;
+                            .residuals.true_loss;
     EXPECT_GE(loss, optimum - 1e-9);
     found += loss < optimum + 1e-6;
   }
@@ -216,7 +216,7 @@ TEST(Polish, EndsOnAKinkWithASlopeBetweenZeroAndOne) {
     const Data data = taught(random_chain({1, 3, 1}, false, Rng(seed)), 10, 0.5, Rng(seed + 1));
     const Polished end =
         polish(random_chain({1, 3, 1}, false, Rng(seed + 2)), {}, data.inputs, data.targets, 500, 1e-9);
-    const Certificate c = certify(end.chain, {}, {end.samples});
+    const KktResiduals c = kkt_residuals(end.chain, {}, {end.samples});
     EXPECT_LT(c.kkt(), 1e-6) << seed;
     const Matrix& d = end.samples.layers[0].d;
     on_kink += (d.array() * (1 - d.array())).maxCoeff() > 0.01;
@@ -224,7 +224,7 @@ TEST(Polish, EndsOnAKinkWithASlopeBetweenZeroAndOne) {
     for (unsigned k = 0; k < 50; ++k) {
       Chain near = end.chain;
       for (Matrix& layer : near.layers) layer += 1e-5 * Rng(k).normal_matrix(layer.rows(), layer.cols());
-      EXPECT_GT(certify(near, {}, {lift(near, {}, data.inputs, data.targets)}).true_loss, c.true_loss - 1e-7);
+      EXPECT_GT(kkt_residuals(near, {}, {lift(near, {}, data.inputs, data.targets)}).true_loss, c.true_loss - 1e-7);
     }
   }
   EXPECT_GE(on_kink, 5);
@@ -248,7 +248,7 @@ TEST(ExplicitAl, HasTheSameBitsForAnyNumberOfThreadsAndHolders) {
   expect_equal(alone.chain, crew.chain);
   ASSERT_EQ(alone.log.size(), crew.log.size());
   for (std::size_t i = 0; i < alone.log.size(); ++i)
-    EXPECT_EQ(alone.log[i].certificate.split_loss, crew.log[i].certificate.split_loss);
+    EXPECT_EQ(alone.log[i].residuals.split_loss, crew.log[i].residuals.split_loss);
 
   // Nor does the log decide anything.
   ExplicitAlOptions silent = options;
@@ -278,7 +278,7 @@ TEST(ExplicitAl, HasTheSameBitsForAnyNumberOfThreadsAndHolders) {
   }
   expect_equal(half[0].chain, alone.chain);
   expect_equal(half[1].chain, alone.chain);
-  EXPECT_EQ(half[0].log.back().certificate.true_loss, alone.log.back().certificate.true_loss);
+  EXPECT_EQ(half[0].log.back().residuals.true_loss, alone.log.back().residuals.true_loss);
 }
 
 TEST(ExplicitAl, WarmIsStable) {
@@ -296,11 +296,11 @@ TEST(ExplicitAl, WarmIsStable) {
   options.polish_parameters = 0;
   const ExplicitAlResult result = explicit_al(start, data.inputs, data.targets, options);
   for (std::size_t i = 1; i < result.log.size(); ++i)
-    EXPECT_LE(result.log[i].certificate.true_loss, result.log[i - 1].certificate.true_loss);
+    EXPECT_LE(result.log[i].residuals.true_loss, result.log[i - 1].residuals.true_loss);
   // The infeasibility halves at least every four sweeps.
   for (std::size_t i = 5; i + 1 < result.log.size(); ++i)
-    EXPECT_LE(result.log[i].certificate.primal,
-              result.log[1].certificate.primal * std::exp2(-(static_cast<double>(i) - 1) / 4))
+    EXPECT_LE(result.log[i].residuals.primal,
+              result.log[1].residuals.primal * std::exp2(-(static_cast<double>(i) - 1) / 4))
         << i;
 }
 
@@ -342,7 +342,7 @@ TEST(ExplicitAl, IsNotConvergedShortOfAKktPoint) {
   const ExplicitAlResult result =
       explicit_al(random_chain({2, 4, 1}, false, Rng(3)), data.inputs, data.targets, options);
   EXPECT_EQ(result.status, TrainingStatus::kIterationLimit);
-  EXPECT_GT(result.log.back().certificate.kkt(), options.tolerance);
+  EXPECT_GT(result.log.back().residuals.kkt(), options.tolerance);
 }
 
 TEST(ExplicitAl, StopsWhenToldAndSaysWhatIsWrong) {
@@ -354,7 +354,7 @@ TEST(ExplicitAl, StopsWhenToldAndSaysWhatIsWrong) {
   context.progress = [](const Progress&) { return false; };
   const ExplicitAlResult stopped = explicit_al(start, data.inputs, data.targets, options, context);
   EXPECT_EQ(stopped.status, TrainingStatus::kCancelled);
-  EXPECT_LE(stopped.log.back().certificate.true_loss, stopped.log.front().certificate.true_loss);
+  EXPECT_LE(stopped.log.back().residuals.true_loss, stopped.log.front().residuals.true_loss);
 
   options.rho = -1;
   EXPECT_THROW(explicit_al(start, data.inputs, data.targets, options), Error);

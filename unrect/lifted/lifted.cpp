@@ -64,7 +64,7 @@ Matrix weight_gradient(const LiftedSamples& samples, const Matrix& output, std::
   return outer(-samples.layers[l].rho * samples.layers[l].u[0], samples.fed_to(l));
 }
 
-// One block's part of the certificate.
+// One block's part of the residuals.
 struct Part {
   std::vector<double> sums;    // split f, true f, ambiguous, then all ∂𝓛/∂W̃_l and all ∂(true loss)/∂W̃_l
   std::vector<double> maxima;  // c1 … c4, primal, stationarity, dual, complementarity
@@ -180,7 +180,7 @@ Matrix split_output(const Chain& chain, const LiftedSamples& samples) {
   return affine(chain.layers.back(), samples.fed_to(samples.layers.size()));
 }
 
-double augmented_lagrangian(const Chain& chain, const Objective& objective, const LiftedSamples& samples) {
+double augmented_lagrangian(const Chain& chain, const LearningObjective& objective, const LiftedSamples& samples) {
   double value = ridge_term(chain, objective.ridge);
   output_gradient(chain, objective.loss, samples, value);
   for (std::size_t l = 0; l < samples.layers.size(); ++l) {
@@ -191,16 +191,16 @@ double augmented_lagrangian(const Chain& chain, const Objective& objective, cons
   return value;
 }
 
-double Certificate::kkt() const { return largest_of({primal, stationarity, dual, complementarity}); }
+double KktResiduals::kkt() const { return largest_of({primal, stationarity, dual, complementarity}); }
 
-double Certificate::gradient_norm() const {
+double KktResiduals::gradient_norm() const {
   double sum = 0;
   for (const double norm : gradient) sum += norm * norm;
   return std::sqrt(sum);
 }
 
-Certificate certify(const Chain& chain, const Objective& objective, const std::vector<LiftedSamples>& blocks,
-                    int threads, const Reduce& reduce) {
+KktResiduals kkt_residuals(const Chain& chain, const LearningObjective& objective,
+                           const std::vector<LiftedSamples>& blocks, int threads, const Reduce& reduce) {
   std::vector<Part> parts(blocks.size());
   Team(threads).run(static_cast<int>(blocks.size()), [&](int block) {
     const auto i = static_cast<std::size_t>(block);
@@ -216,7 +216,7 @@ Certificate certify(const Chain& chain, const Objective& objective, const std::v
   if (reduce) reduce({sum.data(), static_cast<std::size_t>(sum.size())}, maxima);
 
   const double ridge = ridge_term(chain, objective.ridge);
-  Certificate result;
+  KktResiduals result;
   result.split_loss = sum(0) + ridge;
   result.true_loss = sum(1) + ridge;
   result.ambiguous = static_cast<Index>(sum(2));

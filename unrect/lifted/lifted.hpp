@@ -14,7 +14,7 @@ namespace unrect {
 
 /// f(A_L, X) + r/2 Σ_l ‖W_l‖²_F, the biases left out of the norm. Lifted, f is squared (any output) or Huber's (ReLU
 /// output): the losses whose blocks have a closed form.
-struct Objective {
+struct LearningObjective {
   Loss loss;
   double ridge = 0;
 
@@ -65,11 +65,11 @@ std::array<Matrix, 4> constraints(const Chain& chain, const LiftedSamples& sampl
 Matrix split_output(const Chain& chain, const LiftedSamples& samples);
 
 /// f + r/2 Σ‖W_l‖² + Σ_l ρ_l/2 Σ_i ‖c_i + u_i‖².
-double augmented_lagrangian(const Chain& chain, const Objective& objective, const LiftedSamples& samples);
+double augmented_lagrangian(const Chain& chain, const LearningObjective& objective, const LiftedSamples& samples);
 
 /// How far a lifted point is from optimal, and the chain from stationary. With the Lagrangian
 /// 𝓛 = f + r/2 Σ‖W‖² + Σ ⟨λ_i, c_i⟩ and g_x = ∂𝓛/∂x, all as largest absolute entries:
-struct Certificate {
+struct KktResiduals {
   double split_loss = 0;              // f + r/2 Σ‖W‖² at the lifted point
   double true_loss = 0;               // the same at the forward pass with real ReLUs
   std::array<double, 4> violation{};  // max |c_i|
@@ -88,8 +88,8 @@ struct Certificate {
 /// samples are here.
 using Reduce = std::function<void(std::span<double> sums, std::span<double> maxima)>;
 
-/// The certificate of all samples together, given in blocks.
-Certificate certify(const Chain& chain, const Objective& objective, const std::vector<LiftedSamples>& blocks,
-                    int threads = 1, const Reduce& reduce = {});
+/// The residuals of all samples together, given in blocks.
+KktResiduals kkt_residuals(const Chain& chain, const LearningObjective& objective,
+                           const std::vector<LiftedSamples>& blocks, int threads = 1, const Reduce& reduce = {});
 
 }  // namespace unrect

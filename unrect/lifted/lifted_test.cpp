@@ -15,8 +15,8 @@
 namespace unrect {
 namespace {
 
-double true_loss(const Chain& chain, const Objective& objective, const Matrix& inputs, const Matrix& targets) {
-  return certify(chain, objective, {lift(chain, objective.loss, inputs, targets)}).true_loss;
+double true_loss(const Chain& chain, const LearningObjective& objective, const Matrix& inputs, const Matrix& targets) {
+  return kkt_residuals(chain, objective, {lift(chain, objective.loss, inputs, targets)}).true_loss;
 }
 
 Chain some_chain(bool relu_output, unsigned seed) {
@@ -29,11 +29,11 @@ TEST(Lift, IsFeasibleAndItsLagrangianHasTheTrueGradient) {
   const Matrix inputs = Rng(1).normal_matrix(7, 3);
   const Matrix targets = Rng(2).normal_matrix(7, 2);
   for (const bool relu_output : {false, true}) {
-    Objective objective{{}, 0.2};
+    LearningObjective objective{{}, 0.2};
     if (relu_output) objective.loss = {Loss::Kind::kHuber, 0.7};
     Chain chain = some_chain(relu_output, 3);
     const LiftedSamples samples = lift(chain, objective.loss, inputs, targets, 2.5);
-    const Certificate c = certify(chain, objective, {samples});
+    const KktResiduals c = kkt_residuals(chain, objective, {samples});
     EXPECT_LT(c.primal, 1e-14);
     EXPECT_EQ(c.dual, 0);
     EXPECT_LT(c.complementarity, 1e-14);
@@ -65,10 +65,10 @@ TEST(Lift, CountsWhatLeavesItsRange) {
   const Matrix targets = Rng(2).normal_matrix(4, 2);
   LiftedSamples samples = lift(chain, {}, inputs, targets);
   samples.layers[0].d(0, 0) = 1.5;
-  EXPECT_GE(certify(chain, {}, {samples}).primal, 0.5);
+  EXPECT_GE(kkt_residuals(chain, {}, {samples}).primal, 0.5);
   samples = lift(chain, {}, inputs, targets);
   samples.layers[1].s_minus(1, 1) -= 3;
-  const Certificate c = certify(chain, {}, {samples});
+  const KktResiduals c = kkt_residuals(chain, {}, {samples});
   EXPECT_NEAR(c.violation[3], 3, 1e-12);
   EXPECT_EQ(c.violation[0] + c.violation[1] + c.violation[2], 0);
   EXPECT_NEAR(
@@ -77,7 +77,7 @@ TEST(Lift, CountsWhatLeavesItsRange) {
 }
 
 // 𝓛 with the multipliers held, by its definition.
-double lagrangian(const Chain& chain, const Objective& objective, const LiftedSamples& samples) {
+double lagrangian(const Chain& chain, const LearningObjective& objective, const LiftedSamples& samples) {
   const Matrix output = split_output(chain, samples);
   Matrix gradient(output.rows(), output.cols());
   double value = loss<double>(objective.loss, output, samples.targets, gradient);
@@ -93,13 +93,13 @@ double lagrangian(const Chain& chain, const Objective& objective, const LiftedSa
 
 // Every residual at points with nothing special in them, from difference quotients of 𝓛. Each of the terms that a
 // residual is the largest of decides some of these points: none can be left out.
-TEST(Certificate, IsWhatItsDefinitionSays) {
+TEST(KktResiduals, IsWhatItsDefinitionSays) {
   std::array<int, 3> stationary{};     // g_W, g_Z, g_A
   std::array<int, 2> dual{};           // of s⁺, s⁻
   std::array<int, 4> complementary{};  // s⁺, s⁻, d, 1 − d
   for (unsigned seed = 0; seed < 300; ++seed) {
     const bool relu_output = seed % 2 == 1;
-    Objective objective{{}, 0.2};
+    LearningObjective objective{{}, 0.2};
     if (relu_output) objective.loss = {Loss::Kind::kHuber, 0.7};
     Rng rng = Rng(seed);
     Chain chain = initial_chain({2, 2, 1}, Vector::Constant(1, 0.3), relu_output, rng.split(1));
@@ -129,7 +129,7 @@ TEST(Certificate, IsWhatItsDefinitionSays) {
       slack[2] = std::max(slack[2], layer.d.cwiseProduct(d.cwiseMax(0)).maxCoeff());
       slack[3] = std::max(slack[3], (1 - layer.d.array()).matrix().cwiseProduct((-d).cwiseMax(0)).maxCoeff());
     }
-    const Certificate c = certify(chain, objective, {samples});
+    const KktResiduals c = kkt_residuals(chain, objective, {samples});
     const auto most = [](const auto& terms) { return std::ranges::max_element(terms); };
     ASSERT_NEAR(c.stationarity, *most(g), 1e-6 * (1 + *most(g))) << seed;
     ASSERT_NEAR(c.dual, *most(sign), 1e-6 * (1 + *most(sign))) << seed;
@@ -144,7 +144,7 @@ TEST(Certificate, IsWhatItsDefinitionSays) {
 }
 
 // One unit at points where all c_i = 0 and one variable alone leaves its range.
-TEST(Certificate, SaysHowFarEachVariableLeavesItsRange) {
+TEST(KktResiduals, SaysHowFarEachVariableLeavesItsRange) {
   const auto primal = [](double z, double d) {
     const Chain chain{{Matrix{{0.0, z}}}, true};
     LiftedSamples samples = lift(chain, {}, Matrix{{1.0}}, Matrix{{0.0}});
@@ -152,7 +152,7 @@ TEST(Certificate, SaysHowFarEachVariableLeavesItsRange) {
     layer.d(0) = d;
     layer.a(0) = layer.s_plus(0) = d * z;
     layer.s_minus(0) = (d - 1) * z;
-    const Certificate c = certify(chain, {}, {samples});
+    const KktResiduals c = kkt_residuals(chain, {}, {samples});
     EXPECT_LT(*std::ranges::max_element(c.violation), 1e-15);
     return c.primal;
   };
@@ -166,12 +166,12 @@ TEST(Certificate, SaysHowFarEachVariableLeavesItsRange) {
   EXPECT_EQ(lift({{Matrix{{0.0, 0.0}}}, true}, {}, Matrix{{1.0}}, Matrix{{0.0}}).layers[0].d(0), 0) << "d = [z > 0]";
 }
 
-TEST(Certificate, CountsUnitsOnTheirKink) {
+TEST(KktResiduals, CountsUnitsOnTheirKink) {
   const auto ambiguous = [](double z, double d) {
     const Chain chain{{Matrix{{0.0, z}}}, true};
     LiftedSamples samples = lift(chain, {}, Matrix{{1.0}}, Matrix{{0.0}});
     samples.layers[0].d(0) = d;
-    return certify(chain, {}, {samples}).ambiguous;
+    return kkt_residuals(chain, {}, {samples}).ambiguous;
   };
   EXPECT_EQ(ambiguous(0.99e-6, 0.5), 1);
   EXPECT_EQ(ambiguous(-0.99e-6, 0.5), 1);
@@ -183,24 +183,24 @@ TEST(Certificate, CountsUnitsOnTheirKink) {
   EXPECT_EQ(ambiguous(0, 0.991), 0);
 }
 
-TEST(Certificate, LosesNoNan) {
+TEST(KktResiduals, LosesNoNan) {
   const Chain chain = some_chain(false, 5);
   const Matrix inputs = Rng(1).normal_matrix(4, 3), targets = Rng(2).normal_matrix(4, 2);
   LiftedSamples good = lift(chain, {}, inputs, targets), bad = good;
   bad.layers[0].z(0, 0) = std::nan("");
   for (const auto& blocks : {std::vector{good, bad}, std::vector{bad, good}})
-    EXPECT_TRUE(std::isnan(certify(chain, {}, blocks).kkt()));
+    EXPECT_TRUE(std::isnan(kkt_residuals(chain, {}, blocks).kkt()));
 }
 
-TEST(Certificate, IsTheSameInBlocks) {
+TEST(KktResiduals, IsTheSameInBlocks) {
   const Chain chain = some_chain(true, 5);
   const Matrix inputs = Rng(1).normal_matrix(6, 3);
   const Matrix targets = Rng(2).normal_matrix(6, 2);
-  const Certificate whole = certify(chain, {}, {lift(chain, {}, inputs, targets)});
-  const Certificate parts = certify(chain, {},
-                                    {lift(chain, {}, inputs.topRows(2), targets.topRows(2)),
-                                     lift(chain, {}, inputs.bottomRows(4), targets.bottomRows(4))},
-                                    2);
+  const KktResiduals whole = kkt_residuals(chain, {}, {lift(chain, {}, inputs, targets)});
+  const KktResiduals parts = kkt_residuals(chain, {},
+                                           {lift(chain, {}, inputs.topRows(2), targets.topRows(2)),
+                                            lift(chain, {}, inputs.bottomRows(4), targets.bottomRows(4))},
+                                           2);
   EXPECT_NEAR(whole.true_loss, parts.true_loss, 1e-12);
   EXPECT_NEAR(whole.gradient_norm(), parts.gradient_norm(), 1e-12);
   EXPECT_NEAR(whole.stationarity, parts.stationarity, 1e-12);
@@ -257,13 +257,13 @@ TEST(LiftedKkt, IsWeakerThanClarkeStationarityAtAKink) {
   const Matrix inputs{{0.0}, {1.0}, {2.0}};
   const Matrix targets{{1.0}, {2.0}, {1.5}};
   LiftedSamples samples = lift(chain, {}, inputs, targets);
-  EXPECT_GT(certify(chain, {}, {samples}).kkt(), 0.1);
+  EXPECT_GT(kkt_residuals(chain, {}, {samples}).kkt(), 0.1);
   LiftedLayer& layer = samples.layers[0];
   layer.d(0, 0) = 0.5;
   layer.u[0](0, 0) = -0.5;
   layer.u[2](0, 0) = 0;
   layer.u[3](0, 0) = 2;
-  const Certificate c = certify(chain, {}, {samples});
+  const KktResiduals c = kkt_residuals(chain, {}, {samples});
   EXPECT_LT(c.kkt(), 1e-15);
   EXPECT_EQ(c.ambiguous, 1);
   const auto slope_in_b = [&](double step) {

@@ -21,7 +21,7 @@ struct Model {
   Eigen::MatrixXd curvature;
 };
 
-Model model_at(const Chain& chain, const Objective& objective, const LiftedSamples& samples) {
+Model model_at(const Chain& chain, const LearningObjective& objective, const LiftedSamples& samples) {
   const Index count = parameters(chain);
   const Matrix output = split_output(chain, samples);
   Matrix slope(output.rows(), output.cols());
@@ -61,7 +61,7 @@ Model model_at(const Chain& chain, const Objective& objective, const LiftedSampl
   return model;
 }
 
-double true_loss(const Chain& chain, const Objective& objective, const LiftedSamples& samples) {
+double true_loss(const Chain& chain, const LearningObjective& objective, const LiftedSamples& samples) {
   Matrix a = samples.inputs;
   double value = 0;
   for (std::size_t l = 0; l < chain.layers.size(); ++l) {
@@ -160,8 +160,8 @@ Vector pinned_step(const Eigen::MatrixXd& curvature, const Vector& gradient, con
 
 }  // namespace
 
-Polished polish(const Chain& start, const Objective& objective, const MatrixRef& inputs, const MatrixRef& targets,
-                int steps, double tolerance, const std::function<bool()>& stopped) {
+Polished polish(const Chain& start, const LearningObjective& objective, const MatrixRef& inputs,
+                const MatrixRef& targets, int steps, double tolerance, const std::function<bool()>& stopped) {
   double damping = 1e-3;    // relative to the curvature
   double distance = 1e-10;  // of a kink that pins
   bool release = true;

@@ -106,6 +106,8 @@ WorkResult Worker::run(const WorkUnit& unit, std::uint64_t budget, const RegionV
   return implementation_->run(unit, budget, visitor, keep_going);
 }
 
+void Worker::filter_by(CellFilter* filter) { implementation_->filter_by(filter); }
+
 std::uint64_t budget_of(const WorkUnit& unit) {
   return std::min(kLargestBudget, kFirstBudget << std::min(2 * unit.generation, 16));
 }

@@ -121,6 +121,17 @@ class Refinement {
   std::shared_ptr<const Prepared> prepared_;
 };
 
+struct EnteredCell;
+
+/// Decides which cells are worth refining: a cell that is not wanted is left out with all regions in it, which are
+/// neither visited nor counted.
+class CellFilter {
+ public:
+  virtual ~CellFilter() = default;
+  /// Asked when the refinement enters a stage: every unit that is on one piece all over the cell has it by then.
+  virtual bool wants(const EnteredCell& cell) = 0;
+};
+
 /// What a worker's cells are made of. Regions, their order and the splits are the same for all.
 enum class Cells {
   kByDimension,  // whichever is fastest
@@ -141,6 +152,9 @@ class Worker {
   /// keep_going: asked now and then; @throws Error kCancelled once it says no, and the unit is as good as not begun.
   WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor = {},
                  const std::function<bool()>& keep_going = {});
+
+  /// From now on cells are asked about; the filter outlives the runs. None: every cell is wanted.
+  void filter_by(CellFilter* filter);
 
   class Implementation;
 

@@ -44,7 +44,7 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   std::vector<EpochLog> log;
   std::optional<Network> latest;  // of the last line
   own.watch = [&](const ExplicitAlEntry& entry, const Chain& chain) {
-    const Certificate& c = entry.certificate;
+    const KktResiduals& c = entry.residuals;
     // Where it started is no epoch, and what the last one was rounded and polished to stands in its line. A line is
     // shown once nothing can take its place any more.
     if (!log.empty() && (log.back().epoch == 0 || log.back().epoch == entry.outer)) {
@@ -74,7 +74,7 @@ TrainResult train_explicitly(const Network& start, const Samples& samples, const
   if (found.status == TrainingStatus::kDiverged) result.status = Status::kDiverged;
   if (found.status == TrainingStatus::kCancelled) result.status = Status::kCancelled;
   if (found.status == TrainingStatus::kIterationLimit) result.status = Status::kUnconverged;
-  const Certificate& last = found.log.back().certificate;
+  const KktResiduals& last = found.log.back().residuals;
   result.events.push_back(fmt::format(
       "KKT residuals at the end{}: primal {:.2g}, stationarity {:.2g}, dual {:.2g}, complementarity {:.2g}; "
       "gradient of the true loss {:.2g}; {} units × samples on their kink",

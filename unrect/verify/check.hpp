@@ -1,5 +1,5 @@
-// Is a certificate a proof? Read this file, check.cpp, referee.cpp, affine_node.cpp and certificate.cpp to believe a verdict: they share
-// nothing with the searches but the reading of networks and properties.
+// Is a certificate a proof? Read this file, check.cpp, referee.cpp, affine_node.cpp and certificate.cpp to believe a
+// verdict: they share nothing with the searches but the reading of networks and properties.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ namespace unrect {
 struct RadiusOptions {
   Norm norm = Norm::kInfinity;
   std::optional<Index> label;
-  std::optional<Box> within;   // only inputs of this box count: pixels of 0 … 1
+  std::optional<Box> within;  // only inputs of this box count: pixels of 0 … 1
   std::optional<double> gap;
   double time_limit = 0;
 

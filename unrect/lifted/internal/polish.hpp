@@ -18,7 +18,7 @@ struct Polished {
 /// Ends when ‖g + Cᵀν‖_∞ ≤ `tolerance`, after `steps` steps, where none helps, or once `stopped`
 /// says so. Cost of a step: O(N n_L P² + P³) for
 /// P weights and biases.
-Polished polish(const Chain& start, const Objective& objective, const MatrixRef& inputs, const MatrixRef& targets,
-                int steps, double tolerance, const std::function<bool()>& stopped = {});
+Polished polish(const Chain& start, const LearningObjective& objective, const MatrixRef& inputs,
+                const MatrixRef& targets, int steps, double tolerance, const std::function<bool()>& stopped = {});
 
 }  // namespace unrect

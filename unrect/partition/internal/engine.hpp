@@ -11,6 +11,7 @@
 
 #include "unrect/partition/internal/branch.hpp"
 #include "unrect/partition/internal/classifier.hpp"
+#include "unrect/partition/internal/entered_cell.hpp"
 #include "unrect/partition/internal/maxima.hpp"
 #include "unrect/partition/internal/prepared.hpp"
 #include "unrect/partition/refine.hpp"
@@ -56,6 +57,8 @@ class Engine final : public Worker::Implementation {
     return std::move(result_);
   }
 
+  void filter_by(CellFilter* filter) override { filter_ = filter; }
+
  private:
   static constexpr int kOldest = 64;  // generations beyond it are all alike
   static constexpr int kFirst = 1;    // stage 0 is the input, which has its forms from the beginning
@@ -100,13 +103,22 @@ class Engine final : public Worker::Implementation {
     if (stage.maximum() != nullptr) {
       maxima_.classify(s, cell);
       b_.forms.gather(s);
-      compete(s, cell, 0);
+      if (wants(s, cell)) compete(s, cell, 0);
     } else {
       classifier_.classify(s, cell);
       b_.forms.gather(s);
-      subdivide(s, cell, 0);
+      if (wants(s, cell)) subdivide(s, cell, 0);
     }
     b_.walls.drop_to(walls);
+  }
+
+  // A cell on the way to where the unit of work begins is wanted: its other half was, too.
+  bool wants(int s, const Cell& cell) {
+    if (filter_ == nullptr || is_replay()) return true;
+    const auto [vertices, delta] = b_.judge.vertices(cell);
+    if (filter_->wants({s, b_.forms, vertices, delta})) return true;
+    result_.share += std::ldexp(1.0, -static_cast<int>(path_.size()));
+    return false;
   }
 
   // Splits the cell by the cuts from `next` on. Every cell that is left has its pieces of stage s: a leaf.
@@ -224,6 +236,7 @@ class Engine final : public Worker::Implementation {
   const WorkUnit* unit_ = nullptr;
   std::uint64_t budget_ = 0;
   const RegionVisitor* visitor_ = nullptr;
+  CellFilter* filter_ = nullptr;
   std::vector<std::uint16_t> path_;
   WorkResult result_;
   bool stop_ = false;

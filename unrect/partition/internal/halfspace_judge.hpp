@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "unrect/forms/internal/exact_forms.hpp"
@@ -43,6 +44,9 @@ class HalfspaceJudge {
   Cell trimmed(Arena& arena, const Cell& cell);
 
   const Glance& glance(int s, const Cell& cell);
+  /// No vertices are known.
+  std::pair<PointRows, double> vertices(const Cell&) const { return {}; }
+
   /// The cell's sides of the question's wall: exact.
   Signs signs(const Cell& cell, const Question& question);
   /// The two cells on either side of the wall of the last question, which cuts this cell; it becomes the next of the

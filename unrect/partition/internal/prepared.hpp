@@ -43,6 +43,7 @@ class Worker::Implementation {
   virtual ~Implementation() = default;
   virtual WorkResult run(const WorkUnit& unit, std::uint64_t budget, const RegionVisitor& visitor,
                          const std::function<bool()>& keep_going) = 0;
+  virtual void filter_by(CellFilter* filter) = 0;
 };
 
 }  // namespace unrect

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "unrect/forms/internal/exact_forms.hpp"
@@ -64,6 +65,11 @@ class VertexJudge {
       range_over(z, points, glance_.low.data(), glance_.high.data());
     }
     return glance_;
+  }
+
+  /// The cell's vertices, and what each coordinate is off by at most.
+  std::pair<PointRows, double> vertices(const Cell& cell) const {
+    return {{cell.coordinates, cell.stride, cell.count}, cell.largest_delta};
   }
 
   /// The cell's sides of the question's wall: exact.

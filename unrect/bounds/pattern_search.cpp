@@ -1,0 +1,463 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include "unrect/base/internal/team.hpp"
+#include "unrect/base/rng.hpp"
+#include "unrect/bounds/internal/pattern_cone.hpp"
+#include "unrect/bounds/internal/slope_search.hpp"
+
+namespace unrect {
+namespace {
+
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+// Nodes of a round: the same for any number of threads.
+constexpr std::size_t kPortions = 8;
+constexpr std::size_t kPortion = 4;
+// Points that are tried before the search, and products that may take.
+constexpr Index kSamples = 3000;
+constexpr double kSamplingProducts = 3e8;
+constexpr int kClimbs = 24;
+constexpr Index kMostUnits = 1000;  // beyond it a single relaxation would take minutes
+constexpr double kBetter = 1e-12;   // what counts as an improvement, relative
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+struct Node {
+  Pattern pattern;
+  double bound = std::numeric_limits<double>::infinity();  // of the norm, proved
+  double lambda = 0;                                       // of the relaxation; 0: not begun
+  Vector multipliers;                                      // a unit; 0 where it has none
+  std::optional<Vector> inside;
+  std::uint64_t number = 0;
+};
+
+// Something that may raise the lower bound: a point, or a pattern that is known to have an interior.
+struct Candidate {
+  std::optional<Vector> point;
+  Pattern pattern;
+};
+
+struct Expansion {
+  std::vector<Node> children;
+  std::vector<Candidate> candidates;
+  double settled = 0;             // upper bound of what was decided here without children
+  std::optional<Node> undecided;  // a leaf of which nobody can tell whether it has an interior
+};
+
+// One thread's tools.
+class Workspace {
+ public:
+  Workspace(const UnitGraph& graph, const SlopeTask& task)
+      : task_(task),
+        graph_(graph),
+        cone_(graph_, task.domain),
+        spectral_(task.options.from == Norm::kTwo && task.options.to == Norm::kTwo) {}
+
+  PatternCone& cone() { return cone_; }
+  UnitGraph& graph() { return graph_; }
+
+  // The norm of one pattern's map, all units decided.
+  NormRange norm_of(const Pattern& pattern) {
+    graph_.slopes(pattern, program_);
+    return measured(UnitGraph::map_of(program_));
+  }
+  double about_norm_of(const Pattern& pattern) {
+    graph_.slopes(pattern, program_);
+    return induced_norm(UnitGraph::map_of(program_).center, task_.options.from, task_.options.to);
+  }
+
+  void expand(Node node, double lower, Expansion& out) {
+    const double enough = task_.enough(lower);
+    graph_.slopes(node.pattern, program_);
+    if (program_.units.empty()) return leaf(std::move(node), enough, out);
+    if (spectral_ ? bound_by_relaxation(node, enough) : bound_by_intervals(node, enough)) {
+      out.settled = enough;
+      return;
+    }
+    branch(node, lower, out);
+  }
+
+ private:
+  NormRange measured(const MatrixRange& map) const {
+    NormRange norm = norm_range(map, task_.options.from, task_.options.to);
+    const double error = graph_.directions().error;
+    if (error > 0) {
+      norm.low *= (1 - 4 * kEpsilon) / std::sqrt(1 + error);
+      norm.high *= (1 + 4 * kEpsilon) / std::sqrt(1 - error);
+    }
+    return norm;
+  }
+
+  // Nothing that is left to decide changes the slopes.
+  void leaf(Node node, double enough, Expansion& out) {
+    const NormRange norm = measured(UnitGraph::map_of(program_));
+    if (norm.high <= enough) {
+      out.settled = norm.high;
+      return;
+    }
+    if (node.inside) {
+      std::vector<std::uint16_t> pieces;
+      if (cone_.is_interior(*node.inside, pieces) && agrees(node.pattern, pieces)) {
+        out.candidates.push_back({node.inside, node.pattern});
+        out.settled = norm.high;
+        return;
+      }
+    }
+    const PatternCone::Answer answer = cone_.look(node.pattern);
+    if (answer.empty) return;
+    if (cone_.has_interior(node.pattern)) {
+      out.candidates.push_back({std::nullopt, node.pattern});
+      out.settled = norm.high;
+    } else {
+      node.bound = std::min(node.bound, norm.high);
+      out.undecided = std::move(node);
+    }
+  }
+
+  static bool agrees(const Pattern& pattern, const std::vector<std::uint16_t>& pieces) {
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+      if (pattern[i] != kEither && pattern[i] != static_cast<signed char>(pieces[i])) return false;
+    }
+    return true;
+  }
+
+  // Whether the norm is proved to be at most `enough`; else the node has a bound, and units have scores.
+  bool bound_by_relaxation(Node& node, double enough) {
+    const UnitProgram& p = program_.program;
+    const Index m = p.undecided();
+    const double metric = 1 - graph_.directions().error;
+    const double target = enough * enough * metric * (1 - 8 * kEpsilon);
+    if (node.lambda == 0) {
+      shor_.lambda = std::numeric_limits<double>::infinity();
+      if (m <= kMostUnits) shor_.start(p, graph_.weights_of(program_));
+      if (!std::isfinite(shor_.lambda)) return bound_by_intervals(node, enough);
+    } else {
+      shor_.lambda = node.lambda;
+      shor_.multipliers.resize(m);
+      for (Index i = 0; i < m; ++i) shor_.multipliers[i] = node.multipliers[program_.units[at(i)]];
+    }
+    if (shor_.solve(p, target) && shor_.proves(p, target, program_.output_error, program_.unit_error)) return true;
+    for (const double slack : {1e-10, 1e-7}) {
+      const double lambda = shor_.lambda * (1 + slack);
+      const double bound = std::sqrt(lambda / metric) * (1 + 8 * kEpsilon);
+      if (!(bound < node.bound)) break;
+      if (!shor_.proves(p, lambda, program_.output_error, program_.unit_error)) continue;
+      node.bound = bound;
+      break;
+    }
+    node.lambda = shor_.lambda;
+    node.multipliers = Vector::Zero(graph_.units());
+    score_.resize(at(m));
+    likely_.resize(at(m));
+    for (Index i = 0; i < m; ++i) {
+      node.multipliers[program_.units[at(i)]] = shor_.multipliers[i];
+      if (!shor_.has_moments()) {
+        score_[at(i)] = p.units.row(i).norm();
+        likely_[at(i)] = 1;
+        continue;
+      }
+      const auto [vv, vz, zz] = shor_.moments(i);
+      score_[at(i)] = std::abs(shor_.multipliers[i]) * std::min(vv, zz - 2 * vz + vv);
+      likely_[at(i)] = vz > 0.5 * zz ? 1 : 0;
+    }
+    return node.bound <= enough;
+  }
+
+  bool bound_by_intervals(Node& node, double enough) {
+    const MatrixRange range = UnitGraph::range_of(program_);
+    node.bound = std::min(node.bound, measured(range).high);
+    if (node.bound <= enough) return true;
+    // A unit counts for as much as the paths through it.
+    const UnitProgram& p = program_.program;
+    const Index k = p.directions, m = p.undecided();
+    Vector behind(m), ahead(m);
+    for (Index i = 0; i < m; ++i) {
+      behind[i] = p.units.row(i).head(k).lpNorm<1>();
+      for (Index j = 0; j < i; ++j) behind[i] += std::abs(p.units(i, k + j)) * behind[j];
+    }
+    for (Index i = m - 1; i >= 0; --i) {
+      ahead[i] = p.outputs.col(k + i).lpNorm<1>();
+      for (Index j = i + 1; j < m; ++j) ahead[i] += std::abs(p.units(j, k + i)) * ahead[j];
+    }
+    score_.resize(at(m));
+    likely_.assign(at(m), 1);
+    for (Index i = 0; i < m; ++i) score_[at(i)] = ahead[i] * behind[i];
+    return false;
+  }
+
+  // The pattern that the bound would like best is looked for on the first stage that is open: if its sides leave no
+  // room, one of those that leave none must be on its other one.
+  void branch(const Node& node, double lower, Expansion& out) {
+    int stage = graph_.first_open_stage(node.pattern);
+    Pattern wanted = node.pattern;
+    std::vector<std::pair<double, Index>> units;  // by score
+    for (std::size_t i = 0; i < program_.units.size(); ++i) {
+      const Index unit = program_.units[i];
+      if (graph_.unit(unit).stage != stage) continue;
+      wanted[at(unit)] = likely_[i];
+      units.emplace_back(-score_[i], unit);
+    }
+    if (units.empty()) {  // the stage is open, but only with units that do not matter
+      for (Index i = 0; i < graph_.units(); ++i) {
+        if (graph_.unit(i).stage == stage && node.pattern[at(i)] == kEither) units.emplace_back(0.0, i);
+      }
+      for (const auto& [score, unit] : units) wanted[at(unit)] = 1;
+    }
+    std::ranges::sort(units);
+    const PatternCone::Answer answer = cone_.look(wanted);
+    if (answer.inside) {
+      const Pattern there = graph_.pattern_at(cone_.axes(), *answer.inside);
+      if (about_norm_of(there) > lower * (1 + kBetter)) out.candidates.push_back({answer.inside, {}});
+    }
+    const std::optional<Pattern> known =
+        node.inside ? std::optional(graph_.pattern_at(cone_.axes(), *node.inside)) : std::nullopt;
+    const auto add = [&](Pattern pattern, Index decided, const std::optional<Vector>& inside) {
+      Node child{std::move(pattern), node.bound, node.lambda, node.multipliers, inside, 0};
+      if (!child.inside && known && (*known)[at(decided)] == child.pattern[at(decided)] && agree(child.pattern, *known))
+        child.inside = node.inside;
+      if (!child.inside) {
+        PatternCone::Answer room = cone_.look(child.pattern);
+        if (room.empty) return;
+        child.inside = std::move(room.inside);
+        if (child.inside) {
+          const Pattern there = graph_.pattern_at(cone_.axes(), *child.inside);
+          if (about_norm_of(there) > lower * (1 + kBetter)) out.candidates.push_back({child.inside, {}});
+        }
+      }
+      out.children.push_back(std::move(child));
+    };
+    if (answer.empty) {
+      Pattern pattern = node.pattern;
+      for (const auto& [score, unit] : units) {
+        if (std::ranges::find(answer.conflict, unit) == answer.conflict.end()) continue;
+        pattern[at(unit)] = static_cast<signed char>(1 - wanted[at(unit)]);
+        add(pattern, unit, std::nullopt);
+        pattern[at(unit)] = wanted[at(unit)];
+      }
+      return;
+    }
+    const Index unit = units.front().second;
+    for (const signed char piece : {wanted[at(unit)], static_cast<signed char>(1 - wanted[at(unit)])}) {
+      Pattern pattern = node.pattern;
+      pattern[at(unit)] = piece;
+      add(std::move(pattern), unit, piece == wanted[at(unit)] ? answer.inside : std::nullopt);
+    }
+  }
+
+  bool agree(const Pattern& pattern, const Pattern& there) const {
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+      if (pattern[i] != kEither && pattern[i] != there[i] && graph_.unit(static_cast<Index>(i)).bends()) return false;
+    }
+    return true;
+  }
+
+  const SlopeTask& task_;
+  UnitGraph graph_;
+  PatternCone cone_;
+  const bool spectral_;
+  UnitGraph::Program program_;
+  ShorBound shor_;
+  std::vector<double> score_;
+  std::vector<signed char> likely_;
+};
+
+class PatternSearch {
+ public:
+  explicit PatternSearch(const SlopeTask& task)
+      : task_(task),
+        graph_(task.stages, directions(task), margin(task.options)),
+        team_(task.context.threads),
+        progress_(task.context) {
+    for (std::size_t i = 0; i < kPortions; ++i) tools_.push_back(std::make_unique<Workspace>(graph_, task));
+  }
+
+  LipschitzResult run() {
+    Node root;
+    root.pattern = graph_.open_pattern();
+    sample();
+    open_.push_back(std::move(root));
+    while (!open_.empty()) {
+      std::ranges::pop_heap(open_, later);
+      Node first = std::move(open_.back());
+      open_.pop_back();
+      if (first.bound <= task_.enough(result_.lower)) {
+        result_.upper = std::max(result_.upper, first.bound);
+        break;
+      }
+      if (result_.nodes == 0) {  // the whole is bounded whatever the time
+        round(std::move(first));
+        continue;
+      }
+      const bool goes_on = progress_.look(result_.nodes, result_.lower, first.bound);
+      if (!goes_on || task_.out_of_time()) {
+        result_.status = goes_on ? LipschitzStatus::kTimeLimit : LipschitzStatus::kCancelled;
+        result_.upper = std::max(result_.upper, first.bound);
+        break;
+      }
+      round(std::move(first));
+    }
+    result_.upper = std::max(result_.upper, result_.lower);
+    result_.seconds = task_.seconds();
+    return std::move(result_);
+  }
+
+ private:
+  static Directions directions(const SlopeTask& task) {
+    if (task.domain != nullptr) return directions_of(*task.domain);
+    const Index n = task.network.input_size();
+    return {Matrix::Identity(n, n)};
+  }
+  static std::vector<Index> margin(const LipschitzOptions& options) {
+    return options.margin ? std::vector<Index>{options.margin->first, options.margin->second} : std::vector<Index>{};
+  }
+  // The highest bound is on top of the heap; of equal ones, the oldest.
+  static bool later(const Node& a, const Node& b) {
+    return std::tuple(a.bound, b.number) < std::tuple(b.bound, a.number);
+  }
+
+  void round(Node first) {
+    std::vector<Node> nodes;
+    nodes.push_back(std::move(first));
+    while (nodes.size() < kPortions * kPortion && !open_.empty() && open_.front().bound > task_.enough(result_.lower)) {
+      std::ranges::pop_heap(open_, later);
+      nodes.push_back(std::move(open_.back()));
+      open_.pop_back();
+    }
+    result_.nodes += nodes.size();
+    std::vector<Expansion> expansions(nodes.size());
+    const std::size_t portions = (nodes.size() + kPortion - 1) / kPortion;
+    const double lower = result_.lower;
+    team_.run(static_cast<int>(portions), [&](int k) {
+      const std::size_t begin = static_cast<std::size_t>(k) * kPortion;
+      for (std::size_t i = begin; i < std::min(begin + kPortion, nodes.size()); ++i)
+        tools_[static_cast<std::size_t>(k)]->expand(std::move(nodes[i]), lower, expansions[i]);
+    });
+    for (Expansion& expansion : expansions) {
+      result_.upper = std::max(result_.upper, expansion.settled);
+      if (expansion.undecided) result_.upper = std::max(result_.upper, expansion.undecided->bound);
+      for (const Candidate& candidate : expansion.candidates) consider(candidate);
+      for (Node& child : expansion.children) {
+        child.number = ++numbers_;
+        open_.push_back(std::move(child));
+        std::ranges::push_heap(open_, later);
+      }
+    }
+  }
+
+  // Proves that a candidate's region is there, and goes on from it.
+  void consider(const Candidate& candidate) {
+    Workspace& tools = *tools_.front();
+    if (!candidate.point) {
+      accept(candidate.pattern, std::nullopt);
+      return;
+    }
+    std::vector<std::uint16_t> pieces;
+    if (!tools.cone().is_interior(*candidate.point, pieces)) return;
+    const Pattern pattern(pieces.begin(), pieces.end());
+    if (accept(pattern, candidate.point)) climb(pattern);
+  }
+
+  bool accept(Pattern pattern, const std::optional<Vector>& point) {
+    Workspace& tools = *tools_.front();
+    for (signed char& piece : pattern) piece = piece == kEither ? 0 : piece;
+    const double low = tools.norm_of(pattern).low;
+    if (named_ && !(low > result_.lower)) return false;
+    named_ = true;
+    result_.lower = std::max(result_.lower, low);
+    result_.configuration = configuration_of(task_.stages, std::vector<std::uint16_t>(pattern.begin(), pattern.end()));
+    result_.point.reset();
+    if (point) result_.point = tools.cone().input(*point);
+    return true;
+  }
+
+  // From a region to steeper ones with one unit on its other piece.
+  void climb(Pattern pattern) {
+    Workspace& tools = *tools_.front();
+    double here = tools.about_norm_of(pattern);
+    while (!task_.out_of_time()) {
+      std::vector<std::pair<double, Index>> steeper;
+      for (Index i = 0; i < graph_.units(); ++i) {
+        if (!graph_.unit(i).bends()) continue;
+        flip(pattern, i);
+        const double there = tools.about_norm_of(pattern);
+        flip(pattern, i);
+        if (there > here * (1 + kBetter)) steeper.emplace_back(-there, i);
+      }
+      std::ranges::sort(steeper);
+      bool moved = false;
+      for (const auto& [norm, unit] : steeper) {
+        flip(pattern, unit);
+        const PatternCone::Answer room = tools.cone().look(pattern);
+        std::vector<std::uint16_t> pieces;
+        if (room.inside && tools.cone().is_interior(*room.inside, pieces)) {
+          pattern.assign(pieces.begin(), pieces.end());
+          here = tools.about_norm_of(pattern);
+          accept(pattern, room.inside);
+          moved = true;
+          break;
+        }
+        flip(pattern, unit);
+      }
+      if (!moved) return;
+    }
+  }
+
+  static void flip(Pattern& pattern, Index unit) {
+    pattern[at(unit)] = static_cast<signed char>(1 - pattern[at(unit)]);
+  }
+
+  // Points all over, and climbs from the steepest of them and from others.
+  void sample() {
+    Workspace& tools = *tools_.front();
+    const Index size = tools.cone().size();
+    const double products = static_cast<double>(task_.network.parameters() + 1) * static_cast<double>(size);
+    const auto count =
+        std::max<Index>(32, static_cast<Index>(std::min<double>(kSamples, kSamplingProducts / products)));
+    Rng rng(20260101);
+    std::vector<std::pair<double, Vector>> points;
+    for (Index i = 0; i < count && (i < 8 || !task_.out_of_time()); ++i) {
+      Vector point(size);
+      if (task_.domain == nullptr) {
+        point = rng.normal_vector(size);
+        point[size - 1] = std::abs(point[size - 1]) * std::pow(10.0, static_cast<double>(i % 5) - 2);
+      } else {
+        for (Index d = 0; d + 1 < size; ++d) point[d] = 2 * rng.uniform() - 1;
+        point[size - 1] = 1;
+        if (!tools.cone().admits(point)) continue;
+      }
+      if (!(point[size - 1] > 0)) continue;
+      points.emplace_back(-tools.about_norm_of(tools.graph().pattern_at(tools.cone().axes(), point)), point);
+    }
+    std::ranges::stable_sort(points, {}, [](const auto& p) { return p.first; });
+    const std::size_t climbs = std::min<std::size_t>(kClimbs, points.size());
+    for (std::size_t i = 0; i < climbs && (i == 0 || !task_.out_of_time()); ++i) {
+      std::vector<std::uint16_t> pieces;
+      const Vector& point = points[i < kClimbs / 2 ? i : i * points.size() / kClimbs].second;
+      if (!tools.cone().is_interior(point, pieces)) continue;
+      const Pattern pattern(pieces.begin(), pieces.end());
+      accept(pattern, point);
+      climb(pattern);
+    }
+  }
+
+  const SlopeTask& task_;
+  UnitGraph graph_;
+  Team team_;
+  SlopeProgress progress_;
+  std::vector<std::unique_ptr<Workspace>> tools_;
+  std::vector<Node> open_;  // a heap
+  std::uint64_t numbers_ = 0;
+  LipschitzResult result_;
+  bool named_ = false;  // its region is known
+};
+
+}  // namespace
+
+LipschitzResult search_patterns(const SlopeTask& task) { return PatternSearch(task).run(); }
+
+}  // namespace unrect
