@@ -19,16 +19,6 @@
 namespace unrect {
 namespace {
 
-Network random_chain(const std::vector<Index>& widths, Rng rng) {
-  std::vector<Matrix> weights;
-  std::vector<Vector> biases;
-  for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
-    weights.push_back(rng.normal_matrix(widths[l + 1], widths[l]));
-    biases.push_back(0.5 * rng.normal_vector(widths[l + 1]));
-  }
-  return Network::chain(weights, biases);
-}
-
 // The maximum over all regions that the partition lists.
 double by_list(const Network& network, const Domain& domain, const LipschitzOptions& options) {
   double largest = 0;
@@ -65,8 +55,8 @@ TEST(LipschitzConstant, BothSearchesEqualTheMaximumOverAllRegions) {
   for (int round = 0; round < 60; ++round) {
     const Index inputs = 1 + rng.below(3), outputs = 1 + rng.below(3);
     const Network network = round % 2 == 0
-                                ? random_chain({inputs, 3 + rng.below(4), 2 + rng.below(4), outputs}, rng.split(1))
-                                : random_chain({inputs, 4, 3, 3, outputs}, rng.split(2));
+                                ? random_chain({inputs, 3 + rng.below(4), 2 + rng.below(4), outputs}, rng.split(1), 0.5)
+                                : random_chain({inputs, 4, 3, 3, outputs}, rng.split(2), 0.5);
     rng.next();
     const Domain domain(cube(inputs, rng.uniform(0.2, 2)));
     LipschitzOptions options;

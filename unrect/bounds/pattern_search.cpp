@@ -23,6 +23,7 @@ constexpr Index kSamples = 3000;
 constexpr double kSamplingProducts = 3e8;
 constexpr int kClimbs = 24;
 constexpr Index kMostUnits = 1000;  // beyond it a single relaxation would take minutes
+constexpr double kNarrow = 1e-12;   // what is known so well needs no exact slopes
 constexpr double kBetter = 1e-12;   // what counts as an improvement, relative
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -64,7 +65,7 @@ class Workspace {
   // The norm of one pattern's map, all units decided.
   NormRange norm_of(const Pattern& pattern) {
     graph_.slopes(pattern, program_);
-    return measured(UnitGraph::map_of(program_));
+    return sharp(measured(UnitGraph::map_of(program_)), pattern);
   }
   double about_norm_of(const Pattern& pattern) {
     graph_.slopes(pattern, program_);
@@ -93,9 +94,19 @@ class Workspace {
     return norm;
   }
 
+  // What rounding leaves open is settled by exact slopes. Units on either piece do not matter to them here.
+  NormRange sharp(NormRange norm, const Pattern& pattern) {
+    if (graph_.directions().error > 0 || norm.high <= norm.low * (1 + kNarrow)) return norm;
+    std::vector<std::uint16_t> pieces;
+    for (const signed char piece : pattern) pieces.push_back(piece == 1 ? 1 : 0);
+    const NormRange exact = measured(exact_slopes(cone_.exact_forms(), task_, pieces));
+    return {std::max(norm.low, exact.low), std::min(norm.high, exact.high)};
+  }
+
   // Nothing that is left to decide changes the slopes.
   void leaf(Node node, double enough, Expansion& out) {
-    const NormRange norm = measured(UnitGraph::map_of(program_));
+    NormRange norm = measured(UnitGraph::map_of(program_));
+    if (norm.high > enough) norm = sharp(norm, node.pattern);
     if (norm.high <= enough) {
       out.settled = norm.high;
       return;

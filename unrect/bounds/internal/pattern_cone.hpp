@@ -40,6 +40,9 @@ class PatternCone {
   Vector parameters(const VectorRef& point) const;
   Vector input(const VectorRef& point) const;
 
+  /// Over the domain's parameters.
+  ExactForms& exact_forms() { return *exact_; }
+
   std::uint64_t programs = 0, exact = 0;  // solved; settled in rationals
 
  private:
