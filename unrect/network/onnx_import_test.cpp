@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-
 #include "unrect/network/internal/onnx_model_for_tests.hpp"
 
 namespace unrect::onnx_tests {

@@ -94,7 +94,8 @@ TEST(Radius, OfManyInputs) {
   Matrix sum = Matrix::Zero(2, 6), rest = Matrix::Zero(2, n);
   sum.row(1).setOnes();
   rest.row(1).tail(n - 3).setConstant(0.5);
-  const int kinks = builder.add(Dense{sum, Vector{{1, 0}}}, {a}), linear = builder.add(Dense{rest, Vector::Zero(2)}, {0});
+  const int kinks = builder.add(Dense{sum, Vector{{1, 0}}}, {a}),
+            linear = builder.add(Dense{rest, Vector::Zero(2)}, {0});
   const Network network = std::move(builder).build(builder.add(Sum{{1, 1}}, {kinks, linear}));
   for (const auto& [norm, r] :
        {std::pair{Norm::kInfinity, 1.0 / 6}, {Norm::kTwo, 1 / std::sqrt(4.5)}, {Norm::kOne, 1.0}}) {
