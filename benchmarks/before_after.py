@@ -37,8 +37,8 @@ def works(data, folder):
     yield "inspect", "ACAS Xu 1-1, all facets", ["inspect", acas, "--at", "0.6,0.1,0.1,0.4,-0.4", "--all-facets"]
     yield "inspect", "mnistfc 256×4", ["inspect", mnist, "--sample", f"{digits}:0"]
     yield "inspect", "resnet_2b", ["inspect", resnet, "--random"]
-    yield "recovery", "five images, tv and iht", ["bench", "sensing", "--data", "leaves", "--ratio", "0.25", "--methods", "tv,iht"]
-    yield "recovery", "five images, the model for 10 %", ["bench", "sensing", "--data", "leaves", "--operator", "orthonormal", "--ratio", "0.1",
+    yield "recovery", "generated images, tv and iht", ["bench", "sensing", "--data", "leaves", "--ratio", "0.25", "--methods", "tv,iht"]
+    yield "recovery", "generated images, the model for 10 %", ["bench", "sensing", "--data", "leaves", "--operator", "orthonormal", "--ratio", "0.1",
                                                           "--methods", "net", "--model", os.path.join(models, "recovery-any.onnx")]
     for method in ("feasible-al", "adam"):
         yield "training", f"digits, {method}, 4 epochs", ["train", "--task", "recovery", "--data", "digits", "--samples", "8000",

@@ -12,6 +12,8 @@ namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kEnlarged = 1.01;
+// A coefficient that underflows is off by less; what it multiplies may be large.
+constexpr double kLostCoefficient = 1e-320;
 constexpr Index kChunk = 256;
 // Values beyond this may be infinite in the next sum: nothing is bounded there.
 constexpr double kLargest = 1e300;
@@ -38,6 +40,7 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBa
   root_.low[0] = domain_.lower.transpose();
   root_.high[0] = domain_.upper.transpose();
   activation_[0] = domain_.lower.cwiseAbs().cwiseMax(domain_.upper.cwiseAbs());
+  reach_ = activation_[0].sum();
   for (int s = 1; s < graph.size(); ++s) {
     set_magnitude(s);
     if (s + 1 == graph.size()) break;
@@ -65,6 +68,7 @@ Relaxation::Relaxation(const BoundGraph& graph, Box domain, std::optional<NormBa
       a = size;
     }
     a = a * kEnlarged + Vector::Constant(a.size(), kSmallestProduct);
+    reach_ += a.sum();
   }
 }
 
@@ -78,6 +82,7 @@ void Relaxation::set_magnitude(int stage) {
   Matrix m = (st.bias.cwiseAbs() + st.bias_error).transpose();
   for (const BoundLink& link : st.links) add_forward(link, activation_[at(link.source)].transpose(), m, true);
   magnitude_[at(stage)] = m.transpose() * kEnlarged + Vector::Constant(st.size, kSmallestProduct);
+  reach_ += magnitude_[at(stage)].sum();
 }
 
 // z = M (mid ± rad) + b over the ranges of the sources.
@@ -163,8 +168,9 @@ void Relaxation::propagate(int stage, Rows& rows) {
   const BoundStage& st = (*graph_)[stage];
   const double rate = gamma(st.size + graph_->links() + 16);
   rows.constant += v_ * st.bias;
-  rows.charge += v_.cwiseAbs() * (rate * magnitude_[at(stage)] + st.bias_error) +
-                 Vector::Constant(v_.rows(), kSmallestProduct * static_cast<double>(st.size + 1));
+  rows.charge +=
+      v_.cwiseAbs() * (rate * magnitude_[at(stage)] + st.bias_error) +
+      Vector::Constant(v_.rows(), (kSmallestProduct + kLostCoefficient * reach_) * static_cast<double>(st.size + 1));
   for (const BoundLink& link : st.links) {
     resize(link.source, v_.rows());
     add_backward(link, v_, coefficients_[at(link.source)]);

@@ -123,6 +123,18 @@ TEST(Relaxation, LinesHoldAtEveryBreakAndBetween) {
   }
 }
 
+// 1e-170 · relu(1e-170 x) at x = 1e290: the coefficient 1e-340 is 0 in doubles, and what it multiplies is not small.
+TEST(Relaxation, CoefficientsThatUnderflowArePaidFor) {
+  const Matrix tiny = Matrix::Constant(1, 1, 1e-170);
+  const BoundGraph graph(stages_of(Network::chain({tiny, tiny}, {Vector::Zero(1), Vector::Zero(1)})));
+  Relaxation relaxation(graph, Box(Vector::Ones(1), Vector::Constant(1, 1e290)));
+  ASSERT_TRUE(relaxation.finite());
+  Minorants minorants;
+  relaxation.minimize(relaxation.root(), {Matrix::Constant(1, 1, -1), Vector::Zero(1)}, minorants);
+  EXPECT_LE(minorants.value[0], -1e-50);  // the least value of −y
+  EXPECT_LE(minorants.slope(0, 0) * 1e290 + minorants.constant[0], -1e-50);
+}
+
 TEST(Relaxation, AnEmptyNodeIsSeen) {
   // z = x on [0, 1]; a node that says z ≥ 2 holds no input.
   const Network network =

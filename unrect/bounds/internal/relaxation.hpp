@@ -11,7 +11,8 @@
 // the bias's and those of sums over several links are paid by
 //     e += γ_N Σ_i |v_i| m_i,    γ_N = N ε / (1 − N ε),  N = size of the stage + links of the graph + 16
 // (spec: charge γ_n Σ|u||L||x| a step). (3) Sums of constants and the last product over the box are charged alike.
-// Products too small for γ are covered by a smallest number a term. m is computed from bounds that were proved in the
+// Products too small for γ are covered by a smallest number a term, and coefficients that underflow by one times Σ |a|
+// and Σ |z| over the domain. m is computed from bounds that were proved in the
 // same way, stage by stage, and enlarged by 1 %, which is far more than its own rounding. A row in which anything was
 // infinite or NaN on the way bounds nothing: its value is −∞, its minorant 0·x − ∞.
 #pragma once
@@ -130,6 +131,7 @@ class Relaxation {
   Matrix corner_;  // where the rows of the last concretize are lowest; only with a ball
   NodeBatch root_;
   std::vector<Vector> magnitude_;   // m of each stage's z
+  double reach_ = 0;                // Σ |z| + |a| over the domain, of the stages so far
   std::vector<Vector> activation_;  // |a| over the domain
   std::vector<Lines> lines_;
   std::vector<Matrix> coefficients_;  // A of each stage, while a sweep runs
