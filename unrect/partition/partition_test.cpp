@@ -1,4 +1,5 @@
 #include "unrect/partition/partition.hpp"
+#include "unrect/partition/region_graph.hpp"
 
 #include <gtest/gtest.h>
 

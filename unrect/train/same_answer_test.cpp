@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "unrect/base/error.hpp"
 #include "unrect/train/internal/teacher_for_tests.hpp"
 
 namespace unrect {
