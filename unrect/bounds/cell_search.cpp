@@ -93,8 +93,6 @@ class Steepest final : public CellFilter {
 
   bool wants(const EnteredCell& cell) override {
     ++cells;
-    // Little is new where no unit straddles the cell: the next stage is asked about at once.
-    if (cell.forms.straddling(cell.stage).empty() && cell.stage < task_.stages.last_layer_stage()) return true;
     MatrixRange range;
     if (!ranges_.over(cell, range)) return true;
     range = margin_of(std::move(range), task_.options);
