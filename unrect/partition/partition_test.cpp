@@ -1,5 +1,4 @@
 #include "unrect/partition/partition.hpp"
-#include "unrect/partition/region_graph.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,6 +14,7 @@
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/partition/internal/region_recorder.hpp"
+#include "unrect/partition/region_graph.hpp"
 #include "unrect/region/internal/pieces_for_tests.hpp"
 
 namespace unrect {
