@@ -53,6 +53,17 @@ def arrays():
     put("idx", "gzip", gzip.compress(idx(8, np.arange(64, dtype="u1").reshape(1, 8, 8)), mtime=0))
 
 
+def certificates():
+    steps = {"kind": [1, 0, 0], "node": [0, 0, 0], "unit": [0, 0, 0], "at": [0.0, 0.0, 0.0], "multipliers": [1.0, 1.0]}
+    put("certificate", "file", npz(np.savez, format=np.array([1]), fingerprints=np.arange(3),
+                                   **{name: np.array(values) for name, values in steps.items()}))
+    put("certificate", "witness", npz(np.savez, format=np.array([1]), fingerprints=np.arange(3), witness=np.ones(2),
+                                      **{name: np.array(values)[:0] for name, values in steps.items()}))
+    step = struct.pack("<d", 0)  # as the target reads it: how many steps, (place, kind, node, unit) each, multipliers
+    put("certificate", "steps", bytes([3]) + step + bytes([1, 0, 0]) + 2 * (step + bytes(3)) + struct.pack("<2d", 1, 1))
+    put("certificate", "units", bytes([3]) + step + bytes([1, 2, 1]) + 2 * (step + bytes(3)) + struct.pack("<4d", 1, 1, 1, 1))
+
+
 def model(name, shape, nodes, opset=13, **constants):
     """Nodes are (op, inputs, outputs, attributes); the input is x, the output y."""
     initializers = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
@@ -174,4 +185,5 @@ if __name__ == "__main__":
     images()
     arrays()
     models()
+    certificates()
     properties()
