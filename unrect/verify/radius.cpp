@@ -31,7 +31,7 @@ constexpr int kLooks = 3;
 // A search is given up after so many nodes at first, and this many times as many each time that no radius is left to
 // decide with as many; a fraction of the radius is precise enough for all but the last.
 constexpr std::uint64_t kNodes = 1, kMore = 8;
-constexpr double kCoarse = 0.1;
+constexpr double kCoarse = 0.1, kFirstShare = 0.25;
 
 class RadiusSearch {
  public:
@@ -186,14 +186,16 @@ SearchOutcome RadiusSearch::search(double r, std::uint64_t nodes) {
 void RadiusSearch::bisect() {
   std::uint64_t nodes = kNodes;
   double ceiling = top();  // nothing from here on has been decided with so many nodes
-  bool fresh = true, limited = false;
+  // Large radii cost most and are certified least: the first one is small, and the largest that would close the
+  // interval comes with more nodes.
+  bool fresh = false, limited = true;
   while (!closed() && !late()) {
     ceiling = std::min(ceiling, top());
-    double r = 0.5 * (result_.lower + ceiling);
+    double r = result_.lower > 0 ? 0.5 * (result_.lower + ceiling) : kFirstShare * ceiling;
     if (fresh) {
       r = result_.upper < kInfinity ? std::max(result_.upper - 0.9 * gap(), r) : farthest_;
       fresh = false;
-    } else if (ceiling < top() && ceiling - result_.lower <= kCoarse * ceiling) {
+    } else if ((ceiling < top() || result_.upper == kInfinity) && ceiling - result_.lower <= kCoarse * ceiling) {
       if (!limited) return;
       nodes *= kMore;
       ceiling = top();
