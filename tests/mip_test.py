@@ -156,7 +156,7 @@ class Export(unittest.TestCase):
             out = self.ok("export", net, "--box=-1,1", "--maximize", "y0", "--read", self.solve(solver, self.dir / "m.mps"))
             self.assertIn("solution: Optimal\n", out)
             self.assertIn(" y0: ", out)
-            self.assertIn("missed by at most:", out)
+            self.assertIn("missed at most: ", out)
 
     def test_refusals(self):
         net, bad = self.dir / "net.onnx", self.dir / "bad.txt"
@@ -168,7 +168,7 @@ class Export(unittest.TestCase):
         self.refused(2, "export", net, "--out", self.dir / "m.lp")
         for text in ("", "hello\n", "Optimal - objective value 1\n 0 other 1 0\n", "c x\ns mip 1 1 o 0\nj 1 0\ne o f\n"):
             bad.write_text(text)
-            self.assertIn("bad.txt, line", self.refused(4, "export", net, "--box=-1,1", "--read", bad))
+            self.assertIn("bad.txt: line", self.refused(4, "export", net, "--box=-1,1", "--read", bad))
         self.assertFalse((self.dir / "m.lp").exists())
 
 

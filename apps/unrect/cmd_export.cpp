@@ -137,11 +137,11 @@ void Command::run() const {
   if (options.objective)
     fmt::print("  {}: {:.17g} in the solution, {:.17g} of the network at this input\n", sum,
                replay->solution.values[exported.objective], value(replay->output));
-  fmt::print("  missed by at most:");
-  replay->each([](const char* kind, const Worst& worst) {
-    if (worst.value > 0) fmt::print(" {} {:.3g} ({}){}", kind, worst.value, worst.name, ";");
+  std::vector<std::string> missed;
+  replay->each([&](const char* kind, const Worst& worst) {
+    if (worst.value > 0) missed.push_back(fmt::format("{} by {:.3g} ({})", kind, worst.value, worst.name));
   });
-  fmt::print(" nothing else\n");
+  fmt::print("  missed at most: {}\n", missed.empty() ? "nothing" : fmt::format("{}", fmt::join(missed, ", ")));
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class SolutionReader {
 
  private:
   void expect(bool holds, const std::string& what) const {
-    UNRECT_REQUIRE(holds, ErrorCode::kFormat, "{}, line {}: expected {}", name_, number_, what);
+    UNRECT_REQUIRE(holds, ErrorCode::kFormat, "{}: line {}: expected {}", name_, number_, what);
   }
 
   bool next_line() {
@@ -83,7 +83,7 @@ class SolutionReader {
       number(first);
       const std::string_view variable = word();
       const auto place = places.find(variable);
-      expect(place != places.end(), fmt::format("a variable of this program, found \"{}\"", variable));
+      expect(place != places.end(), fmt::format("a variable of this program, found \"{}\"", variable.substr(0, 40)));
       solution_.values[place->second] = number(word());
     }
   }
