@@ -141,6 +141,13 @@ def properties():
     put("vnnlib", "gzip", gzip.compress((declared + box).encode(), mtime=0))
 
 
+def solutions():
+    put("mip_solution", "cbc", b"Optimal - objective value -1.5\n      0 x_0   0.25   0\n**    3 d_1_0   1   0.5\n")
+    for kind, result, status, dual in (("mip", "o", "", ""), ("ipt", "f", "", " 0"), ("bas", "f f", "b ", " 0")):
+        columns = "".join(f"j {j} {status}{j / 4}{dual}\n" for j in range(1, 6))
+        put("mip_solution", kind, f"c Problem:\nc\ns {kind} 1 5 {result} -1.5\ni 1 {status}0{dual}\n{columns}e o f\n".encode())
+
+
 JPEGS = {  # 9 × 8 grey, 9 × 7 progressive colour, 4 × 4 CMYK
     "grey":
         "/9j/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////////////wAALCAAIAAkBAR"
@@ -187,3 +194,4 @@ if __name__ == "__main__":
     models()
     certificates()
     properties()
+    solutions()

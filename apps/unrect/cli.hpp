@@ -45,6 +45,7 @@ void add_signal(CLI::App& app);
 void add_signal_frame(CLI::App& signal);
 void add_signal_lista(CLI::App& signal);
 void add_sense(CLI::App& app);
+void add_export(CLI::App& app);
 void add_recover(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_check(CLI::App& app);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     unrect::cli::add_optimize(app);
     unrect::cli::add_radius(app);
     unrect::cli::add_lipschitz(app);
+    unrect::cli::add_export(app);
     unrect::cli::add_recover(app);
     unrect::cli::add_bench(app);
   });

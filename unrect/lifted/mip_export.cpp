@@ -3,21 +3,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <iterator>
 #include <limits>
 
 #include "unrect/base/error.hpp"
-#include "unrect/base/file.hpp"
 
 namespace unrect {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-int add(Mip& mip, std::string name, double lower, double upper, double cost = 0, bool integer = false) {
-  mip.variables.push_back({std::move(name), lower, upper, cost, integer});
-  return static_cast<int>(mip.variables.size()) - 1;
-}
 
 // A fed value of one sample: a number (variable −1), or a variable between bounds.
 struct Fed {
@@ -53,7 +46,7 @@ Mip training_mip(const Chain& chain, const MatrixRef& inputs, const MatrixRef& t
   if (radius > 0)
     for (Index j = 0; j < first.rows(); ++j)
       for (Index k = 0; k < first.cols(); ++k)
-        add(mip, fmt::format("w_{}_{}", j, k), first(j, k) - radius, first(j, k) + radius);
+        mip.add(fmt::format("w_{}_{}", j, k), first(j, k) - radius, first(j, k) + radius);
 
   for (Index i = 0; i < inputs.rows(); ++i) {
     std::vector<Fed> fed;
@@ -77,16 +70,16 @@ Mip training_mip(const Chain& chain, const MatrixRef& inputs, const MatrixRef& t
         if (relu) {
           const double most = std::max(0.0, z.upper);
           const double least = std::max(0.0, -z.lower);
-          const int s_plus = add(mip, "p_" + place, 0, most);
-          const int s_minus = add(mip, "q_" + place, 0, least);
-          const int d = add(mip, "d_" + place, 0, 1, 0, true);
+          const int s_plus = mip.add("p_" + place, 0, most);
+          const int s_minus = mip.add("q_" + place, 0, least);
+          const int d = mip.add("d_" + place, 0, 1, 0, true);
           affine.terms.emplace_back(s_plus, -1);
           affine.terms.emplace_back(s_minus, 1);
           mip.rows.push_back({"c3_" + place, {{s_plus, 1}, {d, -most}}, false, 0});
           mip.rows.push_back({"c4_" + place, {{s_minus, 1}, {d, least}}, false, least});
           next.push_back({s_plus, 0, most});
         } else {
-          const int value = add(mip, "y_" + place, -kInfinity, kInfinity);
+          const int value = mip.add("y_" + place, -kInfinity, kInfinity);
           affine.terms.emplace_back(value, -1);
           next.push_back({value, z.lower, z.upper});
         }
@@ -95,8 +88,8 @@ Mip training_mip(const Chain& chain, const MatrixRef& inputs, const MatrixRef& t
       fed = std::move(next);
     }
     for (Index k = 0; k < targets.cols(); ++k) {
-      const int over = add(mip, fmt::format("over_{}_{}", i, k), 0, kInfinity, 1);
-      const int under = add(mip, fmt::format("under_{}_{}", i, k), 0, kInfinity, 1);
+      const int over = mip.add(fmt::format("over_{}_{}", i, k), 0, kInfinity, 1);
+      const int under = mip.add(fmt::format("under_{}_{}", i, k), 0, kInfinity, 1);
       mip.rows.push_back({fmt::format("error_{}_{}", i, k),
                           {{fed[static_cast<std::size_t>(k)].variable, 1}, {over, -1}, {under, 1}},
                           true,
@@ -104,70 +97,6 @@ Mip training_mip(const Chain& chain, const MatrixRef& inputs, const MatrixRef& t
     }
   }
   return mip;
-}
-
-std::string format_mps(const Mip& mip) {
-  std::string text = "NAME unrect FREE\nROWS\n N cost\n";
-  std::vector<std::string> columns(mip.variables.size());
-  std::string right;
-  for (const Mip::Row& row : mip.rows) {
-    text += fmt::format(" {} {}\n", row.equal ? 'E' : 'L', row.name);
-    for (const auto& [variable, coefficient] : row.terms)
-      columns[static_cast<std::size_t>(variable)] +=
-          fmt::format(" {} {} {}\n", mip.variables[static_cast<std::size_t>(variable)].name, row.name, coefficient);
-    if (row.right != 0) right += fmt::format(" rhs {} {}\n", row.name, row.right);
-  }
-  text += "COLUMNS\n";
-  bool integer = false;
-  for (std::size_t v = 0; v < mip.variables.size(); ++v) {
-    const Mip::Variable& variable = mip.variables[v];
-    if (variable.integer != integer) {
-      integer = !integer;
-      text += fmt::format(" marker_{} 'MARKER' {}\n", v, integer ? "'INTORG'" : "'INTEND'");
-    }
-    text += fmt::format(" {} cost {}\n", variable.name, variable.cost) + columns[v];
-  }
-  if (integer) text += " marker_end 'MARKER' 'INTEND'\n";
-  text += "RHS\n" + right + "BOUNDS\n";
-  for (const Mip::Variable& variable : mip.variables) {
-    text += std::isfinite(variable.lower) ? fmt::format(" LO bound {} {}\n", variable.name, variable.lower)
-                                          : fmt::format(" MI bound {}\n", variable.name);
-    if (std::isfinite(variable.upper)) text += fmt::format(" UP bound {} {}\n", variable.name, variable.upper);
-  }
-  return text + "ENDATA\n";
-}
-
-std::string format_lp(const Mip& mip) {
-  const auto term = [&](int variable, double coefficient) {
-    return fmt::format(" {:+} {}", coefficient, mip.variables[static_cast<std::size_t>(variable)].name);
-  };
-  std::string text = "Minimize\n cost:";
-  for (std::size_t v = 0; v < mip.variables.size(); ++v)
-    if (mip.variables[v].cost != 0) text += term(static_cast<int>(v), mip.variables[v].cost);
-  text += "\nSubject To\n";
-  for (const Mip::Row& row : mip.rows) {
-    text += fmt::format(" {}:", row.name);
-    for (const auto& [variable, coefficient] : row.terms) text += term(variable, coefficient);
-    text += fmt::format(" {} {}\n", row.equal ? "=" : "<=", row.right);
-  }
-  text += "Bounds\n";
-  std::string whole;
-  for (const Mip::Variable& variable : mip.variables) {
-    const auto bound = [](double value) {
-      return std::isfinite(value) ? fmt::format("{}", value) : std::string(value > 0 ? "+inf" : "-inf");
-    };
-    text += fmt::format(" {} <= {} <= {}\n", bound(variable.lower), variable.name, bound(variable.upper));
-    if (variable.integer) whole += " " + variable.name + "\n";
-  }
-  if (!whole.empty()) text += "General\n" + whole;
-  return text + "End\n";
-}
-
-void write_mip(const std::filesystem::path& path, const Mip& mip) {
-  const bool lp = path.extension() == ".lp";
-  UNRECT_REQUIRE(lp || path.extension() == ".mps", ErrorCode::kInvalidArgument,
-                 "'{}' ends in '{}'; expected .mps or .lp", path.string(), path.extension().string());
-  write_file(path, lp ? format_lp(mip) : format_mps(mip));
 }
 
 }  // namespace unrect
