@@ -29,7 +29,7 @@ void each_struct(Visitor&& visitor) {
   visitor.template of<TrainOptions>("TrainOptions", "train/train.hpp", "a training");
   visitor.template of<DataRequest>("DataRequest", "recipes/training_data.hpp", "what is trained on");
   visitor.template of<RecipeOptions>("RecipeOptions", "recipes/recipe.hpp",
-                                     "what of a recipe is wished otherwise than the task has it");
+                                     "which defaults of the task's recipe are replaced");
   visitor.template of<OmpOptions>("OmpOptions", "signal/greedy.hpp", "orthogonal matching pursuit");
   visitor.template of<IhtOptions>("IhtOptions", "signal/greedy.hpp", "iterative hard thresholding");
   visitor.template of<LassoOptions>("LassoOptions", "signal/lasso.hpp", "codes by the ℓ1 norm");
@@ -164,7 +164,7 @@ std::string page() {
       "same words,\n"
       "ranges and defaults are in `unrect VERB --help`, and a value out of its range is refused by the same check. A "
       "command-line\n"
-      "flag is called as its field, with hyphens, but for a few.\n\n"
+      "flag has its field's name, with hyphens, but for a few that `unrect VERB --help` names.\n\n"
       "## What a training has by default in which task\n\n"
       "`recipe_for`, and so `unrect train`, has these for `feasible-al`; 3 layers that learn unless said otherwise.\n"
       "Other methods have no trust region and no decay by default, and the rates of `TrainOptions` below.\n\n"
