@@ -19,7 +19,7 @@ namespace unrect {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kRelativeGap = 1e-6, kGapOfTerms = 1e-9;
+constexpr double kRelativeGap = 1e-6, kGapOfTerms = 1e-11;
 // A gap within rounding's reach would never close: relative to the terms, and where there are none.
 constexpr double kSmallestOfTerms = 1e-12, kSmallestGap = 1e-200;
 // Before any bound: points of the domain and a climb from each.

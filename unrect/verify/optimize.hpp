@@ -24,7 +24,7 @@ struct InputSet {
 std::vector<InputSet> input_sets(const Property& property);
 
 struct OptimizeOptions {
-  /// How wide the interval may stay. Unless given: 10⁻⁶ of |lower|, but 10⁻⁹ of Σ_i |direction_i| m_i at least, where
+  /// How wide the interval may stay. Unless given: 10⁻⁶ of |lower|, but 10⁻¹¹ of Σ_i |direction_i| m_i at least, where
   /// m_i is a bound on the terms that output i is a sum of. Never less than 10⁻¹² of that sum, which is what rounding
   /// leaves.
   std::optional<double> gap;
