@@ -100,6 +100,8 @@ class Verify(Case):
             done = subprocess.run([UNRECT, "check", bad, *files], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stderr.count("\n")), (4, 1), done.stderr)
             self.assertIn("bad.npz", done.stderr)
+            done = subprocess.run([UNRECT, "check", bad, *files, "--json"], capture_output=True, text=True)
+            self.assertEqual((done.returncode, json.loads(done.stdout)["valid"]), (4, False))
         for content in (proof.read_bytes()[:-40], b"", b"(assert true)"):
             bad.write_bytes(content)
             done = subprocess.run([UNRECT, "check", bad, *files], capture_output=True, text=True)

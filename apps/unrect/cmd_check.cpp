@@ -16,26 +16,40 @@ struct Command {
   bool json = false;
 
   void run() const;
+  Certificate read() const;
 };
 
+// A file that is no certificate is none that is valid, either: whoever reads the object is told as well.
+Certificate Command::read() const {
+  try {
+    return read_certificate(certificate);
+  } catch (const Error& error) {
+    if (json) {
+      const nlohmann::ordered_json out{{"valid", false}, {"reason", error.what()}};
+      fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+    throw;
+  }
+}
+
 void Command::run() const {
-  const Certificate read = read_certificate(certificate);
+  const Certificate proof = read();
   const Network net = network.read_as_it_stands();
   const Property requirement = read_vnnlib(property);
   const ProgressLine line(Context(), [](const Progress& progress, double seconds) {
     return fmt::format("{:.0f} of {:.0f} steps, {:.0f} s", progress.done, progress.total, seconds);
   });
-  const CheckResult result = check_certificate(net, requirement, read, line.context());
-  const char* const verdict = read.witness ? "sat" : "unsat";
+  const CheckResult result = check_certificate(net, requirement, proof, line.context());
+  const char* const verdict = proof.witness ? "sat" : "unsat";
   if (json) {
     const nlohmann::ordered_json out{{"valid", result.valid},
                                      {"result", verdict},
                                      {"reason", result.reason},
-                                     {"steps", read.steps.size()},
+                                     {"steps", proof.steps.size()},
                                      {"seconds", result.seconds}};
     fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else if (result.valid) {
-    fmt::print("valid: the property is {}\n  {} steps, {:.2f} s\n", verdict, read.steps.size(), result.seconds);
+    fmt::print("valid: the property is {}\n  {} steps, {:.2f} s\n", verdict, proof.steps.size(), result.seconds);
   } else {
     fmt::print("not valid: {}\n", result.reason);
   }
