@@ -17,11 +17,11 @@ const Network& diamond() {
 }
 
 const Property& attained() {
-  static const Property property{
-      2,
-      1,
-      {{Box(Vector::Constant(2, -1), Vector::Ones(2)), Halfspaces(Matrix(0, 2), Vector(0)),
-        {Halfspaces(Matrix::Constant(1, 1, -1), Vector::Constant(1, -1))}}}};
+  static const Property property{2,
+                                 1,
+                                 {{Box(Vector::Constant(2, -1), Vector::Ones(2)),
+                                   Halfspaces(Matrix(0, 2), Vector(0)),
+                                   {Halfspaces(Matrix::Constant(1, 1, -1), Vector::Constant(1, -1))}}}};
   return property;
 }
 

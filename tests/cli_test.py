@@ -1,5 +1,6 @@
 """The command line as a user runs it: what it prints, what it writes, how it refuses."""
 import json
+import re
 import os
 import subprocess
 import unittest
@@ -7,7 +8,7 @@ import xml.dom.minidom
 
 import numpy as np
 
-from command import DATA, UNRECT, Case, forward
+from command import DATA, ROOT, UNRECT, Case, forward
 
 
 class Info(Case):

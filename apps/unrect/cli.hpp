@@ -107,7 +107,7 @@ CLI::Validator in_range(const OptionRange& range) {
   const auto check = [=](const std::string& text) {
     T value{};
     const bool read = !text.empty() && text[0] != '+' && CLI::detail::lexical_cast(text, value);
-    return read && range.holds(static_cast<double>(value)) ? std::string() : text + ", expected " + expected;
+    return read && range.holds(value) ? std::string() : text + ", expected " + expected;
   };
   return CLI::Validator(check, expected);
 }

@@ -25,6 +25,13 @@ struct OptionRange {
 
   /// Not for NaN, nor for an infinity.
   bool holds(double value) const;
+  /// To the last digit, where a double has too few of them, too.
+  template <std::integral Integer>
+  bool holds(Integer value) const {
+    if (!holds(static_cast<double>(value))) return false;
+    if (!(high <= static_cast<double>(std::numeric_limits<Integer>::max() / 2))) return true;
+    return value <= static_cast<Integer>(high);
+  }
   /// "a number > 0", "a whole number of 1 … 1024", "0 or a number ≥ 0.02".
   std::string text(bool whole) const;
 };
@@ -94,7 +101,7 @@ inline std::string option_text(const Vector& values) {
 template <class T>
 void check_option(const T& value, const Option& option) {
   if constexpr (is_option_number<T>) {
-    if (!option.range.holds(static_cast<double>(value))) refuse_option(option, option_text(value), std::integral<T>);
+    if (!option.range.holds(value)) refuse_option(option, option_text(value), std::integral<T>);
   }
 }
 template <class T>

@@ -118,5 +118,13 @@ TEST(Options, FieldsAreFoundAndWritten) {
   EXPECT_EQ(options.rate, 0.25);
 }
 
+TEST(OptionRange, WholeNumbersAreJudgedToTheLastDigit) {
+  const OptionRange range = between(0, 0x1p53);
+  EXPECT_TRUE(range.holds(std::int64_t{1} << 53));
+  EXPECT_FALSE(range.holds((std::int64_t{1} << 53) + 1));  // the nearest double is 2⁵³
+  EXPECT_TRUE(between(0, 1e300).holds(std::numeric_limits<std::int64_t>::max()));
+  EXPECT_FALSE(at_least(1).holds(0));
+}
+
 }  // namespace
 }  // namespace unrect
