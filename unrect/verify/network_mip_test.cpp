@@ -252,7 +252,7 @@ TEST(NetworkMip, CasesAndUnsafeSetsAreToldApart) {
   const auto at_least = [](double y) { return Halfspaces(Matrix{{-1}}, Vector{{-y}}); };
   const auto at_most = [](double y) { return Halfspaces(Matrix{{1}}, Vector{{y}}); };
   const Halfspaces none(Matrix(0, 2), Vector(0));
-  const Halfspaces diagonal(Matrix{{1, 1}}, Vector{{2.5}});  // x₀ + x₁ ≤ 2.5
+  const Halfspaces diagonal(Matrix{{1, 1}}, Vector{{4.5}});  // x₀ + x₁ ≤ 4.5
   const Property property{2,
                           1,
                           {{Box(Vector{{-1, -1}}, Vector{{1, 1}}), none, {at_least(1.5)}},
@@ -266,9 +266,9 @@ TEST(NetworkMip, CasesAndUnsafeSetsAreToldApart) {
     EXPECT_TRUE(solution.status != "Optimal" || !unsafe || of.contains(x, evaluate(network, x), 1e-6));
     return std::pair(solution.status, solution.values[exported.objective]);
   };
-  EXPECT_NEAR(value(true, property, false).second, 2.5, 1e-6);
+  EXPECT_NEAR(value(true, property, false).second, 4.5, 1e-6);
   EXPECT_NEAR(value(false, property, false).second, 0, 1e-6);
-  EXPECT_NEAR(value(true, property, true).second, 2.5, 1e-6);
+  EXPECT_NEAR(value(true, property, true).second, 4.5, 1e-6);
   EXPECT_NEAR(value(false, property, true).second, 1.5, 1e-6);
   Property second = property;
   second.cases.erase(second.cases.begin());
