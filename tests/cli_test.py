@@ -1,7 +1,7 @@
 """The command line as a user runs it: what it prints, what it writes, how it refuses."""
 import json
-import re
 import os
+import re
 import subprocess
 import unittest
 import xml.dom.minidom
