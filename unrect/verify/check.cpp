@@ -232,10 +232,9 @@ Objection judge_tree(const Network& network, const Property& property, const Cer
 
 Objection judge(const Network& network, const Property& property, const Certificate& certificate,
                 const Context& context) {
-  if (property.inputs != network.input_size() || property.outputs != network.output_size())
-    return fmt::format("the property is about {} inputs and {} outputs, the network has {} and {}", property.inputs,
-                       property.outputs, network.input_size(), network.output_size());
-  if (certificate.network != fingerprint(network)) return "it is the certificate of another network";
+  require_sizes(property, network.input_size(), network.output_size());
+  if (certificate.network != fingerprint(network))
+    return "it is the certificate of another network, or of this one read otherwise (folded or not)";
   if (certificate.property != fingerprint(property)) return "it is the certificate of another property";
   if (certificate.witness) {
     if (!certificate.steps.empty() || !certificate.multipliers.empty()) return "a witness and steps of a proof";

@@ -18,7 +18,7 @@ struct CheckResult {
 /// Judges a certificate about the network as a function of real numbers, whose weights are those of its file (read
 /// without folding): a witness by rational arithmetic, a tree step by step, its bounds in doubles with every rounding
 /// charged. That the parts cover the domain follows from the tree's shape: a split's halves share its border.
-/// A cancelled check is not valid.
+/// A cancelled check is not valid. @throws Error kInvalidArgument for a property of another network.
 CheckResult check_certificate(const Network& network, const Property& property, const Certificate& certificate,
                               const Context& context = {});
 

@@ -355,9 +355,7 @@ class Builder {
 }  // namespace
 
 NetworkMip network_mip(const Network& network, const Property& domain, const NetworkMipOptions& options) {
-  UNRECT_REQUIRE(domain.inputs == network.input_size() && domain.outputs == network.output_size(),
-                 ErrorCode::kInvalidArgument, "the property has {} inputs and {} outputs, the network has {} and {}",
-                 domain.inputs, domain.outputs, network.input_size(), network.output_size());
+  require_sizes(domain, network.input_size(), network.output_size());
   UNRECT_REQUIRE(!domain.cases.empty(), ErrorCode::kInvalidArgument, "the domain has no input{}",
                  domain.contradiction.empty() ? "" : ": " + domain.contradiction);
   UNRECT_REQUIRE(!options.objective || options.objective->direction.size() == network.output_size(),

@@ -85,11 +85,7 @@ std::string_view to_string(Verdict verdict) {
 
 VerifyResult verify(const Network& network, const Property& property, const VerifyOptions& options,
                     const Context& context) {
-  UNRECT_REQUIRE(property.inputs == network.input_size() && property.outputs == network.output_size(),
-                 ErrorCode::kInvalidArgument,
-                 "the property is about {} inputs and {} outputs, the network has {} and {}", property.inputs,
-                 property.outputs, network.input_size(), network.output_size());
-  validate(options);
+  require_sizes(property, network.input_size(), network.output_size());
   const auto start = Clock::now();
   const auto deadline = deadline_after(start, options.time_limit);
   const Stages stages = stages_of(network);

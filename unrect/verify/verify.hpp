@@ -1,4 +1,4 @@
-// Does a requirement hold over its whole domain? A witness, a proof, or what is open.
+// Can a requirement be broken anywhere in its domain? A witness that it can, a proof that it cannot, or what is open.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@
 namespace unrect {
 
 enum class Verdict {
-  kSat,      // a witness: it holds in exact arithmetic
-  kUnsat,    // no input of the domain is unsafe, proved with every rounding paid for
+  kSat,      // it can be broken: the witness is an unsafe input, in exact arithmetic
+  kUnsat,    // it holds: no input of the domain is unsafe, proved with every rounding paid for
   kUnknown,  // neither; `reason` says why
   kTimeout,
 };

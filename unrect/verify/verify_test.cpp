@@ -83,6 +83,33 @@ TEST(Verify, BothEnginesSayTheSame) {
   }
 }
 
+// Properties made by hand: each part that does not fit is named, before anything is computed with it.
+TEST(Verify, RefusesPropertiesWhosePartsDoNotFit) {
+  const Network network = random_chain({2, 4, 2}, Rng(1));
+  const Property good = property_of(network, cube(2, 1), {at_least(Eigen::Vector2d(1, 0), 1)});
+  const auto said = [&](const auto& change) {
+    Property property = good;
+    change(property);
+    try {
+      verify(network, property);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(said([](Property&) {}), "");
+  EXPECT_EQ(said([](Property& p) { p.outputs = 3; }),
+            "the property is about 2 inputs and 3 outputs, the network has 2 and 2");
+  for (const Index size : {1, 3})
+    EXPECT_EQ(said([&](Property& p) { p.cases[0].box = cube(size, 1); }),
+              fmt::format("case 0 of the property: a box of {} numbers; expected 2", size));
+  EXPECT_EQ(said([](Property& p) { p.cases[0].input_rows = Halfspaces(Matrix::Ones(1, 3), Vector::Ones(1)); }),
+            "case 0 of the property: rows over inputs of 3 numbers; expected 2");
+  EXPECT_EQ(said([](Property& p) { p.cases[0].unsafe_outputs[0] = Halfspaces(Matrix::Ones(1, 3), Vector::Ones(1)); }),
+            "case 0 of the property: rows over outputs of 3 numbers; expected 2");
+  EXPECT_NE(said([](Property& p) { p.cases[0].unsafe_outputs.clear(); }).find("has no unsafe set"), std::string::npos);
+}
+
 TEST(Verify, DoesNotDependOnThreads) {
   const Network network = random_chain({3, 20, 20, 2}, Rng(3));
   const Vector direction = Eigen::Vector2d(1, -1);

@@ -412,6 +412,28 @@ class Reader {
 
 }  // namespace
 
+void require_sizes(const Property& property, Index inputs, Index outputs) {
+  UNRECT_REQUIRE(property.inputs == inputs && property.outputs == outputs, ErrorCode::kInvalidArgument,
+                 "the property is about {} inputs and {} outputs, the network has {} and {}", property.inputs,
+                 property.outputs, inputs, outputs);
+  for (std::size_t i = 0; i < property.cases.size(); ++i) {
+    const Property::Case& one = property.cases[i];
+    const auto require = [&](Index size, Index expected, std::string_view part) {
+      UNRECT_REQUIRE(size == expected, ErrorCode::kInvalidArgument,
+                     "case {} of the property: {} of {} numbers; expected {}", i, part, size, expected);
+    };
+    require(one.box.lower.size(), inputs, "a box");
+    require(one.box.upper.size(), inputs, "a box");
+    if (one.input_rows.size() > 0) require(one.input_rows.dimension(), inputs, "rows over inputs");
+    UNRECT_REQUIRE(
+        !one.unsafe_outputs.empty(), ErrorCode::kInvalidArgument,
+        "case {} of the property has no unsafe set; expected one at least (one without rows holds every output)", i);
+    for (const Halfspaces& polytope : one.unsafe_outputs) {
+      require(polytope.dimension(), outputs, "rows over outputs");
+    }
+  }
+}
+
 bool Property::contains(const VectorRef& x, const VectorRef& y, double tolerance) const {
   UNRECT_REQUIRE(x.size() == inputs && y.size() == outputs, ErrorCode::kInvalidArgument,
                  "property: {} inputs and {} outputs, expected {} and {}", x.size(), y.size(), inputs, outputs);

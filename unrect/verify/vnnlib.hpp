@@ -30,6 +30,10 @@ struct Property {
   bool contains(const VectorRef& x, const VectorRef& y, double tolerance = 0) const;
 };
 
+/// @throws Error kInvalidArgument naming the case and the part for a property of other sizes than these, a box or rows
+/// of other sizes than the property's, a case without an unsafe set.
+void require_sizes(const Property& property, Index inputs, Index outputs);
+
 /// How many inputs and outputs the network has that a property is about; −1: as many as the property declares.
 struct NetworkSizes {
   Index inputs = -1;
