@@ -241,7 +241,7 @@ Inspection inspect(const Network& network, const VectorRef& x, const InspectOpti
   if (!result.map) {
     result.bounds = {{"spectral_graph", spectral_bound_graph(network)}};
   } else if (result.is_region() != false) {
-    result.bounds = all_bounds(result.region, *result.map);
+    result.bounds = all_bounds(result.region);
   }
   return result;
 }

@@ -11,5 +11,5 @@ int main() {
   std::cout << "A = " << map.linear << ", c = " << map.constant << '\n'
             << "nearest boundary " << nearest.distance << " away, at layer " << nearest.walls.at(0).unit.layer
             << " unit " << nearest.walls.at(0).unit.index << '\n';
-  for (const auto& [name, bound] : unrect::all_bounds(region, map)) std::cout << name << " = " << bound << '\n';
+  for (const auto& [name, bound] : unrect::all_bounds(region)) std::cout << name << " = " << bound << '\n';
 }

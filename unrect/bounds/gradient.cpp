@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/upward.hpp"
+#include "unrect/bounds/internal/linear_range.hpp"
 #include "unrect/bounds/lipschitz.hpp"
-#include "unrect/network/norms.hpp"
 
 namespace unrect {
 namespace {
@@ -36,6 +37,22 @@ std::vector<Matrix> jacobians(const Factors& f) {
   return j;
 }
 
+// a_0 = x, a_1, …, a_{L−1}, rows, with what they may be off by.
+std::vector<MatrixRange> activation_ranges(const Factors& f, const VectorRef& x) {
+  std::vector<MatrixRange> ranges{{x.transpose(), Matrix::Zero(1, x.size())}};
+  for (int l = 1; l < f.depth(); ++l) {
+    const MatrixRange z = shifted(product(ranges.back(), Matrix(f.weights[at(l)].transpose())), f.biases[at(l)]);
+    ranges.push_back(shifted(product(z, f.diagonals[at(l)]), f.offsets[at(l)]));
+  }
+  return ranges;
+}
+
+// The largest modulus of each entry.
+Vector largest(const MatrixRange& range) {
+  return (1 + 4 * std::numeric_limits<double>::epsilon()) *
+         (range.center.cwiseAbs() + range.radius).reshaped<Eigen::RowMajor>();
+}
+
 void check_gradient(const Factors& f, const VectorRef& g) {
   UNRECT_REQUIRE(g.size() == f.weights.back().rows(), ErrorCode::kInvalidArgument,
                  "the output gradient has {} entries, expected {}", g.size(), f.weights.back().rows());
@@ -54,48 +71,56 @@ std::vector<Matrix> weight_gradients(const Factors& f, const VectorRef& x, const
 
 std::vector<LayerGradient> gradient_bounds(const Factors& f, const VectorRef& x, const VectorRef& g, double lambda) {
   check_gradient(f, g);
-  const std::vector<Vector> a = activations(f, x);
-  const std::vector<Matrix> j = jacobians(f);
-  const double widest_column = f.weights.back().colwise().stableNorm().maxCoeff();
-  double beta = 0;
-  std::vector<double> norms;
+  UNRECT_REQUIRE(x.size() == f.weights.front().cols(), ErrorCode::kInvalidArgument,
+                 "the point has {} coordinates, expected {}", x.size(), f.weights.front().cols());
+  const std::vector<MatrixRange> a = activation_ranges(f, x);
+  const std::vector<MatrixRange> j = jacobian_ranges(f);
+  const Upper widest_column = row_lengths(f.weights.back().transpose()).maxCoeff(), steepness = length(g);
+  Upper beta;
+  std::vector<Upper> norms;
   for (const Matrix& w : f.weights) {
-    norms.push_back(spectral_norm(w));
+    norms.emplace_back(spectral_norm_bound(w));
     beta = std::max(beta, norms.back());
   }
   std::vector<LayerGradient> layers(static_cast<std::size_t>(f.depth()));
-  double counts = 1, spectral = 1;  // Π_{k=l+1}^{L−1} α_k s_k and Π_{k>l} ‖W_k‖₂
+  Upper counts = 1, spectral = 1;  // Π_{k=l+1}^{L−1} α_k s_k and Π_{k>l} ‖W_k‖₂
   for (int l = f.depth(); l >= 1; --l) {
     LayerGradient& layer = layers[at(l)];
     const bool last = l == f.depth();
-    const Vector delta = j[at(l)].transpose() * g;
-    const double steepest = last ? 1 : f.diagonals[at(l)].lpNorm<Eigen::Infinity>();
-    const double largest_input = a[at(l)].lpNorm<Eigen::Infinity>();
-    layer.activation = a[at(l)].stableNorm();
-    layer.largest_entry = delta.lpNorm<Eigen::Infinity>() * largest_input;
-    layer.largest_entry_bound = (last ? 1 : widest_column * counts * steepest) * g.stableNorm() * largest_input;
-    layer.frobenius = delta.stableNorm() * layer.activation;
-    layer.jacobian = spectral_norm(j[at(l)]);
+    const MatrixRange& own = j[at(l)];
+    const Vector delta = largest(product({own.center.transpose(), own.radius.transpose()}, Matrix(g)));
+    const Vector input = largest(a[at(l)]);
+    const Upper steepest = last ? 1 : f.diagonals[at(l)].lpNorm<Eigen::Infinity>();
+    const Upper largest_input = input.maxCoeff(), activation = length(input);
+    const Upper jacobian = spectral_norm_bound(own);
+    layer.activation = activation.value();
+    layer.largest_entry = (Upper(delta.maxCoeff()) * largest_input).value();
+    layer.largest_entry_bound =
+        ((last ? Upper(1) : widest_column * counts * steepest) * steepness * largest_input).value();
+    layer.frobenius = (length(delta) * activation).value();
+    layer.jacobian = jacobian.value();
     spectral *= steepest;
-    layer.jacobian_bound = last ? 1 : std::min(f.diagonals[at(l)].stableNorm() * counts * widest_column, spectral);
-    layer.frobenius_bound = g.stableNorm() * layer.jacobian_bound * layer.activation;
-    layer.smoothness = lambda * layer.jacobian * layer.jacobian * layer.activation * layer.activation;
-    if (!last) counts *= f.weights[at(l)].cwiseAbs().maxCoeff() * f.diagonals[at(l)].cwiseAbs().sum();
+    const Upper jacobian_bound =
+        last ? Upper(1) : std::min(length(f.diagonals[at(l)]) * counts * widest_column, spectral);
+    layer.jacobian_bound = jacobian_bound.value();
+    layer.frobenius_bound = (steepness * jacobian_bound * activation).value();
+    layer.smoothness = (Upper(lambda) * jacobian * jacobian * activation * activation).value();
+    if (!last) counts *= Upper(f.weights[at(l)].cwiseAbs().maxCoeff()) * sum_of(f.diagonals[at(l)]);
     spectral *= norms[at(l)];
   }
-  double bound = x.stableNorm();
+  Upper bound = length(x);
   for (int l = 1; l <= f.depth(); ++l) {
-    layers[at(l)].activation_bound = bound;
+    layers[at(l)].activation_bound = bound.value();
     if (l == f.depth()) break;
-    bound = f.diagonals[at(l)].lpNorm<Eigen::Infinity>() * (beta * bound + f.biases[at(l)].stableNorm()) +
-            f.offsets[at(l)].stableNorm();
+    bound = Upper(f.diagonals[at(l)].lpNorm<Eigen::Infinity>()) * (beta * bound + length(f.biases[at(l)])) +
+            length(f.offsets[at(l)]);
   }
   return layers;
 }
 
 double input_smoothness(const Factors& f, double lambda) {
-  const double norm = exact_lipschitz(f);
-  return lambda * norm * norm;
+  const Upper norm = exact_lipschitz(f);
+  return (Upper(lambda) * norm * norm).value();
 }
 
 }  // namespace unrect

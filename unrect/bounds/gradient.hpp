@@ -7,9 +7,10 @@
 
 namespace unrect {
 
-/// Exact quantities and bounds for one layer's weights at one sample, where f = ℓ(M(x)) and g = ∇ℓ at the output.
-/// For slopes other than 0 and 1, √s_l is ‖d_l‖ and every layer's factor carries its steepest slope.
-/// J_l = W_L D_{L−1} … W_{l+1} D_l (J_L = I), δ_l = J_lᵀ g, ∂f/∂W_l = δ_l a_{l−1}ᵀ, ∂f/∂b_l = δ_l.
+/// Exact quantities and bounds for one layer's weights at one sample, where f = ℓ(M(x)) and g = ∇ℓ at the output. All
+/// are at least what they stand for, of the factors as given: every rounding is paid for, upwards. For slopes other
+/// than 0 and 1, √s_l is ‖d_l‖ and every layer's factor carries its steepest slope. J_l = W_L D_{L−1} … W_{l+1} D_l
+/// (J_L = I), δ_l = J_lᵀ g, ∂f/∂W_l = δ_l a_{l−1}ᵀ, ∂f/∂b_l = δ_l.
 struct LayerGradient {
   double largest_entry = 0;  // max |∂f/∂W_l|
   double largest_entry_bound =

@@ -5,6 +5,9 @@
 // leaves the function alone: W̃_2 = W_2 diag(r), W̃_{L−1} = diag(c) W_{L−1} (both on W_2 where L = 3; where L = 2 the
 // scaled D_1 itself stands between the layers and counts as the one "weight" α_l). α_l = max |entry of W̃_l|, α = max_l
 // α_l.
+//
+// Each is at least what its formula says of the factors as they stand: every rounding is paid for, upwards. Norms are
+// spectral_norm_bound()'s. "Exact" is ‖A_d‖₂ itself up to what it is rounded up by.
 #pragma once
 
 #include <string>
@@ -15,10 +18,10 @@
 
 namespace unrect {
 
-/// ‖A_d‖₂: exact inside Q_d.
+/// ‖A_d‖₂: exact inside Q_d. Rounding in A_d counts relative to the absolute values of its paths.
 double exact_lipschitz(const Factors& factors);
 
-/// Σ_pq |κ̃_pq| ≥ ‖A_d‖_* ≥ ‖A_d‖₂.
+/// Σ_pq |κ̃_pq| ≥ ‖A_d‖_* ≥ ‖A_d‖₂, and about Σ n_l ε of absolute_paths_bound for rounding.
 double atoms_bound(const Factors& factors);
 /// 1ᵀ D|W̃_{L−1}| D … |W̃_2| D 1 ≥ atoms.
 double absolute_paths_bound(const Factors& factors);
@@ -43,14 +46,14 @@ double frobenius_bound(const Factors& factors);
 /// for slopes in [0, 1], never above the spectral product. (Xu and Sivaranjani 2024, ECLipsE-Fast)
 double layered_bound(const Factors& factors);
 
-/// Spectral bound of any graph: a node's constant is its operator norm times its inputs' (a sum adds |factor|·constant,
-/// a concatenation takes the root of the sum of squares), a rectifier's its steepest slope, a maximum's the root of how
-/// often its windows overlap.
+/// Spectral bound of any graph: a node's constant is its operator norm (operator_norm_bound) times its inputs' (a sum
+/// adds |factor|·constant, a concatenation takes the root of the sum of squares), a rectifier's its steepest slope, a
+/// maximum's the root of how often its windows overlap.
 double spectral_bound_graph(const Network& network);
 
 /// Name and value of every bound above that applies, sharpest kinds first; "exact" among them. For a network that is
-/// not a chain: exact and spectral_graph. `map` is the region's affine map. Those whose numbers leave the range of
-/// doubles on the way (infinite, or below exact) are left out.
-std::vector<std::pair<std::string, double>> all_bounds(const Region& region, const AffineMap& map);
+/// not a chain: exact and spectral_graph. Of the network's own numbers: what its factors are off by is added. Those
+/// whose numbers leave the range of doubles on the way are left out. Cost: "exact" 2 n_L backward passes.
+std::vector<std::pair<std::string, double>> all_bounds(const Region& region);
 
 }  // namespace unrect

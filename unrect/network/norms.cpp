@@ -9,7 +9,6 @@
 
 #include "unrect/base/error.hpp"
 #include "unrect/base/rng.hpp"
-#include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
 namespace {
@@ -39,7 +38,7 @@ double largest_eigenvalue(Index size, const std::function<Vector(const Vector&)>
       // The Ritz value's error is at most residual² / gap; the residual itself bounds it without knowing the gap.
       const double residual = below[k] * std::abs(ritz.eigenvectors()(k, k));
       if (residual <= 1e-10 * value || exhausted || k + 1 == steps) {
-        value += residual;  // Ritz values approach from below; a bound wants the other side
+        value += residual;  // Ritz values approach from below
         break;
       }
     }
@@ -91,42 +90,6 @@ double induced_norm(const MatrixRef& a, Norm from, Norm to) {
   if (from == Norm::kTwo && to == Norm::kTwo) return spectral_norm(a);
   throw Error(ErrorCode::kUnsupported, fmt::format("the {}→{} norm is NP-hard to compute; expected 1→q, p→∞ or 2→2",
                                                    from == Norm::kTwo ? "2" : "∞", to == Norm::kOne ? "1" : "2"));
-}
-
-double operator_norm(const Node& node, const Network& network) {
-  const Op& op = *node.op;
-  UNRECT_REQUIRE(!is_piecewise(op), ErrorCode::kInvalidArgument, "node '{}' ({}) is not affine", node.name,
-                 name_of(op));
-  if (const Dense* dense = std::get_if<Dense>(&op)) return spectral_norm(dense->weight);
-  if (const Scale* scale = std::get_if<Scale>(&op)) return scale->factor.cwiseAbs().maxCoeff();
-  if (std::holds_alternative<Input>(op) || std::holds_alternative<Concat>(op)) return 1;
-  if (const Sum* sum = std::get_if<Sum>(&op)) {
-    return Eigen::Map<const Vector>(sum->factors.data(), static_cast<Index>(sum->factors.size())).stableNorm();
-  }
-  if (const Select* select = std::get_if<Select>(&op)) {
-    Vector copies = Vector::Zero(network.node(node.inputs[0]).size);
-    for (const Index i : select->index) {
-      if (i >= 0) copies[i] += 1;
-    }
-    return std::sqrt(copies.maxCoeff());
-  }
-  const double largest = std::get<Convolution>(op).kernel.cwiseAbs().maxCoeff();
-  if (largest == 0) return 0;
-  // A power of two keeps LᵀL from over- and underflow.
-  const int exponent = std::ilogb(largest);
-  const auto scaled = [&](Matrix m) -> Matrix {
-    return m.unaryExpr([&](double x) { return std::ldexp(x, -exponent); });
-  };
-  const Index size = network.node(node.inputs[0]).size;
-  const double squared = largest_eigenvalue(size, [&](const Vector& v) -> Vector {
-    const Matrix row = v.transpose();
-    const Matrix* const in[] = {&row};
-    Matrix back = Matrix::Zero(1, size);
-    Matrix* const out[] = {&back};
-    add_adjoint<double>(op, scaled(linear_part<double>(op, in)), out);
-    return scaled(std::move(back)).transpose();
-  });
-  return std::ldexp(std::sqrt(squared), exponent);
 }
 
 }  // namespace unrect

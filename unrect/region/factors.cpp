@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "unrect/base/error.hpp"
+#include "unrect/base/internal/upward.hpp"
 #include "unrect/network/internal/kernels.hpp"
 
 namespace unrect {
@@ -11,6 +14,7 @@ namespace {
 struct Affine {
   Matrix weight;
   Vector bias;
+  double error = 0;  // of the weight
 };
 
 Affine as_matrix(const Node& node, Index input_size, Index max_elements) {
@@ -22,6 +26,19 @@ Affine as_matrix(const Node& node, Index input_size, Index max_elements) {
   const Matrix* const directions[] = {&identity};
   const Matrix* const origin[] = {&zero};
   return {linear_part<double>(*node.op, directions).transpose(), value<double>(*node.op, origin).transpose()};
+}
+
+// ‖fl(N O) − N O*‖_F ≤ γ ‖N‖_F ‖O‖_F + ‖N‖_F ‖O − O*‖_F. A selection's product is exact.
+double product_error(const Op& op, const Matrix& next, const Affine& open) {
+  const Upper length = frobenius_length(next);
+  Upper error = length * open.error;
+  if (!std::holds_alternative<Select>(op)) {
+    const Upper terms(static_cast<double>(next.cols() + 2));
+    error += terms * std::numeric_limits<double>::epsilon() * length * frobenius_length(open.weight);
+    // Underflow.
+    error += terms * static_cast<double>(next.rows() + open.weight.cols()) * std::numeric_limits<double>::denorm_min();
+  }
+  return error.value();
 }
 
 }  // namespace
@@ -46,6 +63,7 @@ Factors factors(const Region& region, Index max_elements) {
     if (open.weight.size() == 0) open = {Matrix::Identity(size, size), Vector::Zero(size)};
     result.weights.push_back(std::move(open.weight));
     result.biases.push_back(std::move(open.bias));
+    result.weight_errors.push_back(open.error);
     open = {};
   };
   for (int i = 1; i <= network.output(); ++i) {
@@ -68,6 +86,7 @@ Factors factors(const Region& region, Index max_elements) {
     } else {
       Affine next = as_matrix(node, network.node(last).size, max_elements);
       if (open.weight.size() > 0) {
+        next.error = product_error(*node.op, next.weight, open);
         next.bias += next.weight * open.bias;
         next.weight *= open.weight;
       }

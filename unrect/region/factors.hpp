@@ -13,6 +13,8 @@ struct Factors {
   std::vector<Vector> biases;     // b_1 … b_L
   std::vector<Vector> diagonals;  // d_1 … d_{L−1}; 0 or 1 for ReLUs, slopes or relaxed values in general
   std::vector<Vector> offsets;    // of the pieces: a_l = D_l z_l + e_l; zero for ReLUs
+  // ‖W_l − the network's own‖_F at most, where a product of affine nodes was rounded; none: all are the network's own.
+  std::vector<double> weight_errors{};
 
   int depth() const { return static_cast<int>(weights.size()); }
   /// S_l = supp(d_l), l = 1 … L−1.

@@ -19,6 +19,16 @@ struct NormRange {
 /// @throws Error kUnsupported as induced_norm.
 NormRange norm_range(const MatrixRange& range, Norm from, Norm to);
 
+/// At least ‖A‖₂ for every A in the range; for one matrix about k² ε above it at most. The least of the Frobenius norm,
+/// √(‖A‖₁‖A‖_∞) and, unless both sides exceed 2048, what a Cholesky factorisation of λI − AᵀA proves of an estimate.
+double spectral_norm_bound(const MatrixRange& range);
+double spectral_norm_bound(const MatrixRef& a);
+/// Whether ‖A‖₂ ≤ most is proved by such a factorisation, with no search for an estimate. Entries of at most about 1.
+bool spectral_norm_is_below(const Eigen::MatrixXd& a, double most);
+
+/// At least ‖A‖_* for every A in the range: of a computed UΣVᵀ, Σ σ_i ‖u_i‖ ‖v_i‖ + √k ‖A − UΣVᵀ‖_F.
+double nuclear_norm_bound(const MatrixRange& range);
+
 /// Whether ‖A‖ ≤ most for every A in the range, proved: cheap tests first.
 bool norm_is_at_most(const MatrixRange& range, Norm from, Norm to, double most);
 
