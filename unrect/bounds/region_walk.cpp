@@ -53,21 +53,19 @@ std::optional<RegionWalk::Region> RegionWalk::run(const VectorRef& start, double
       here[at(i)] = static_cast<signed char>(1 - here[at(i)]);
     }
     std::ranges::sort(neighbours);
-    bool moved = false;
     for (const auto& [minus, unit] : neighbours) {
       here[at(unit)] = static_cast<signed char>(1 - here[at(unit)]);
       if (const std::optional<Vector> point = cone_->point_inside(here)) {
         norm = -minus;
         report(*point, norm);
         free_at[at(unit)] = step + kTenure + static_cast<int>(rng_.below(kTenureSpread));
-        moved = true;
         break;
       }
       closed.insert(here);
       here[at(unit)] = static_cast<signed char>(1 - here[at(unit)]);
       if (stop()) return best;
     }
-    if (!moved) break;
+    // Nowhere to go yet: units become free with time.
     since = norm > top * (1 + kBetter) ? 0 : since + 1;
     top = std::max(top, norm);
   }
