@@ -160,6 +160,24 @@ PatternCone::Rows PatternCone::rows_of(const Pattern& pattern) {
   return rows;
 }
 
+LpResult PatternCone::widest(const Rows& rows) {
+  ++programs;
+  const Index n = size() + 1, count = rows.normals.rows();
+  Matrix normals(count, n);
+  normals << -rows.normals, Vector::Ones(count);
+  DenseLp lp(Halfspaces(std::move(normals), Vector::Zero(count)), wide_box(n));
+  return lp.maximize(Vector::Unit(n, n - 1));
+}
+
+std::optional<Vector> PatternCone::point_inside(const Pattern& pattern) {
+  const Rows rows = rows_of(pattern);
+  if (rows.contradiction) return std::nullopt;
+  const LpResult result = widest(rows);
+  const Vector point = result.x.head(size());
+  if (result.objective > kInside && point[size() - 1] > 0) return point;
+  return std::nullopt;
+}
+
 PatternCone::Answer PatternCone::look(const Pattern& pattern) {
   const Rows rows = rows_of(pattern);
   Answer answer;
@@ -167,13 +185,8 @@ PatternCone::Answer PatternCone::look(const Pattern& pattern) {
     answer.empty = true;
     return answer;
   }
-  ++programs;
-  // max r subject to g·p ≥ r, over a box of p: 0 if the cone is empty, with multipliers that say why.
   const Index n = size() + 1, count = rows.normals.rows();
-  Matrix normals(count, n);
-  normals << -rows.normals, Vector::Ones(count);
-  DenseLp lp(Halfspaces(std::move(normals), Vector::Zero(count)), wide_box(n));
-  const LpResult& result = lp.maximize(Vector::Unit(n, n - 1));
+  const LpResult result = widest(rows);
   const Vector point = result.x.head(n - 1);
   if (result.objective > kInside && point[n - 2] > 0) {
     answer.inside = point;

@@ -9,6 +9,7 @@
 #include "unrect/base/internal/team.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/bounds/internal/pattern_cone.hpp"
+#include "unrect/bounds/internal/region_walk.hpp"
 #include "unrect/bounds/internal/slope_search.hpp"
 
 namespace unrect {
@@ -21,7 +22,12 @@ constexpr std::size_t kPortion = 4;
 // Points that are tried before the search, and products that may take.
 constexpr Index kSamples = 3000;
 constexpr double kSamplingProducts = 3e8;
-constexpr int kClimbs = 24;
+// Walks over regions: before the search until so many in a row have found nothing, and one after so many nodes.
+constexpr int kInVain = 32;
+constexpr std::uint64_t kNodesAWalk = 512;
+constexpr int kPatience = 60;  // steps of a walk without a new maximum, while walks took no more products than
+constexpr double kWalkProducts = 4e9, kProductsANode = 4e5;  // these together; beyond, walks only climb
+constexpr std::uint64_t kSeed = 20260101;
 constexpr Index kMostUnits = 1000;  // beyond it a single relaxation would take minutes
 constexpr double kNarrow = 1e-12;   // what is known so well needs no exact slopes
 constexpr double kBetter = 1e-12;   // what counts as an improvement, relative
@@ -283,14 +289,17 @@ class PatternSearch {
       : task_(task),
         graph_(task.stages, directions(task), margin(task.options)),
         team_(task.context.threads),
-        progress_(task.context) {
+        progress_(task.context),
+        rng_(kSeed) {
     for (std::size_t i = 0; i < kPortions; ++i) tools_.push_back(std::make_unique<Workspace>(graph_, task));
+    walk_ = std::make_unique<RegionWalk>(tools_.front()->graph(), tools_.front()->cone(), task.options.from,
+                                         task.options.to, kSeed);
   }
 
   LipschitzResult run() {
     Node root;
     root.pattern = graph_.open_pattern();
-    sample();
+    begin();
     open_.push_back(std::move(root));
     while (!open_.empty()) {
       std::ranges::pop_heap(open_, later);
@@ -309,6 +318,10 @@ class PatternSearch {
         result_.status = goes_on ? LipschitzStatus::kTimeLimit : LipschitzStatus::kCancelled;
         result_.upper = std::max(result_.upper, first.bound);
         break;
+      }
+      if (result_.nodes >= next_walk_) {
+        next_walk_ = result_.nodes + kNodesAWalk;
+        walk_on(first);
       }
       round(std::move(first));
     }
@@ -362,15 +375,11 @@ class PatternSearch {
 
   // Proves that a candidate's region is there, and goes on from it.
   void consider(const Candidate& candidate) {
-    Workspace& tools = *tools_.front();
-    if (!candidate.point) {
+    if (candidate.point) {
+      walk(*candidate.point);
+    } else {
       accept(candidate.pattern, std::nullopt);
-      return;
     }
-    std::vector<std::uint16_t> pieces;
-    if (!tools.cone().is_interior(*candidate.point, pieces)) return;
-    const Pattern pattern(pieces.begin(), pieces.end());
-    if (accept(pattern, candidate.point)) climb(pattern);
   }
 
   bool accept(Pattern pattern, const std::optional<Vector>& point) {
@@ -386,81 +395,70 @@ class PatternSearch {
     return true;
   }
 
-  // From a region to steeper ones with one unit on its other piece.
-  void climb(Pattern pattern) {
-    Workspace& tools = *tools_.front();
-    double here = tools.about_norm_of(pattern);
-    while (!task_.out_of_time()) {
-      std::vector<std::pair<double, Index>> steeper;
-      for (Index i = 0; i < graph_.units(); ++i) {
-        if (!graph_.unit(i).bends()) continue;
-        flip(pattern, i);
-        const double there = tools.about_norm_of(pattern);
-        flip(pattern, i);
-        if (there > here * (1 + kBetter)) steeper.emplace_back(-there, i);
-      }
-      std::ranges::sort(steeper);
-      bool moved = false;
-      for (const auto& [norm, unit] : steeper) {
-        flip(pattern, unit);
-        const PatternCone::Answer room = tools.cone().look(pattern);
-        std::vector<std::uint16_t> pieces;
-        if (room.inside && tools.cone().is_interior(*room.inside, pieces)) {
-          pattern.assign(pieces.begin(), pieces.end());
-          here = tools.about_norm_of(pattern);
-          accept(pattern, room.inside);
-          moved = true;
-          break;
-        }
-        flip(pattern, unit);
-      }
-      if (!moved) return;
+  // Whether a walk from the point met a region steeper than all before.
+  bool walk(const Vector& start) {
+    const double most = kWalkProducts + kProductsANode * static_cast<double>(result_.nodes);
+    const bool rich = static_cast<double>(walk_->norms) * products_ < most;
+    const std::optional<RegionWalk::Region> found =
+        walk_->run(start, named_ ? result_.lower : -1, rich ? kPatience : 0, [&] { return task_.out_of_time(); });
+    return found && accept(found->pattern, found->point);
+  }
+
+  // A point of the domain; of all inputs, near and far out.
+  std::optional<Vector> random_point(Index turn) {
+    PatternCone& cone = tools_.front()->cone();
+    const Index k = cone.size() - 1;
+    Vector point(k + 1);
+    if (task_.domain == nullptr) {
+      point = rng_.normal_vector(k + 1);
+      point[k] = std::abs(point[k]) * std::pow(10.0, static_cast<double>(turn % 5) - 2);
+    } else {
+      for (Index d = 0; d < k; ++d) point[d] = 2 * rng_.uniform() - 1;
+      point[k] = 1;
+      if (!cone.admits(point)) return std::nullopt;
     }
+    if (!(point[k] > 0)) return std::nullopt;
+    return point;
   }
 
-  static void flip(Pattern& pattern, Index unit) {
-    pattern[at(unit)] = static_cast<signed char>(1 - pattern[at(unit)]);
-  }
-
-  // Points all over, and climbs from the steepest of them and from others.
-  void sample() {
-    Workspace& tools = *tools_.front();
-    const Index size = tools.cone().size();
-    const double products = static_cast<double>(task_.network.parameters() + 1) * static_cast<double>(size);
+  // Points all over, and walks from the steepest of them and from others in turn.
+  void begin() {
+    products_ =
+        static_cast<double>(task_.network.parameters() + 1) * static_cast<double>(tools_.front()->cone().size());
     const auto count =
-        std::max<Index>(32, static_cast<Index>(std::min<double>(kSamples, kSamplingProducts / products)));
-    Rng rng(20260101);
+        std::max<Index>(kInVain, static_cast<Index>(std::min<double>(kSamples, kSamplingProducts / products_)));
     std::vector<std::pair<double, Vector>> points;
     for (Index i = 0; i < count && (i < 8 || !task_.out_of_time()); ++i) {
-      Vector point(size);
-      if (task_.domain == nullptr) {
-        point = rng.normal_vector(size);
-        point[size - 1] = std::abs(point[size - 1]) * std::pow(10.0, static_cast<double>(i % 5) - 2);
-      } else {
-        for (Index d = 0; d + 1 < size; ++d) point[d] = 2 * rng.uniform() - 1;
-        point[size - 1] = 1;
-        if (!tools.cone().admits(point)) continue;
+      if (std::optional<Vector> point = random_point(i)) {
+        const Pattern there = tools_.front()->graph().pattern_at(tools_.front()->cone().axes(), *point);
+        points.emplace_back(-walk_->norm_of(there), std::move(*point));
       }
-      if (!(point[size - 1] > 0)) continue;
-      points.emplace_back(-tools.about_norm_of(tools.graph().pattern_at(tools.cone().axes(), point)), point);
     }
     std::ranges::stable_sort(points, {}, [](const auto& p) { return p.first; });
-    const std::size_t climbs = std::min<std::size_t>(kClimbs, points.size());
-    for (std::size_t i = 0; i < climbs && (i == 0 || !task_.out_of_time()); ++i) {
-      std::vector<std::uint16_t> pieces;
-      const Vector& point = points[i < kClimbs / 2 ? i : i * points.size() / kClimbs].second;
-      if (!tools.cone().is_interior(point, pieces)) continue;
-      const Pattern pattern(pieces.begin(), pieces.end());
-      accept(pattern, point);
-      climb(pattern);
+    walk_->norms = 0;
+    int in_vain = 0;
+    for (std::size_t i = 0; i < points.size() && in_vain < kInVain && (i == 0 || !task_.out_of_time()); ++i) {
+      // The i/2-th steepest, or one of the others from the flattest on.
+      in_vain = walk(points[i % 2 == 0 ? i / 2 : points.size() - 1 - i / 2].second) ? 0 : in_vain + 1;
     }
+  }
+
+  // From the node that the bound likes best, and from anywhere, in turn.
+  void walk_on(const Node& best) {
+    const bool inside = ++walks_ % 2 == 0 && best.inside;
+    if (const std::optional<Vector> start = inside ? best.inside : random_point(walks_)) walk(*start);
   }
 
   const SlopeTask& task_;
   UnitGraph graph_;
   Team team_;
   SlopeProgress progress_;
+  Rng rng_;
   std::vector<std::unique_ptr<Workspace>> tools_;
+  std::unique_ptr<RegionWalk> walk_;  // with the first of them
+  double products_ = 1;               // of the slopes of one pattern
+  std::uint64_t next_walk_ = kNodesAWalk;
+  Index walks_ = 0;
   std::vector<Node> open_;  // a heap
   std::uint64_t numbers_ = 0;
   LipschitzResult result_;

@@ -6,6 +6,7 @@
 
 #include "unrect/bounds/internal/unit_graph.hpp"
 #include "unrect/forms/internal/exact_forms.hpp"
+#include "unrect/polytope/dense_lp.hpp"
 
 namespace unrect {
 
@@ -27,6 +28,9 @@ class PatternCone {
     std::vector<Index> conflict{};  // units of the last stage whose sides are among those that leave no room
   };
   Answer look(const Pattern& pattern);
+  /// A point well inside the pattern's sides, as double has it. None is no proof that there is none. One linear
+  /// program.
+  std::optional<Vector> point_inside(const Pattern& pattern);
 
   /// Whether the point is strictly inside the domain and strictly on one piece of every unit whose form is not
   /// constant there, in exact arithmetic; pieces: those of all units.
@@ -53,6 +57,8 @@ class PatternCone {
     bool contradiction = false;  // a unit that has one value everywhere, on the other side
   };
   Rows rows_of(const Pattern& pattern);
+  // max r subject to g·p ≥ r, over a box of p: 0 if the cone is empty, with multipliers that say why.
+  LpResult widest(const Rows& rows);
   bool proves_empty(const Rows& rows, const Vector& multipliers) const;
   std::optional<bool> empty_exactly(const Pattern& pattern);
 
