@@ -9,8 +9,8 @@
 #include "unrect/base/internal/team.hpp"
 #include "unrect/base/rng.hpp"
 #include "unrect/bounds/internal/pattern_cone.hpp"
-#include "unrect/bounds/internal/region_walk.hpp"
 #include "unrect/bounds/internal/slope_search.hpp"
+#include "unrect/bounds/internal/steepest_walk.hpp"
 
 namespace unrect {
 namespace {
@@ -292,8 +292,8 @@ class PatternSearch {
         progress_(task.context),
         rng_(kSeed) {
     for (std::size_t i = 0; i < kPortions; ++i) tools_.push_back(std::make_unique<Workspace>(graph_, task));
-    walk_ = std::make_unique<RegionWalk>(tools_.front()->graph(), tools_.front()->cone(), task.options.from,
-                                         task.options.to, kSeed);
+    walk_ = std::make_unique<SteepestWalk>(tools_.front()->graph(), tools_.front()->cone(), task.options.from,
+                                           task.options.to, kSeed);
   }
 
   LipschitzResult run() {
@@ -399,7 +399,7 @@ class PatternSearch {
   bool walk(const Vector& start) {
     const double most = kWalkProducts + kProductsANode * static_cast<double>(result_.nodes);
     const bool rich = static_cast<double>(walk_->norms) * products_ < most;
-    const std::optional<RegionWalk::Region> found =
+    const std::optional<SteepestWalk::Region> found =
         walk_->run(start, named_ ? result_.lower : -1, rich ? kPatience : 0, [&] { return task_.out_of_time(); });
     return found && accept(found->pattern, found->point);
   }
@@ -455,8 +455,8 @@ class PatternSearch {
   SlopeProgress progress_;
   Rng rng_;
   std::vector<std::unique_ptr<Workspace>> tools_;
-  std::unique_ptr<RegionWalk> walk_;  // with the first of them
-  double products_ = 1;               // of the slopes of one pattern
+  std::unique_ptr<SteepestWalk> walk_;  // with the first of them
+  double products_ = 1;                 // of the slopes of one pattern
   std::uint64_t next_walk_ = kNodesAWalk;
   Index walks_ = 0;
   std::vector<Node> open_;  // a heap

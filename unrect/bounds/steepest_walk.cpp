@@ -1,4 +1,4 @@
-#include "unrect/bounds/internal/region_walk.hpp"
+#include "unrect/bounds/internal/steepest_walk.hpp"
 
 #include <algorithm>
 #include <set>
@@ -18,14 +18,14 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-double RegionWalk::norm_of(const Pattern& pattern) {
+double SteepestWalk::norm_of(const Pattern& pattern) {
   ++norms;
   graph_->slopes(pattern, program_);
   return induced_norm(UnitGraph::map_of(program_).center, from_, to_);
 }
 
-std::optional<RegionWalk::Region> RegionWalk::run(const VectorRef& start, double above, int patience,
-                                                  const std::function<bool()>& stop) {
+std::optional<SteepestWalk::Region> SteepestWalk::run(const VectorRef& start, double above, int patience,
+                                                      const std::function<bool()>& stop) {
   std::optional<Region> best;
   // What double says of a point is believed on the way; what is reported has its interior proved.
   const auto report = [&](const Vector& point, double norm) {

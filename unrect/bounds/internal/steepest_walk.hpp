@@ -13,9 +13,9 @@ namespace unrect {
 /// Tabu search (Glover 1989) over the regions that exist: each step flips one unit, to the steepest pattern in which a
 /// linear program finds a point, steeper than the last or not; a unit just flipped stays as it is for some steps. What
 /// it finds depends on the seed alone. Graph and cone outlive it. Not thread-safe.
-class RegionWalk {
+class SteepestWalk {
  public:
-  RegionWalk(UnitGraph& graph, PatternCone& cone, Norm from, Norm to, std::uint64_t seed)
+  SteepestWalk(UnitGraph& graph, PatternCone& cone, Norm from, Norm to, std::uint64_t seed)
       : graph_(&graph), cone_(&cone), from_(from), to_(to), rng_(seed) {}
 
   struct Region {

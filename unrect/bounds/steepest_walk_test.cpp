@@ -1,4 +1,4 @@
-#include "unrect/bounds/internal/region_walk.hpp"
+#include "unrect/bounds/internal/steepest_walk.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,11 +10,11 @@
 namespace unrect {
 namespace {
 
-class RegionWalks : public testing::TestWithParam<bool> {};  // over all inputs, or a box
+class SteepestWalks : public testing::TestWithParam<bool> {};  // over all inputs, or a box
 
 // The search that proves the constant is the judge. One walk may end elsewhere: of a few restarts one must arrive, for
 // most networks.
-TEST_P(RegionWalks, ArriveAtTheMaximumAndReportOnlyRegionsThatExist) {
+TEST_P(SteepestWalks, ArriveAtTheMaximumAndReportOnlyRegionsThatExist) {
   Rng rng(3);
   int arrived = 0;
   for (int round = 0; round < 12; ++round) {
@@ -28,7 +28,7 @@ TEST_P(RegionWalks, ArriveAtTheMaximumAndReportOnlyRegionsThatExist) {
     PatternCone cone(graph, domain ? &*domain : nullptr);
     double steepest = 0;
     for (std::uint64_t seed = 0; seed < 8; ++seed) {
-      RegionWalk walk(graph, cone, Norm::kTwo, Norm::kTwo, seed);
+      SteepestWalk walk(graph, cone, Norm::kTwo, Norm::kTwo, seed);
       Vector start = rng.uniform_vector(n + 1, -1, 1);
       start[n] = 1;
       const auto found = walk.run(start, -1, 40, [] { return false; });
@@ -40,7 +40,7 @@ TEST_P(RegionWalks, ArriveAtTheMaximumAndReportOnlyRegionsThatExist) {
       EXPECT_LE(found->norm, constant * (1 + 1e-12));
       steepest = std::max(steepest, found->norm);
       EXPECT_FALSE(walk.run(start, constant, 40, [] { return false; }));  // there is nothing above
-      RegionWalk again(graph, cone, Norm::kTwo, Norm::kTwo, seed);
+      SteepestWalk again(graph, cone, Norm::kTwo, Norm::kTwo, seed);
       EXPECT_EQ(again.run(start, -1, 40, [] { return false; })->norm, found->norm);
     }
     if (steepest >= constant * (1 - 1e-9)) ++arrived;
@@ -48,7 +48,7 @@ TEST_P(RegionWalks, ArriveAtTheMaximumAndReportOnlyRegionsThatExist) {
   EXPECT_GE(arrived, 9) << "of 12";
 }
 
-INSTANTIATE_TEST_SUITE_P(Domains, RegionWalks, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Domains, SteepestWalks, testing::Bool());
 
 }  // namespace
 }  // namespace unrect
