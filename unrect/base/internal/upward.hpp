@@ -12,7 +12,8 @@
 namespace unrect {
 
 /// A number ≥ 0 that is at least the one it stands for. Each operation gives its result where a double is it, the next
-/// double above where none is, and for products and roots below 2⁻⁹⁰⁰. What overflows is infinite, and no number where that meets 0.
+/// double above where none is, and for products and roots below 2⁻⁹⁰⁰. What overflows is infinite, and no number where
+/// that meets 0.
 class Upper {
  public:
   Upper(double value = 0) : value_(value) {}  // a number is a bound of itself
