@@ -10,6 +10,7 @@
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/internal/networks_for_tests.hpp"
+#include "unrect/forms/internal/dyadic.hpp"
 #include "unrect/network/evaluate.hpp"
 #include "unrect/network/random_network.hpp"
 #include "unrect/verify/check.hpp"
@@ -302,6 +303,33 @@ TEST(Referee, ChargesEveryRounding) {
   EXPECT_LE(least, static_cast<double>(static_cast<long double>(0.1) + static_cast<long double>(0.2) -
                                        static_cast<long double>(0.1 + 0.2)));
   EXPECT_GT(least, -1e-13);
+}
+
+// The affine function itself, at a point and without rounding, is not above the claim it stands for: products of
+// matrices whose sums cancel, all units active, so that nothing but rounding is between the two.
+TEST(Referee, MinorantsPayForTheProductsOfWeights) {
+  Rng rng(9);
+  for (std::uint64_t round = 0; round < 40; ++round) {
+    Rng own = rng.split(round);
+    const Matrix first = own.normal_matrix(8, 6).cwiseAbs(), second = own.normal_matrix(1, 8);
+    const Vector x = own.uniform_vector(6, 0.5, 1);
+    const Network network = Network::chain({first, second}, {Vector::Zero(8), Vector::Zero(1)});
+    Referee referee(network, Box(x, x));
+    const AffineBounds bounds =
+        referee.minorants({Halfspaces(Matrix::Ones(1, 1), Vector::Zero(1)), kNoRows}, Matrix::Ones(1, 1));
+    Dyadic rest;  // y − slope · x − constant
+    rest.add(Dyadic(-bounds.constants[0]));
+    for (Index j = 0; j < 6; ++j) {
+      const Dyadic input(x[j]);
+      rest.add_product(-bounds.slopes(0, j), input);
+      for (Index i = 0; i < 8; ++i) {
+        Dyadic path;
+        path.add_product(first(i, j), input);
+        rest.add_product(second(0, i), path);
+      }
+    }
+    EXPECT_GE(rest.sign(), 0) << round;
+  }
 }
 
 }  // namespace
