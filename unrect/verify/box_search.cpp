@@ -380,7 +380,8 @@ SearchOutcome BoxSearch::run() {
         outcome.kind = SearchOutcome::Kind::kTaken;
         return outcome;
       }
-      if (*rise > 0) closed += raise_values(open, *rise) + raise_values(stuck, *rise);
+      // With rows over inputs a value is that of a mixture of rows, which rises by less: it holds as it is.
+      if (*rise > 0 && query_.input_rows.size() == 0) closed += raise_values(open, *rise) + raise_values(stuck, *rise);
     }
   }
   for (const std::vector<Node>* nodes : {&open, &stuck}) {

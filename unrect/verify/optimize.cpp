@@ -145,7 +145,8 @@ void Maximum::search(const InputSet& set, Rng rng) {
     return query.raise_bar(-here);
   };
   const SearchTask task{graph_, query, attack, context_, deadline_, take, true};
-  const SearchOutcome outcome = search_engine(task);
+  SearchOutcome outcome = search_engine(task);
+  if (query.input_rows.size() > 0) outcome.gap = std::max(outcome.gap, most - here);  // it mixes the rows' units
   so_far_.nodes += outcome.nodes;
   if (outcome.kind != SearchOutcome::Kind::kRefuted) return interrupted(outcome, here);
   if (best_ > -kInfinity) proved_ = std::max(proved_, std::min(here, most));
@@ -161,7 +162,9 @@ OptimizeResult Maximum::result() const {
     if (objective_.constant != 0) result.upper = rounded_up(sum);
     result.upper = std::max(result.upper, result.lower);
   }
-  if (complete_ || result.upper - result.lower <= gap())
+  const double open = result.upper - result.lower;
+  const bool narrow = point_.size() > 0 && std::isfinite(open) && (complete_ || open <= gap());
+  if (narrow || (complete_ && point_.size() == 0))
     result.status = point_.size() > 0 ? IntervalStatus::kClosed : IntervalStatus::kEmpty;
   return result;
 }

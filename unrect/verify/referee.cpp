@@ -18,6 +18,7 @@ constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kEnlarged = 1.01;
 constexpr double kUnderflow = 1e-320;
+constexpr double kFloor = 1e-290;   // of magnitudes: what is below has no relative error to charge
 constexpr double kLargest = 1e250;  // values beyond may overflow in the next product
 constexpr Index kChunk = 256;       // rows that go back together
 
@@ -162,7 +163,8 @@ void Referee::set_rate(Index claims) {
 
 void Referee::set_magnitude(int v) {
   Vector& m = magnitude_[at(v)];
-  m = ranges_.low[at(v)].cwiseAbs().cwiseMax(ranges_.high[at(v)].cwiseAbs()) * kEnlarged;
+  m = ranges_.low[at(v)].cwiseAbs().cwiseMax(ranges_.high[at(v)].cwiseAbs()) * kEnlarged +
+      Vector::Constant(network_.node(v).size, kFloor);
   UNRECT_REQUIRE((m.array() < kLargest).all(), ErrorCode::kUnsupported,
                  "values of node '{}' may overflow over the domain; expected them below {}", network_.node(v).name,
                  kLargest);
@@ -208,7 +210,7 @@ bool Referee::forward(int v, const Ranges* outer) {
       for (const AffineTerm& t : affine.terms)
         affine.magnitude[t.row] += std::abs(t.weight) * magnitude_[at(t.source)][t.column];
       for (const int source : node.inputs) size += magnitude_[at(source)].sum();
-      affine.magnitude *= kEnlarged;
+      affine.magnitude = affine.magnitude * kEnlarged + Vector::Constant(node.size, kFloor);
       affine.tiny = kUnderflow * static_cast<double>(node.size + 2) * size;
     }
     Vector middle = affine.bias, radius = 4 * rate_ * affine.magnitude + Vector::Constant(node.size, affine.tiny);
@@ -335,8 +337,8 @@ Referee::Rows Referee::rows(Index count) const {
 void Referee::through_affine(int v, const Matrix& a, Rows& rows) const {
   const Affine& affine = affine_[at(v)];
   rows.constant += a * affine.bias;
-  rows.charge += a.cwiseAbs() * (rate_ * affine.magnitude) + 2 * kEpsilon * rows.constant.cwiseAbs() +
-                 Vector::Constant(a.rows(), affine.tiny);
+  rows.charge += rate_ * (a.cwiseAbs() * affine.magnitude) + 2 * kEpsilon * rows.constant.cwiseAbs() +
+                 affine.tiny * (a.cwiseAbs().rowwise().sum() + Vector::Ones(a.rows()));
   if (affine.weight != nullptr) {
     const int z = network_.node(v).inputs.front();
     rows.of(z, network_.node(z).size).noalias() += a * *affine.weight;
