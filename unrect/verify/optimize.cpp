@@ -108,6 +108,7 @@ void Maximum::search(const InputSet& set, Rng rng) {
   if (query.dimension() == 0) {
     if (query.input_rows.size() > 0 && exact_side(set.box.lower, query.input_rows) < 0) return;
     consider(query, set.box.lower);
+    if (point_.size() == 0) return interrupted(overflows(), kInfinity);
     proved_ = std::max(proved_, exact_.value(set.box.lower, direction, 0).second);
     return;
   }

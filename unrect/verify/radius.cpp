@@ -273,6 +273,8 @@ RadiusResult RadiusSearch::run() {
 RadiusResult radius(const Network& network, const VectorRef& x, const RadiusOptions& options, const Context& context) {
   UNRECT_REQUIRE(x.size() == network.input_size() && x.allFinite(), ErrorCode::kInvalidArgument,
                  "the input has {} numbers, expected {} finite ones", x.size(), network.input_size());
+  UNRECT_REQUIRE(x.cwiseAbs().maxCoeff() < 1e29, ErrorCode::kUnsupported,
+                 "the input has a number of {:g}; expected them below 1e29", x.cwiseAbs().maxCoeff());
   UNRECT_REQUIRE(network.output_size() > 1, ErrorCode::kInvalidArgument,
                  "the network has one output, expected one for each of two classes at least");
   UNRECT_REQUIRE(!options.label || (*options.label >= 0 && *options.label < network.output_size()),
