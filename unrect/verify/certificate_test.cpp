@@ -332,5 +332,40 @@ TEST(Referee, MinorantsPayForTheProductsOfWeights) {
   }
 }
 
+// Ten products in a row cost their ten charges also where all of them are about numbers of 1e-311.
+TEST(Referee, ChargesDoNotUnderflow) {
+  const auto charge = [](int exponent) {
+    NetworkBuilder builder({1});
+    int node = builder.add(Dense{Matrix::Constant(4, 1, std::ldexp(1.0, -exponent)), Vector::Zero(4)}, {0});
+    for (int layer = 0; layer < 10; ++layer)
+      node = builder.add(Dense{Matrix::Constant(4, 4, 0.25), Vector::Zero(4)}, {node});
+    node = builder.add(Dense{Matrix::Constant(1, 4, std::ldexp(1.0, exponent)), Vector::Zero(1)}, {node});
+    Referee referee(std::move(builder).build(node), Box(Vector::Ones(1), Vector::Ones(1)));
+    return -referee.minorants({Halfspaces(Matrix::Ones(1, 1), Vector::Zero(1)), kNoRows}, Matrix::Ones(1, 1))
+                .constants[0];
+  };
+  EXPECT_GT(charge(0), 0);
+  EXPECT_GE(charge(1020), 0.99 * charge(0));
+}
+
+// Parts that are split by the same unit over and over, each with all sides of the one before.
+TEST(Certificate, ManySidesAreNoProof) {
+  const Network network = random_chain({2, 4, 1}, Rng(7));
+  const Property property = property_of(network, cube(2, 1), {at_least(Vector::Ones(1), 1e6)});
+  Certificate certificate;
+  certificate.network = fingerprint(network);
+  certificate.property = fingerprint(property);
+  certificate.steps.assign(100'000, {ProofStep::Kind::kSplit, 2, 0, 0});
+  EXPECT_EQ(objection(network, property, certificate), "step 1000: a part on more than 1000 sides");
+}
+
+TEST(Certificate, TheVerdictStandsWhereTheCheckerSeesOverflow) {
+  const Network network = Network::chain({Matrix{{1e251}}, Matrix{{1}}}, {Vector::Zero(1), Vector::Zero(1)});
+  const Property property = property_of(network, cube(1, 1), {at_least(Vector::Ones(1), 1e299)});
+  const VerifyResult result = verified(network, property);
+  EXPECT_EQ(result.verdict, Verdict::kUnsat);
+  EXPECT_FALSE(result.certificate);
+}
+
 }  // namespace
 }  // namespace unrect

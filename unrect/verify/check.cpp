@@ -97,6 +97,9 @@ Objection judge_witness(const Network& network, const Property& property, const 
 
 // --- a tree ---
 
+// Every open part keeps its sides: more of them than this are no proof of any use, but much memory.
+constexpr std::size_t kMostSides = 1000;
+
 // A part of the domain whose proof is still to come.
 struct Part {
   Box box;
@@ -174,6 +177,7 @@ Objection Proof::split(const ProofStep& step, Part part) {
     if (v >= network_.nodes().size() || !std::holds_alternative<Piecewise>(*network_.nodes()[v].op) ||
         step.unit >= network_.nodes()[v].size || !std::isfinite(step.at))
       return here(fmt::format("no piecewise-linear unit {} of node {}", step.unit, step.node));
+    if (part.sides.size() >= kMostSides) return here(fmt::format("a part on more than {} sides", kMostSides));
     Part upper = part;
     upper.sides.push_back({step.node, step.unit, step.at, 1});
     part.sides.push_back({step.node, step.unit, step.at, -1});

@@ -255,5 +255,57 @@ TEST(ExactPass, EnclosesAValueBetweenNeighbours) {
   }
 }
 
+// height_k · relu(1 − 300 (|x₀ − c_k0| + |x₁ − c_k1|)), two of them.
+Network needles(const Matrix& centers, const Vector& heights) {
+  Matrix first(8, 2), second = Matrix::Zero(2, 8);
+  Vector offsets(8);
+  for (Index k = 0; k < 2; ++k) {
+    for (Index i = 0; i < 4; ++i) {
+      const double sign = i % 2 == 0 ? 1 : -1;
+      first.row(4 * k + i) = sign * Vector::Unit(2, i / 2).transpose();
+      offsets[4 * k + i] = -sign * centers(k, i / 2);
+      second(k, 4 * k + i) = -300;
+    }
+  }
+  return Network::chain({first, second, heights.transpose()}, {offsets, Vector::Ones(2), Vector::Zero(1)});
+}
+
+// A row that is true all over the box, of any scale, changes nothing: the higher peak is found or stays open.
+TEST(Optimize, RowsOverInputsDoNotCarryTheBarTooFar) {
+  Rng rng(21);
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    Rng own = rng.split(round);
+    Matrix centers(2, 2);
+    for (double& c : centers.reshaped()) c = own.uniform(-0.9, 0.9);
+    const Network network = needles(centers, Eigen::Vector2d(10, 20));
+    const double scale = round % 2 == 0 ? 1 : 1e-3;
+    InputSet set{cube(2, 1), Halfspaces(Matrix::Constant(1, 2, scale), Vector::Constant(1, 3 * scale))};
+    const OptimizeResult result = maximize(network, kUp, {set});
+    EXPECT_GE(result.upper, 20 * (1 - 1e-12)) << round;
+    EXPECT_LE(result.lower, 20 * (1 + 1e-12)) << round;
+  }
+}
+
+// 3 x₀ + 7 x₁ = 1.1 as two rows: no double may lie on it, but inputs do.
+TEST(Optimize, WhatWasNotFoundIsNotEmpty) {
+  const Network network =
+      Network::chain({Matrix{{1, 0.3}, {-1, 0.7}}, Matrix{{1, 2}}}, {Vector{{0, 0.5}}, Vector::Zero(1)});
+  const InputSet line{Box(Vector::Zero(2), Vector::Ones(2)), Halfspaces(Matrix{{3, 7}, {-3, -7}}, Vector{{1.1, -1.1}})};
+  OptimizeOptions options;
+  options.time_limit = 1e-9;
+  const OptimizeResult result = maximize(network, kUp, {line}, options);
+  EXPECT_NE(result.status, IntervalStatus::kEmpty);
+  EXPECT_GE(result.upper, 0.9997);
+}
+
+TEST(Optimize, WhatOverflowsIsNeitherClosedNorEmpty) {
+  const Network network = Network::chain({Matrix{{1e308}}}, {Vector::Constant(1, 1e308)});
+  for (const Box& box : {Box(Vector::Ones(1), Vector::Ones(1)), Box(Vector::Constant(1, 0.9), Vector::Ones(1)),
+                         Box(Vector::Constant(1, -20), Vector::Constant(1, -10))}) {
+    EXPECT_EQ(to_string(maximize(network, kUp, over(box)).status), "unknown");
+    EXPECT_EQ(to_string(minimize(network, kUp, over(box)).status), "unknown");
+  }
+}
+
 }  // namespace
 }  // namespace unrect

@@ -24,13 +24,16 @@ constexpr Index kStarts = 32;
 constexpr int kSteps = 20;
 constexpr double kStride = 0.25;
 // Without a box the largest radius that is looked at, and the first one, relative to the size of x.
+// What counts as no bound at all; inputs are asked to be well inside.
+constexpr double kEverywhere = 1e30, kLargestInput = 1e29;
 constexpr double kFarthest = 1e6, kFirst = 1e-3;
 // Points of one look along a segment, and how many looks, each at the piece that the last one has found.
 constexpr Index kOnSegment = 64;
 constexpr int kLooks = 3;
 // A search is given up after so many nodes at first, and this many times as many each time that no radius is left to
 // decide with as many; a fraction of the radius is precise enough for all but the last.
-constexpr std::uint64_t kNodes = 1, kMore = 8;
+constexpr std::uint64_t kNodes = 1, kMore = 8, kMostNodes = std::uint64_t{1} << 18;
+constexpr double kSpacings = 4;  // balls of fewer are not told from their neighbours
 constexpr double kCoarse = 0.1, kFirstShare = 0.25;
 
 class RadiusSearch {
@@ -63,6 +66,7 @@ class RadiusSearch {
   SearchOutcome search(double r, std::uint64_t nodes);
   void confirm_in_float32();
   void bisect();
+  Index other() const;
 
   Vector x_;
   const RadiusOptions& options_;
@@ -78,10 +82,9 @@ class RadiusSearch {
 
 // All that is within r of x, and the outputs that are as large as the label's.
 Query RadiusSearch::query(double r) const {
-  const double most = 1e30;  // what counts as no bound at all
   Property::Case about;
-  about.box.lower = (x_.array() - std::min(r, most)).matrix();
-  about.box.upper = (x_.array() + std::min(r, most)).matrix();
+  about.box.lower = (x_.array() - std::min(r, kEverywhere)).matrix();
+  about.box.upper = (x_.array() + std::min(r, kEverywhere)).matrix();
   for (Index j = 0; j < x_.size(); ++j) {  // outward: all of the ball
     about.box.lower[j] = std::nextafter(about.box.lower[j], -kInfinity);
     about.box.upper[j] = std::nextafter(about.box.upper[j], kInfinity);
@@ -99,7 +102,7 @@ Query RadiusSearch::query(double r) const {
   }
   about.input_rows = Halfspaces(Matrix(0, x_.size()), Vector(0));
   Query out(about);
-  if (options_.norm != Norm::kInfinity && r < most) out.ball = NormBall{options_.norm, x_, r};
+  if (options_.norm != Norm::kInfinity && r < kEverywhere) out.ball = NormBall{options_.norm, x_, r};
   return out;
 }
 
@@ -109,7 +112,7 @@ double RadiusSearch::distance(const Vector& input) const {
 }
 
 double RadiusSearch::farthest() const {
-  if (!options_.within) return kFarthest * (1 + x_.lpNorm<Eigen::Infinity>());
+  if (!options_.within) return std::min(kFarthest * (1 + x_.lpNorm<Eigen::Infinity>()), kEverywhere);
   return distance(x_ + (x_ - options_.within->lower).cwiseMax(options_.within->upper - x_));
 }
 
@@ -197,11 +200,19 @@ void RadiusSearch::bisect() {
       fresh = false;
     } else if ((ceiling < top() || result_.upper == kInfinity) && ceiling - result_.lower <= kCoarse * ceiling) {
       if (!limited) return;
+      if (nodes >= kMostNodes) {
+        result_.reason = fmt::format("{} boxes a radius do not decide what is left", nodes);
+        return;
+      }
       nodes *= kMore;
       ceiling = top();
       fresh = true;
       limited = false;
       continue;
+    }
+    if (r <= kSpacings * kEpsilon * x_.lpNorm<Eigen::Infinity>()) {
+      result_.reason = fmt::format("a ball of {:.3g}, as narrow as doubles are apart there, is not decided", r);
+      return;
     }
     const SearchOutcome outcome = search(r, nodes);
     result_.nodes += outcome.nodes;
@@ -245,6 +256,14 @@ void RadiusSearch::confirm_in_float32() {
   }
 }
 
+// The first output that is as large as the label's at the adversarial input, in exact arithmetic.
+Index RadiusSearch::other() const {
+  const std::vector<int> sides = ExactPass(stages_).sides(result_.adversarial->input, whole_.unsafe);
+  const auto first = std::ranges::find_if(sides, [](int side) { return side >= 0; });
+  const auto rival = static_cast<Index>(first - sides.begin());
+  return rival < result_.label ? rival : rival + 1;  // the label has no set of its own
+}
+
 RadiusResult RadiusSearch::run() {
   farthest_ = farthest();
   result_.label = *options_.label;
@@ -257,6 +276,7 @@ RadiusResult RadiusSearch::run() {
     bisect();
     confirm_in_float32();
   }
+  if (result_.adversarial) result_.other = other();
   if (result_.upper == kInfinity && result_.lower >= farthest_ && !options_.within) {
     result_.reason = fmt::format("no other class within {:g}, and nothing beyond was searched", farthest_);
   } else if (closed()) {
@@ -273,8 +293,12 @@ RadiusResult RadiusSearch::run() {
 RadiusResult radius(const Network& network, const VectorRef& x, const RadiusOptions& options, const Context& context) {
   UNRECT_REQUIRE(x.size() == network.input_size() && x.allFinite(), ErrorCode::kInvalidArgument,
                  "the input has {} numbers, expected {} finite ones", x.size(), network.input_size());
-  UNRECT_REQUIRE(x.cwiseAbs().maxCoeff() < 1e29, ErrorCode::kUnsupported,
-                 "the input has a number of {:g}; expected them below 1e29", x.cwiseAbs().maxCoeff());
+  const double largest_number =
+      std::max(x.lpNorm<Eigen::Infinity>(), options.within ? std::max(options.within->lower.lpNorm<Eigen::Infinity>(),
+                                                                      options.within->upper.lpNorm<Eigen::Infinity>())
+                                                           : 0);
+  UNRECT_REQUIRE(largest_number < kLargestInput, ErrorCode::kUnsupported,
+                 "the input or its box has a number of {:g}; expected them below {:g}", largest_number, kLargestInput);
   UNRECT_REQUIRE(network.output_size() > 1, ErrorCode::kInvalidArgument,
                  "the network has one output, expected one for each of two classes at least");
   UNRECT_REQUIRE(!options.label || (*options.label >= 0 && *options.label < network.output_size()),
@@ -293,12 +317,6 @@ RadiusResult radius(const Network& network, const VectorRef& x, const RadiusOpti
     own.label = largest;
   }
   RadiusResult result = RadiusSearch(network, x, own, context, deadline_after(start, options.time_limit)).run();
-  if (result.adversarial) {
-    const Vector& y = result.adversarial->output;
-    for (Index i = 0; i < y.size(); ++i) {
-      if (i != result.label && (result.other < 0 || y[i] > y[result.other])) result.other = i;
-    }
-  }
   result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }

@@ -158,5 +158,31 @@ TEST(Radius, RefusesWhatDoesNotFit) {
   EXPECT_THROW(radius(Network::chain({Matrix{{1}}}, {Vector::Zero(1)}), Vector::Zero(1)), Error);
 }
 
+// The box of a ball ends at 1e30: nothing is said of what is farther, and inputs that large are refused.
+TEST(Radius, SaysNothingOfWhatWasNotSearched) {
+  const Network ray = Network::chain({Matrix{{1}, {0}}}, {Vector::Zero(2)});  // y = (x, 0)
+  EXPECT_THROW(radius(ray, Vector::Constant(1, 1e31)), Error);
+  RadiusOptions options;
+  options.within = Box(Vector::Constant(1, -1e36), Vector::Constant(1, 1e36));
+  EXPECT_THROW(radius(ray, Vector::Ones(1), options), Error);
+  const Network constant = Network::chain({Matrix::Zero(2, 1)}, {Vector{{1, 0}}});
+  EXPECT_LE(radius(constant, Vector::Constant(1, 9e28)).lower, 1e30);
+}
+
+// Output 1 is 10⁻⁹ below output 0 everywhere, which floats do not see; output 2 is the one that catches up.
+TEST(Radius, TheOtherOutputIsTheOneThatIsAsLarge) {
+  const Network network = Network::chain({Matrix{{0}, {0}, {1e-6}}}, {Vector{{1, 1 - 1e-9, 1 - 1e-6}}});
+  const RadiusResult result = radius(network, Vector::Zero(1));
+  EXPECT_EQ(result.other, 2);
+  EXPECT_NEAR(result.upper, 1, 1e-2);
+}
+
+TEST(Radius, EndsWhereRoundingDecidesNothing) {
+  const Network network = Network::chain({Matrix{{1, 0}, {0, 1}, {0, 0}}}, {Vector::Zero(3)});
+  const RadiusResult result = radius(network, Eigen::Vector2d(0.5, 0.5 + 0x1p-53));
+  EXPECT_LE(result.lower, result.upper);
+  EXPECT_LE(result.lower, 0x1p-54 * (1 + 1e-9));
+}
+
 }  // namespace
 }  // namespace unrect
