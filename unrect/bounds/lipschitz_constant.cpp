@@ -65,6 +65,36 @@ bool SlopeProgress::look(std::uint64_t nodes, double lower, double upper) {
   return context_->progress({what, static_cast<double>(nodes), 0});
 }
 
+namespace {
+
+// What products of slopes that underflow can lose of a norm: less than this at one place, times what all that follows
+// can make of it.
+double lost_by_underflow(const Stages& stages) {
+  constexpr double kLost = 1e-310;
+  double most = kLost;
+  for (int s = 1; s < stages.size(); ++s) {
+    double sum = 1;
+    for (const Link& link : stages[s].links)
+      link.for_each_weight([&](Index, Index, double weight) { sum += std::abs(weight); });
+    if (const Piecewise* f = stages[s].piecewise()) sum *= std::max(1.0, f->slopes.cwiseAbs().maxCoeff());
+    most *= sum * 1.01;
+  }
+  return most;
+}
+
+LipschitzResult searched(const SlopeTask& task) {
+  if (task.domain == nullptr) return search_patterns(task);
+  const LipschitzOptions& options = task.options;
+  UNRECT_REQUIRE((options.from == Norm::kTwo && options.to == Norm::kTwo) || directions_of(*task.domain).error == 0,
+                 ErrorCode::kUnsupported,
+                 "Lipschitz constant: the domain is flat across the axes; expected the norm 2, whose unit ball is the "
+                 "same in every direction");
+  // Few parameters: the partition's own cells know their ranges exactly.
+  return task.domain->dimension() <= kFewDimensions ? search_cells(task) : search_patterns(task);
+}
+
+}  // namespace
+
 LipschitzResult lipschitz_constant(const Network& network, const std::optional<Domain>& domain,
                                    const LipschitzOptions& options, const Context& context) {
   const auto begin = std::chrono::steady_clock::now();
@@ -81,13 +111,11 @@ LipschitzResult lipschitz_constant(const Network& network, const std::optional<D
   }
   const Stages stages = stages_of(network);
   const SlopeTask task{network, stages, domain ? &*domain : nullptr, options, context, begin};
-  if (!domain) return search_patterns(task);
-  UNRECT_REQUIRE((options.from == Norm::kTwo && options.to == Norm::kTwo) || directions_of(*domain).error == 0,
-                 ErrorCode::kUnsupported,
-                 "Lipschitz constant: the domain is flat across the axes; expected the norm 2, whose unit ball is the "
-                 "same in every direction");
-  // Few parameters: the partition's own cells know their ranges exactly.
-  return domain->dimension() <= kFewDimensions ? search_cells(task) : search_patterns(task);
+  LipschitzResult result = searched(task);
+  result.upper = std::nextafter(result.upper + lost_by_underflow(stages), std::numeric_limits<double>::infinity());
+  UNRECT_REQUIRE(result.status != LipschitzStatus::kClosed || std::isfinite(result.upper), ErrorCode::kUnsupported,
+                 "Lipschitz constant: slopes may overflow; expected smaller weights");
+  return result;
 }
 
 }  // namespace unrect

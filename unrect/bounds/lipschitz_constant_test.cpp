@@ -237,5 +237,15 @@ TEST(NormRange, SemidefinitenessIsClaimedOnlyWhereItHolds) {
   }
 }
 
+// 1e-200 relu(1e-200 x): its constant, 1e-400, is no double, and not 0. And what overflows is not closed.
+TEST(LipschitzConstant, PaysForWhatUnderflowsAndRefusesWhatOverflows) {
+  const auto chain = [](double weight) {
+    return Network::chain({Matrix{{weight}}, Matrix{{weight}}}, {Vector::Zero(1), Vector::Zero(1)});
+  };
+  EXPECT_GT(lipschitz_constant(chain(1e-200), Domain(cube(1, 1))).upper, 0);
+  EXPECT_LT(lipschitz_constant(chain(1e-200), Domain(cube(1, 1))).upper, 1e-300);
+  EXPECT_THROW(lipschitz_constant(chain(1e200), std::nullopt), Error);
+}
+
 }  // namespace
 }  // namespace unrect
