@@ -16,6 +16,7 @@
 #include "progress.hpp"
 #include "unrect/base/array.hpp"
 #include "unrect/base/error.hpp"
+#include "unrect/verify/vnnlib.hpp"
 
 namespace unrect::cli {
 namespace {
@@ -131,6 +132,17 @@ Box parse_box(const std::string& text, Index inputs) {
     upper[j] = values[at + 1];
   }
   return naming("--box", [&] { return Box(std::move(lower), std::move(upper)); });
+}
+
+Domain property_domain(const std::filesystem::path& file, Index input_set, const Network& network) {
+  const Property property = read_vnnlib(file, {network.input_size(), network.output_size()});
+  const auto sets = static_cast<Index>(property.cases.size());
+  UNRECT_REQUIRE(sets > 0, ErrorCode::kInvalidArgument, "{}: domain: empty: no input satisfies {}", file.string(),
+                 property.contradiction.empty() ? "its constraints" : property.contradiction);
+  UNRECT_REQUIRE(input_set < sets && (input_set >= 0 || sets == 1), ErrorCode::kInvalidArgument,
+                 "{}: {} input sets; expected --case with a number below that", file.string(), sets);
+  const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_set, 0))];
+  return naming(file.string(), [&] { return Domain(chosen.box, chosen.input_rows); });
 }
 
 void require_place(const std::filesystem::path& file, const std::set<std::string>& extensions,

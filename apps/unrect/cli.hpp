@@ -15,6 +15,7 @@
 #include "unrect/base/context.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/base/options.hpp"
+#include "unrect/forms/domain.hpp"
 #include "unrect/network/network_file.hpp"
 #include "unrect/partition/explore.hpp"
 #include "unrect/polytope/halfspaces.hpp"
@@ -84,6 +85,10 @@ Vector read_sample(const std::string& text, bool raw);
 
 /// "LO,HI" for all inputs, or "LO1,HI1,LO2,HI2,…". @throws Error unless there are `inputs` intervals.
 Box parse_box(const std::string& text, Index inputs);
+
+/// The inputs of a property file; of its input sets the one of that number, which only one set lets be −1.
+/// @throws Error naming the file.
+Domain property_domain(const std::filesystem::path& file, Index input_set, const Network& network);
 
 /// Whether `file` (empty: none) can be written, asked before a long computation so that it is not lost.
 /// @throws Error kInvalidArgument, naming the option, for another extension, kFile unless its folder can be written.

@@ -8,7 +8,6 @@
 #include "progress.hpp"
 #include "unrect/base/error.hpp"
 #include "unrect/bounds/lipschitz_constant.hpp"
-#include "unrect/verify/vnnlib.hpp"
 
 namespace unrect::cli {
 namespace {
@@ -40,14 +39,7 @@ std::optional<Domain> Command::domain(const Network& net) const {
     const Box inputs = parse_box(box, net.input_size());
     return naming("--box", [&] { return Domain(inputs); });
   }
-  const Property property = read_vnnlib(vnnlib, {net.input_size(), net.output_size()});
-  const auto cases = static_cast<Index>(property.cases.size());
-  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: domain: empty: no input satisfies {}", vnnlib.string(),
-                 property.contradiction.empty() ? "its constraints" : property.contradiction);
-  UNRECT_REQUIRE(input_case < cases && (input_case >= 0 || cases == 1), ErrorCode::kInvalidArgument,
-                 "{}: {} input sets; expected --case with a number below that", vnnlib.string(), cases);
-  const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_case, 0))];
-  return naming(vnnlib.string(), [&] { return Domain(chosen.box, chosen.input_rows); });
+  return property_domain(vnnlib, input_case, net);
 }
 
 std::string pieces_text(const Configuration& configuration) {

@@ -19,7 +19,6 @@
 #include "unrect/partition/region_graph.hpp"
 #include "unrect/partition/shards.hpp"
 #include "unrect/region/slice.hpp"
-#include "unrect/verify/vnnlib.hpp"
 #include "unrect/view/table.hpp"
 
 namespace unrect::cli {
@@ -47,7 +46,6 @@ struct Command {
   void run() const;
   Domain domain(const Network& net) const;
   Domain slice_domain(const Network& net) const;
-  Domain property_domain(const Network& net) const;
   Vector point(const std::string& text) const;
   Columns columns() const;
   Exploration walk(const Refinement& refinement, const CollectorFactory& collectors, const std::string& purpose) const;
@@ -81,19 +79,8 @@ Domain Command::slice_domain(const Network& net) const {
   return {plane.origin, plane.axes, Box(Vector::Constant(2, -radius), Vector::Constant(2, radius))};
 }
 
-Domain Command::property_domain(const Network& net) const {
-  const Property property = read_vnnlib(vnnlib, {net.input_size(), net.output_size()});
-  const auto cases = static_cast<Index>(property.cases.size());
-  UNRECT_REQUIRE(cases > 0, ErrorCode::kInvalidArgument, "{}: domain: empty: no input satisfies {}", vnnlib.string(),
-                 property.contradiction.empty() ? "its constraints" : property.contradiction);
-  UNRECT_REQUIRE(input_case < cases && (input_case >= 0 || cases == 1), ErrorCode::kInvalidArgument,
-                 "{}: {} input sets; expected --case with a number below that", vnnlib.string(), cases);
-  const Property::Case& chosen = property.cases[static_cast<std::size_t>(std::max<Index>(input_case, 0))];
-  return naming(vnnlib.string(), [&] { return Domain(chosen.box, chosen.input_rows); });
-}
-
 Domain Command::domain(const Network& net) const {
-  if (!vnnlib.empty()) return property_domain(net);
+  if (!vnnlib.empty()) return property_domain(vnnlib, input_case, net);
   if (!slice.empty()) return slice_domain(net);
   UNRECT_REQUIRE(
       !box.empty(), ErrorCode::kInvalidArgument,

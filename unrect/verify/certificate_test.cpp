@@ -23,16 +23,6 @@ namespace {
 
 const Halfspaces kNoRows(Matrix(0, 1), Vector(0));
 
-Property property_of(const Network& network, const Box& box, std::vector<Halfspaces> unsafe) {
-  return {network.input_size(),
-          network.output_size(),
-          {{box, Halfspaces(Matrix(0, box.dimension()), Vector(0)), std::move(unsafe)}}};
-}
-
-Halfspaces at_least(const Vector& direction, double threshold) {
-  return Halfspaces(-direction.transpose(), Vector::Constant(1, -threshold));
-}
-
 VerifyResult verified(const Network& network, const Property& property) {
   VerifyOptions options;
   options.certificate = true;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "unrect/partition/refine.hpp"
 #include "unrect/polytope/dense_lp.hpp"
@@ -41,6 +42,16 @@ std::vector<Vector> cut(const std::vector<Vector>& polygon, const Vector& slope,
 }
 
 }  // namespace
+
+Property property_of(const Network& network, const Box& box, std::vector<Halfspaces> unsafe) {
+  return {network.input_size(),
+          network.output_size(),
+          {{box, Halfspaces(Matrix(0, box.dimension()), Vector(0)), std::move(unsafe)}}};
+}
+
+Halfspaces at_least(const Vector& direction, double threshold) {
+  return Halfspaces(-direction.transpose(), Vector::Constant(1, -threshold));
+}
 
 Box cube(Index dimension, double reach) {
   return Box(Vector::Constant(dimension, -reach), Vector::Constant(dimension, reach));

@@ -19,16 +19,6 @@
 namespace unrect {
 namespace {
 
-Property property_of(const Network& network, const Box& box, std::vector<Halfspaces> unsafe) {
-  return {network.input_size(),
-          network.output_size(),
-          {{box, Halfspaces(Matrix(0, box.dimension()), Vector(0)), std::move(unsafe)}}};
-}
-
-Halfspaces at_least(const Vector& direction, double threshold) {
-  return Halfspaces(-direction.transpose(), Vector::Constant(1, -threshold));
-}
-
 SearchOutcome searched(const Network& network, const Property& property, bool units) {
   const Stages stages = stages_of(network);
   const BoundGraph graph(stages);

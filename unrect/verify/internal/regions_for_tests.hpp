@@ -1,9 +1,12 @@
-// What holds over a domain by listing all of its regions.
+// Properties in a line, and what holds over a domain by listing all of its regions.
 #pragma once
+
+#include <vector>
 
 #include "unrect/network/network.hpp"
 #include "unrect/network/norms.hpp"
 #include "unrect/polytope/halfspaces.hpp"
+#include "unrect/verify/vnnlib.hpp"
 
 namespace unrect {
 
@@ -13,6 +16,11 @@ double largest_by_regions(const Network& network, const Box& box, const Vector& 
 /// The distance from a point of the plane to the nearest one of the box at which another output is as large as
 /// `label`'s: each region's polygon, cut by what the outputs say. Infinite if there is none.
 double distance_by_regions(const Network& network, const Box& box, const Vector& x, Index label, Norm norm);
+
+/// One case: a box, without rows over inputs.
+Property property_of(const Network& network, const Box& box, std::vector<Halfspaces> unsafe);
+/// {y : direction · y ≥ threshold}.
+Halfspaces at_least(const Vector& direction, double threshold);
 
 /// {x : lower ≤ x_j ≤ upper for all j}.
 Box cube(Index dimension, double reach);
