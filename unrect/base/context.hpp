@@ -17,7 +17,7 @@ struct Context {
   int threads = 1;         // ≥ 1; results never depend on it
   std::uint64_t seed = 0;  // of every random choice
   // Called at most ten times a second; returning false cancels and leaves a usable partial result.
-  std::function<bool(const Progress&)> progress;
+  std::function<bool(const Progress&)> progress{};
 };
 
 }  // namespace unrect

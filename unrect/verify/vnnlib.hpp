@@ -16,13 +16,13 @@ struct Property {
   /// {(x, y) : x ∈ box ∩ input_rows, and y in one of unsafe_outputs}.
   struct Case {
     Box box;
-    Halfspaces input_rows;                   // the constraints that relate several inputs, often none
+    Halfspaces input_rows{};                 // the constraints that relate several inputs, often none
     std::vector<Halfspaces> unsafe_outputs;  // one at least; one without rows holds every y
   };
 
   Index inputs = 0;
   Index outputs = 0;
-  std::vector<Case> cases;
+  std::vector<Case> cases{};
   std::string contradiction{};  // two bounds that leave the first of the cases that were left out no input; often empty
 
   /// Whether (x, y) is unsafe, with the tolerance of Box and Halfspaces. @throws Error kInvalidArgument for other
