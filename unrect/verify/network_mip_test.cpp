@@ -22,12 +22,6 @@
 namespace unrect {
 namespace {
 
-// `UNRECT_ROUNDS`: more of them, by hand.
-std::uint64_t rounds(std::uint64_t usual) {
-  const char* const asked = std::getenv("UNRECT_ROUNDS");
-  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : usual;
-}
-
 Property over(const Network& network, const Box& box) {
   return {network.input_size(),
           network.output_size(),

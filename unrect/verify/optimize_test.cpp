@@ -27,12 +27,6 @@ Network diamond() {
 }
 const Objective kUp{Vector::Ones(1)};
 
-// `UNRECT_ROUNDS`: more of them, by hand.
-std::uint64_t rounds(std::uint64_t usual) {
-  const char* const asked = std::getenv("UNRECT_ROUNDS");
-  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : usual;
-}
-
 // The interval holds the largest value there is, is as narrow as promised, and is attained where it says.
 void expect_maximum(const OptimizeResult& result, const Network& network, const Box& box, const Objective& objective,
                     double largest, const std::string& what) {

@@ -50,10 +50,8 @@ TEST(Radius, OfADiamond) {
 
 TEST(Radius, EqualsTheListOfRegions) {
   Rng rng(1);
-  int done = 0;
-  const char* const asked = std::getenv("UNRECT_ROUNDS");
-  const int most = asked != nullptr ? std::atoi(asked) : 30;
-  for (std::uint64_t round = 0; done < most; ++round) {
+  std::uint64_t done = 0;
+  for (std::uint64_t round = 0; done < rounds(30); ++round) {
     Rng own = rng.split(round);
     const Network network =
         round % 2 == 1 ? random_chain({2, 8, 8, 3}, own.split(5)) : network_of_every_kind(own.split(3));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -42,6 +43,11 @@ std::vector<Vector> cut(const std::vector<Vector>& polygon, const Vector& slope,
 }
 
 }  // namespace
+
+std::uint64_t rounds(std::uint64_t usual) {
+  const char* const asked = std::getenv("UNRECT_ROUNDS");
+  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : usual;
+}
 
 Property property_of(const Network& network, const Box& box, std::vector<Halfspaces> unsafe) {
   return {network.input_size(),

@@ -1,6 +1,7 @@
 // Properties in a line, and what holds over a domain by listing all of its regions.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "unrect/network/network.hpp"
@@ -22,7 +23,10 @@ Property property_of(const Network& network, const Box& box, std::vector<Halfspa
 /// {y : direction · y ≥ threshold}.
 Halfspaces at_least(const Vector& direction, double threshold);
 
-/// {x : lower ≤ x_j ≤ upper for all j}.
+/// How often a random test is repeated: as usual, or as often as UNRECT_ROUNDS says.
+std::uint64_t rounds(std::uint64_t usual);
+
+/// {x : |x_j| ≤ reach for all j}.
 Box cube(Index dimension, double reach);
 
 }  // namespace unrect
